@@ -1,0 +1,1 @@
+//! Answers questions about an audit trail that `audit-layer` wrote.

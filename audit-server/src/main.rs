@@ -1,0 +1,3 @@
+//! The `audit-server` command.
+
+fn main() {}
