@@ -1,1 +1,6 @@
 //! What the end-to-end tests share.
+
+#[path = "support/redis.rs"]
+pub mod redis_server;
+#[path = "support/trail.rs"]
+pub mod trail_files;

@@ -99,6 +99,14 @@ pub(crate) fn start(
         clock_offset: clock_offset(),
         settings,
     };
+    // Made here, so that its time is before that of any event.
+    let startup = internal::frame(
+        EventType::SystemStartup,
+        Severity::Info,
+        "success",
+        "recording begins",
+        &worker.settings.startup,
+    );
     let thread = std::thread::Builder::new()
         .name("audit-pipeline".to_owned())
         .spawn(move || {
@@ -112,7 +120,7 @@ pub(crate) fn start(
             }
             let _quiet = tracing::subscriber::set_default(tracing::subscriber::NoSubscriber::new());
             let _ended = Ended(core);
-            worker.run();
+            worker.run(&startup);
         })
         .map_err(Error::Thread)?;
     Ok(Pipeline { stream, sinks: delivered, last_seq, thread })
@@ -140,15 +148,8 @@ struct Worker {
 }
 
 impl Worker {
-    fn run(mut self) {
-        let startup = self.settings.startup.clone();
-        self.note(&internal::frame(
-            EventType::SystemStartup,
-            Severity::Info,
-            "success",
-            "recording begins",
-            &startup,
-        ));
+    fn run(mut self, startup: &Frame) {
+        self.note(startup);
         let mut sleep = SHORT_SLEEP;
         let mut house = Instant::now();
         let mut heartbeat = Instant::now() + self.settings.heartbeat;

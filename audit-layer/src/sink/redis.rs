@@ -36,10 +36,19 @@ const MAX_PUSH: usize = 500;
 
 /// KEYS: the cursor, then the lists. ARGV: the expected cursor, the new one, the lengths to keep
 /// and the seconds to live, then pairs of the number of a list and a line, oldest first.
+///
+/// A script that fails half way is not undone, so whatever can fail is looked at before the first
+/// push.
 const PUSH: &str = r"
 local cursor = redis.call('GET', KEYS[1]) or ''
 if cursor ~= ARGV[1] then
   return cursor
+end
+for i = 2, #KEYS do
+  local kind = redis.call('TYPE', KEYS[i]).ok
+  if kind ~= 'list' and kind ~= 'none' then
+    return redis.error_reply('WRONGTYPE ' .. KEYS[i] .. ' is a ' .. kind .. '; delete it')
+  end
 end
 for i = 5, #ARGV, 2 do
   redis.call('LPUSH', KEYS[tonumber(ARGV[i])], ARGV[i + 1])

@@ -1,0 +1,115 @@
+//! Rotation under load, and what the trail says of it.
+
+use std::time::Duration;
+
+use audit_layer::AuditLayer;
+use tests::trail_files::{
+    database_lines, files_with_backups, lines_with_backups, of_type, parse, verify_with_python,
+};
+use tracing_subscriber::prelude::*;
+
+#[test]
+fn what_rotation_removes_is_said_in_the_trail_and_what_is_left_verifies() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = dir.path().join("audit.log");
+    let (layer, audit) = AuditLayer::builder()
+        .service("payments")
+        .file(&log)
+        .file_rotation(64 * 1024, 3)
+        .sqlite(dir.path().join("audit.db"))
+        .flush_interval(Duration::from_millis(5))
+        .build()
+        .unwrap();
+    tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+        for number in 0..3000 {
+            tracing::info!(target: "audit", event_type = "data.read", number, "read");
+        }
+        audit.flush(Duration::from_secs(60)).unwrap();
+    });
+    audit.shutdown(Duration::from_secs(60)).unwrap();
+
+    let files = files_with_backups(&log);
+    assert_eq!(files.len(), 4, "three backups and the live file");
+    for file in &files {
+        assert!(std::fs::metadata(file).unwrap().len() <= 64 * 1024);
+    }
+    let said = verify_with_python(&files).unwrap();
+    let left = parse(&lines_with_backups(&log));
+    let first_left = left[0]["seq"].as_u64().unwrap();
+    assert!(first_left > 1);
+    assert!(said.contains(&first_left.to_string()), "{said}");
+
+    let all = parse(&database_lines(dir.path().join("audit.db")));
+    let trimmed = of_type(&all, "system.audit_trimmed");
+    // The removed ranges follow each other from 1; the one removed last may not be told yet.
+    let mut next = 1;
+    for record in &trimmed {
+        assert_eq!(record["details"]["first_seq"], next);
+        assert_eq!(record["details"]["reason"], "rotation");
+        next = record["details"]["last_seq"].as_u64().unwrap() + 1;
+    }
+    assert!(trimmed.len() >= 5 && next <= first_left, "{next} {first_left}");
+}
+
+#[test]
+fn a_shipper_that_follows_the_file_sees_every_line_once() {
+    use std::io::{BufRead, BufReader, Seek, SeekFrom};
+    use std::os::unix::fs::MetadataExt;
+    let dir = tempfile::tempdir().unwrap();
+    let log = dir.path().join("audit.log");
+    let (layer, audit) = AuditLayer::builder()
+        .service("payments")
+        .file(&log)
+        .file_rotation(64 * 1024, 5)
+        .sqlite(dir.path().join("audit.db"))
+        .flush_interval(Duration::from_millis(5))
+        .build()
+        .unwrap();
+    // Follows as shippers do: reads on in the open file until its end, then looks whether the path
+    // is another file.
+    let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let shipper = std::thread::spawn({
+        let (log, stop) = (log.clone(), stop.clone());
+        move || {
+            let mut seen = Vec::new();
+            let mut file = std::fs::File::open(&log).unwrap();
+            let mut at = 0;
+            loop {
+                let stopping = stop.load(std::sync::atomic::Ordering::SeqCst);
+                file.seek(SeekFrom::Start(at)).unwrap();
+                let mut reader = BufReader::new(&file);
+                let mut line = String::new();
+                let mut read = false;
+                while reader.read_line(&mut line).unwrap() > 0 && line.ends_with('\n') {
+                    at += line.len() as u64;
+                    seen.push(line.trim_end().to_owned());
+                    line.clear();
+                    read = true;
+                }
+                if read {
+                    continue;
+                }
+                if let Ok(new) = std::fs::File::open(&log)
+                    && new.metadata().unwrap().ino() != file.metadata().unwrap().ino()
+                {
+                    (file, at) = (new, 0);
+                } else if stopping {
+                    return seen;
+                }
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
+    });
+    tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+        for number in 0..2000 {
+            tracing::info!(target: "audit", event_type = "data.read", number, "read");
+            if number % 20 == 0 {
+                std::thread::sleep(Duration::from_millis(4));
+            }
+        }
+    });
+    audit.shutdown(Duration::from_secs(60)).unwrap();
+    stop.store(true, std::sync::atomic::Ordering::SeqCst);
+    let seen = shipper.join().unwrap();
+    assert_eq!(seen, database_lines(dir.path().join("audit.db")));
+}
