@@ -264,7 +264,7 @@ impl Database {
             } else {
                 continue;
             };
-            trail.break_at(Some(stream), Some(last), None, cause);
+            trail.break_at(Some(stream), (last > 0).then_some(last), None, cause);
         }
         for stream in without {
             trail.break_at(Some(&stream), None, None, Cause::CursorBehind(None));
