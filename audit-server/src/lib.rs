@@ -1,1 +1,2 @@
 //! Answers questions about an audit trail that `audit-layer` wrote.
+pub mod verify;

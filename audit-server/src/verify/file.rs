@@ -1,0 +1,211 @@
+//! Verifies a file of JSON lines with its rotated backups.
+//!
+//! `audit.log` is read after `audit.log.N`, the highest `N` first, which is the oldest. All are
+//! opened before the first is read, the live file first: if the writer rotates meanwhile, a file
+//! may turn up under two names, and is then read once, but none can be missed between two names.
+//!
+//! A last line without line feed in the live file is a torn tail: its writer was killed, or is
+//! writing. That is no break as long as it is the beginning of a JSON object. A backup has no torn
+//! tail, because rotation never happens inside a line.
+
+use std::{
+    collections::HashSet,
+    fs::{self, File},
+    io::{self, BufRead, BufReader, Read},
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use audit_layer::record::split_hash;
+use serde::de::IgnoredAny;
+
+use super::{
+    Cause, MAX_LINE_BYTES, PathKind, PathReport, Place, Receipt, Unreadable, finding::Shown,
+    trail::Trail,
+};
+
+const BUFFER_BYTES: usize = 1 << 20;
+
+/// One of the files that a path stands for.
+struct Part {
+    path: Arc<Path>,
+    file: File,
+    live: bool,
+}
+
+pub(super) fn verify(path: &Path, receipts: &[Receipt]) -> PathReport {
+    let mut trail = Trail::new(path, receipts);
+    let live_file = live_file_of(path);
+    let kind = if live_file.is_some() { PathKind::Backup } else { PathKind::File };
+    let parts = match open_parts(path, kind) {
+        Ok(parts) => parts,
+        Err(error) => return trail.finish(kind, false, Some(error)),
+    };
+    let files = parts.iter().map(|part| part.path.to_path_buf()).collect();
+    if let Some(live_file) = live_file {
+        let live_file = Shown(&live_file).to_string();
+        trail.notice(format!(
+            "a rotated backup, verified alone; {live_file} is verified with all of them"
+        ));
+    }
+    let live_is_missing = kind == PathKind::File && !parts.iter().any(|part| part.live);
+    let mut unreadable = parts.into_iter().find_map(|part| read(part, &mut trail).err());
+    if trail.is_something_else() {
+        trail = Trail::new(path, receipts);
+        unreadable = Some(Unreadable::NotATrail);
+    }
+    if live_is_missing && unreadable.is_none() {
+        unreadable = Some(Unreadable::LiveFileMissing);
+    }
+    let report = trail.finish(kind, kind == PathKind::File, unreadable);
+    PathReport { files, ..report }
+}
+
+/// The live file that `path` is a backup of: it lies beside it, under the name without number.
+fn live_file_of(path: &Path) -> Option<PathBuf> {
+    path.extension().and_then(|number| backup_number(number.as_encoded_bytes()))?;
+    let live_file = path.with_extension("");
+    live_file.is_file().then_some(live_file)
+}
+
+fn backup_number(digits: &[u8]) -> Option<u64> {
+    let text = std::str::from_utf8(digits).ok()?;
+    let plain = text.bytes().all(|b| b.is_ascii_digit()) && !text.starts_with('0');
+    if plain { text.parse().ok() } else { None }
+}
+
+/// Whether `path` has rotated backups beside it.
+pub(super) fn has_backups(path: &Path) -> bool {
+    backups_of(path).is_ok_and(|backups| !backups.is_empty())
+}
+
+/// The backups of a live file, newest first.
+fn backups_of(path: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
+    let Some(name) = path.file_name() else { return Ok(Vec::new()) };
+    let directory = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let mut backups = Vec::new();
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?.file_name();
+        let number = entry
+            .as_encoded_bytes()
+            .strip_prefix(name.as_encoded_bytes())
+            .and_then(|rest| backup_number(rest.strip_prefix(b".")?));
+        if let Some(number) = number {
+            backups.push((number, path.with_file_name(&entry)));
+        }
+    }
+    backups.sort_unstable();
+    Ok(backups)
+}
+
+/// Opens everything that `path` stands for, and returns it oldest first.
+fn open_parts(path: &Path, kind: PathKind) -> Result<Vec<Part>, Unreadable> {
+    let mut names = vec![(path.to_owned(), kind == PathKind::File)];
+    let mut seen = HashSet::new();
+    let mut parts = Vec::new();
+    let mut open = |path: PathBuf, live| match File::open(&path) {
+        Ok(file) => {
+            let about = file.metadata().map_err(|error| unreadable(&path, &error))?;
+            if about.is_file() && seen.insert((about.dev(), about.ino())) {
+                parts.push(Part { path: path.into(), file, live });
+            }
+            Ok(())
+        }
+        // The live file may be missing while it is rotated, the oldest backup may just have gone.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(unreadable(&path, &error)),
+    };
+    for (name, live) in names.drain(..) {
+        open(name, live)?;
+    }
+    if kind == PathKind::File {
+        for (_, backup) in backups_of(path).map_err(|error| unreadable(path, &error))? {
+            open(backup, false)?;
+        }
+    }
+    parts.reverse();
+    Ok(parts)
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> Unreadable {
+    Unreadable::Io(format!("{}: {error}", Shown(path)))
+}
+
+fn read(part: Part, trail: &mut Trail<'_>) -> Result<(), Unreadable> {
+    let Part { path, file, live } = part;
+    let mut reader = BufReader::with_capacity(BUFFER_BYTES, file);
+    let mut bytes = Vec::new();
+    let mut number = 0;
+    loop {
+        bytes.clear();
+        // One byte more than a line may have, for its line feed.
+        let limit = MAX_LINE_BYTES as u64 + 1;
+        let length = Read::by_ref(&mut reader)
+            .take(limit)
+            .read_until(b'\n', &mut bytes)
+            .map_err(|error| unreadable(&path, &error))?;
+        if length == 0 {
+            return Ok(());
+        }
+        number += 1;
+        let place = || Place::Line { file: Arc::clone(&path), line: number };
+        let ended = bytes.pop_if(|byte| *byte == b'\n').is_some();
+        if bytes.is_empty() {
+            trail.break_at(None, None, Some(place()), Cause::EmptyLine);
+        } else if bytes.len() > MAX_LINE_BYTES {
+            trail.break_at(None, None, Some(place()), Cause::TooLong);
+            reader.skip_until(b'\n').map_err(|error| unreadable(&path, &error))?;
+        } else if ended {
+            trail.take(&bytes, place, None, |_| None)?;
+        } else if split_hash(&bytes).is_some() {
+            trail.notice(format!("{}: the last record has no line feed yet", place()));
+            trail.take(&bytes, place, None, |_| None)?;
+        } else if live && is_beginning(&bytes) {
+            trail.notice(format!(
+                "{}: a torn tail of {} bytes; its writer was killed or is writing",
+                place(),
+                bytes.len()
+            ));
+        } else {
+            trail.take(&bytes, place, None, |_| None)?;
+        }
+    }
+}
+
+/// Whether a JSON object begins with these bytes and goes on after them.
+fn is_beginning(bytes: &[u8]) -> bool {
+    let cut_character = |error: std::str::Utf8Error| error.error_len().is_none();
+    bytes.starts_with(b"{")
+        && std::str::from_utf8(bytes).err().is_none_or(cut_character)
+        && serde_json::from_slice::<IgnoredAny>(bytes).is_err_and(|error| error.is_eof())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_plain_number_makes_a_backup() {
+        assert_eq!(backup_number(b"12"), Some(12));
+        for other in ["", "0", "01", "1a", "+1", "gz", "99999999999999999999"] {
+            assert_eq!(backup_number(other.as_bytes()), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_torn_tail_is_a_beginning_and_nothing_else() {
+        for beginning in ["{", "{\"a", "{\"a\":", "{\"a\":\"é", "{\"a\":1", "{\"a\":1,"] {
+            assert!(is_beginning(beginning.as_bytes()), "{beginning}");
+        }
+        assert!(is_beginning(b"{\"a\":\"\xc3"));
+        for other in
+            [&b"12"[..], b"{\"a\":1}", b"{\"a\":1}x", b"{\"a\":\"\xff", b"{\"\0", b"{a", b" "]
+        {
+            assert!(!is_beginning(other), "{other:?}");
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! What stands beside a record in a database, held against the record: the columns of
+//! `audit_logs`, and the rows of `security_events` and `financial_audit_logs`.
+
+use std::borrow::Cow;
+
+use audit_layer::record::{parse_timestamp, push_timestamp};
+use rusqlite::{
+    Row, Rows, fallible_streaming_iterator::FallibleStreamingIterator, types::ValueRef,
+};
+use serde_json::value::RawValue;
+
+use super::{Cause, Place, line::Members, scan::Scanner, trail::Trail};
+
+pub(super) const SECURITY: &str = "security_events";
+pub(super) const FINANCIAL: &str = "financial_audit_logs";
+
+/// The members of `details` that `financial_audit_logs` has as columns.
+const DETAILS: [&str; 6] = ["amount", "currency", "symbol", "side", "quantity", "price"];
+
+/// The rows of a side table, walked in step with `audit_logs`.
+pub(super) struct SideRows<'s> {
+    table: &'static str,
+    rows: Rows<'s>,
+}
+
+impl<'s> SideRows<'s> {
+    /// Begins before the first row.
+    pub(super) fn new(table: &'static str, mut rows: Rows<'s>) -> rusqlite::Result<Self> {
+        rows.advance()?;
+        Ok(Self { table, rows })
+    }
+
+    fn arrival(&self) -> Option<i64> {
+        integer(self.rows.get()?, 0)
+    }
+
+    /// Passes the rows before `arrival`, all of them when it is `None`: no record was there to
+    /// which they belong.
+    pub(super) fn pass_before(
+        &mut self,
+        arrival: Option<i64>,
+        trail: &mut Trail<'_>,
+    ) -> rusqlite::Result<()> {
+        while let Some(own) = self.arrival().filter(|own| arrival.is_none_or(|limit| *own < limit))
+        {
+            let place = Place::Row { arrival: own };
+            trail.break_at(None, None, Some(place), Cause::RowUnexpected(self.table));
+            self.rows.advance()?;
+        }
+        Ok(())
+    }
+
+    /// The row of the record that arrived as `arrival`.
+    pub(super) fn row_of(&self, arrival: i64) -> Option<&Row<'s>> {
+        self.rows.get().filter(|row| integer(row, 0) == Some(arrival))
+    }
+
+    /// Passes the row of the record that arrived as `arrival`.
+    pub(super) fn pass(&mut self, arrival: i64) -> rusqlite::Result<()> {
+        if self.row_of(arrival).is_some() { self.rows.advance() } else { Ok(()) }
+    }
+}
+
+pub(super) fn integer(row: &Row<'_>, column: usize) -> Option<i64> {
+    match row.get_ref(column) {
+        Ok(ValueRef::Integer(value)) => Some(value),
+        _ => None,
+    }
+}
+
+pub(super) fn text<'r>(row: &'r Row<'_>, column: usize) -> Option<&'r [u8]> {
+    match row.get_ref(column) {
+        Ok(ValueRef::Text(value)) => Some(value),
+        _ => None,
+    }
+}
+
+/// Compares columns with members; keeps the buffer that a timestamp is written into.
+#[derive(Default)]
+pub(super) struct Comparison {
+    timestamp: Vec<u8>,
+}
+
+impl Comparison {
+    /// What differs first. `log` has arrival, stream, seq, id, timestamp, `event_type`.
+    pub(super) fn difference(
+        &mut self,
+        members: &Members<'_>,
+        log: &Row<'_>,
+        security: Option<&Row<'_>>,
+        financial: Option<&Row<'_>>,
+    ) -> Option<Cause> {
+        const LOGS: &str = "audit_logs";
+        let differs = |equal: bool, column| (!equal).then_some(Cause::Column(LOGS, column));
+        let seq = integer(log, 2).and_then(|seq| u64::try_from(seq).ok());
+        differs(holds(log, 1, Some(&members.stream)), "stream")
+            .or_else(|| differs(seq == Some(members.seq), "seq"))
+            .or_else(|| differs(holds(log, 3, Some(&members.id)), "id"))
+            .or_else(|| differs(self.is_time(log, 4, members), "timestamp"))
+            .or_else(|| differs(holds(log, 5, Some(&members.event_type)), "event_type"))
+            .or_else(|| self.security(members, security))
+            .or_else(|| self.financial(members, financial))
+    }
+
+    fn security(&mut self, members: &Members<'_>, row: Option<&Row<'_>>) -> Option<Cause> {
+        let belongs = matches!(&*members.category, "auth" | "security" | "admin")
+            || members.status.as_deref() == Some("denied");
+        let row = match presence(SECURITY, belongs, row) {
+            Ok(row) => row?,
+            Err(cause) => return Some(cause),
+        };
+        if !self.is_time(row, 1, members) {
+            return Some(Cause::Column(SECURITY, "timestamp"));
+        }
+        [
+            ("event_type", Some(&members.event_type)),
+            ("severity", Some(&members.severity)),
+            ("status", members.status.as_ref()),
+            ("user_id", members.user_id.as_ref()),
+            ("username", members.username.as_ref()),
+            ("ip_address", members.ip_address.as_ref()),
+            ("resource", members.resource.as_ref()),
+        ]
+        .iter()
+        .zip(2..)
+        .find(|((_, member), column)| !holds(row, *column, member.map(|m| &**m)))
+        .map(|((name, _), _)| Cause::Column(SECURITY, name))
+    }
+
+    fn financial(&mut self, members: &Members<'_>, row: Option<&Row<'_>>) -> Option<Cause> {
+        let belongs = matches!(&*members.category, "financial" | "trade" | "risk");
+        let row = match presence(FINANCIAL, belongs, row) {
+            Ok(row) => row?,
+            Err(cause) => return Some(cause),
+        };
+        if !self.is_time(row, 1, members) {
+            return Some(Cause::Column(FINANCIAL, "timestamp"));
+        }
+        let details = members.details.map(details).unwrap_or_default();
+        [
+            ("event_type", Some(&members.event_type)),
+            ("status", members.status.as_ref()),
+            ("user_id", members.user_id.as_ref()),
+            ("correlation_id", members.correlation_id.as_ref()),
+        ]
+        .into_iter()
+        .chain(DETAILS.into_iter().zip(details.iter().map(Option::as_ref)))
+        .zip(2..)
+        .find(|((_, member), column)| !holds(row, *column, member.map(|m| &**m)))
+        .map(|((name, _), _)| Cause::Column(FINANCIAL, name))
+    }
+
+    fn is_time(&mut self, row: &Row<'_>, column: usize, members: &Members<'_>) -> bool {
+        let Some(micros) = integer(row, column) else { return false };
+        self.timestamp.clear();
+        push_timestamp(&mut self.timestamp, micros);
+        // Writing is cheaper than reading; a timestamp in another form is still the same time.
+        self.timestamp == members.timestamp.as_bytes()
+            || parse_timestamp(&members.timestamp) == Some(micros)
+    }
+}
+
+fn presence<'r, 's>(
+    table: &'static str,
+    belongs: bool,
+    row: Option<&'r Row<'s>>,
+) -> Result<Option<&'r Row<'s>>, Cause> {
+    match (belongs, row) {
+        (true, None) => Err(Cause::RowMissing(table)),
+        (false, Some(_)) => Err(Cause::RowUnexpected(table)),
+        (_, row) => Ok(row),
+    }
+}
+
+fn holds(row: &Row<'_>, column: usize, expected: Option<&str>) -> bool {
+    match row.get_ref(column) {
+        Ok(ValueRef::Null) => expected.is_none(),
+        Ok(ValueRef::Text(value)) => expected.is_some_and(|text| text.as_bytes() == value),
+        _ => false,
+    }
+}
+
+type DetailTexts<'a> = [Option<Cow<'a, str>>; DETAILS.len()];
+
+/// A string's content, a number as it is written, else nothing, for each of [`DETAILS`].
+fn details(json: &str) -> DetailTexts<'_> {
+    scan_details(json).unwrap_or_else(|| parse_details(json))
+}
+
+fn scan_details(json: &str) -> Option<DetailTexts<'_>> {
+    let mut scanner = Scanner::new(json);
+    let mut texts = DetailTexts::default();
+    scanner.eat(b'{')?;
+    loop {
+        let name = scanner.string()?;
+        if name.escaped {
+            return None;
+        }
+        scanner.eat(b':')?;
+        let slot = DETAILS.iter().position(|wanted| *wanted == name.raw);
+        match slot.and_then(|slot| texts.get_mut(slot)) {
+            Some(text) if scanner.peek() == Some(b'"') => {
+                *text = Some(scanner.string()?.resolve()?)
+            }
+            Some(text) => *text = number(scanner.raw_value()?).map(Cow::Borrowed),
+            None => drop(scanner.raw_value()?),
+        }
+        if scanner.eat(b'}').is_some() {
+            return scanner.is_at_end().then_some(texts);
+        }
+        scanner.eat(b',')?;
+    }
+}
+
+fn number(json: &str) -> Option<&str> {
+    json.starts_with(|first: char| first == '-' || first.is_ascii_digit()).then_some(json)
+}
+
+fn parse_details(json: &str) -> DetailTexts<'_> {
+    let members: std::collections::HashMap<Cow<'_, str>, &RawValue> =
+        serde_json::from_str(json).unwrap_or_default();
+    DETAILS.map(|name| {
+        let raw = members.get(name)?.get();
+        match serde_json::from_str::<String>(raw) {
+            Ok(text) => Some(Cow::Owned(text)),
+            Err(_) => number(raw).map(Cow::Borrowed),
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn details_are_text_whichever_reader_reads_them() {
+        let json = r#"{"amount":"1.50","currency":"E\"R","note":{"amount":3},"price":-1.5e+21,"quantity":7,"side":null,"symbol":[1]}"#;
+        let expected = ["1.50", "E\"R", "", "", "7", "-1.5e+21"];
+        let scanned = scan_details(json).unwrap();
+        assert_eq!(scanned, parse_details(json));
+        assert_eq!(scanned.map(|text| text.unwrap_or_default().into_owned()), expected);
+    }
+
+    #[test]
+    fn what_is_no_object_has_no_details() {
+        for json in ["[]", "\"amount\"", "{}", "7"] {
+            assert_eq!(details(json), DetailTexts::default(), "{json}");
+        }
+    }
+}
