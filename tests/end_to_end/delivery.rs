@@ -176,13 +176,12 @@ fn verify(paths: &[&Path], receipt: Option<&str>) -> Output {
 
 fn assert_verifies(paths: &[&Path], receipt: Option<&str>) {
     let output = verify(paths, receipt);
-    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stdout));
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
 }
 
 fn assert_broken(what: &str, paths: &[&Path], receipt: Option<&str>) {
     let output = verify(paths, receipt);
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert_eq!(output.status.code(), Some(1), "{what}: {said}");
+    assert_eq!(output.status.code(), Some(1), "{what}: {output:?}");
 }
 
 fn tampering_with_the_file_is_found(log: &Path, receipt: &str) {
