@@ -25,7 +25,7 @@ pub(crate) const WRITTEN: &str = "demo.history_written";
 
 /// Beginnings an hour, by the hour of a working day in UTC. A beginning makes two to three records.
 const WORKING_DAY: [u32; 24] =
-    [2, 2, 2, 2, 3, 4, 7, 13, 20, 23, 23, 21, 18, 20, 23, 23, 20, 13, 7, 5, 4, 3, 2, 2];
+    [2, 2, 2, 2, 3, 4, 8, 15, 23, 26, 25, 23, 20, 23, 26, 26, 23, 15, 8, 5, 4, 3, 2, 2];
 /// The same for every hour of a Saturday or Sunday.
 const DAY_OFF: u32 = 3;
 /// The hours in which the market is open.

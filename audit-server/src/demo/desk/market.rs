@@ -7,19 +7,36 @@ use super::{Desk, money::Cents};
 /// The smallest price there is.
 const FLOOR: Cents = Cents::units(1);
 
-/// The last price of each symbol.
-pub(crate) struct Market([(&'static str, Cents); 6]);
+/// The symbols and their prices.
+pub(crate) struct Market([Symbol; 6]);
+
+struct Symbol {
+    name: &'static str,
+    /// Where the price is drawn to, so that a desk that runs for days does not drift away.
+    home: Cents,
+    last: Cents,
+}
 
 impl Market {
     pub(crate) fn new() -> Self {
+        let symbol = |name, cents| Symbol { name, home: Cents(cents), last: Cents(cents) };
         Self([
-            ("ACME", Cents(10_240)),
-            ("GLOBX", Cents(3_715)),
-            ("FOOBR", Cents(25_190)),
-            ("QUUX", Cents(872)),
-            ("XYZZY", Cents(6_405)),
-            ("PLUGH", Cents(1_999)),
+            symbol("ACME", 10_240),
+            symbol("GLOBX", 3_715),
+            symbol("FOOBR", 25_190),
+            symbol("QUUX", 872),
+            symbol("XYZZY", 6_405),
+            symbol("PLUGH", 1_999),
         ])
+    }
+}
+
+impl Symbol {
+    /// Moves the price by so many hundredths of a percent of where it is drawn to.
+    fn tick(&mut self, hundredths: i64) {
+        let (home, last) = (self.home.0, self.last.0);
+        let moved = last + home * hundredths / 10_000 + (home - last) / 50;
+        self.last = Cents(moved).max(FLOOR);
     }
 }
 
@@ -92,12 +109,12 @@ impl Desk {
     /// The market moves, and an order is made of it.
     pub(crate) fn order(&mut self) -> Order {
         let correlation_id = self.name("ord");
+        let hundredths = self.random.i64(-40..=40);
         let at = self.random.usize(..self.market.0.len());
-        let tick = self.random.i64(-25..=25);
         // In bounds: the random number is below the length.
-        let (symbol, price) = &mut self.market.0[at];
-        *price = price.plus(Cents(tick)).max(FLOOR);
-        let (symbol, limit_price) = (*symbol, *price);
+        let symbol = &mut self.market.0[at];
+        symbol.tick(hundredths);
+        let (symbol, limit_price) = (symbol.name, symbol.last);
         let side = self.one_of([Side::Buy, Side::Sell]);
         let quantity = 10 * self.random.u32(1..=90);
         Order { correlation_id, symbol, side, quantity, limit_price }
