@@ -220,6 +220,6 @@ fn an_address_that_is_taken_is_an_error_and_the_trail_is_closed_all_the_same() {
     let output = command.env_remove("REDIS_URL").output().unwrap();
     assert!(!output.status.success());
     let err = String::from_utf8(output.stderr).unwrap();
-    assert!(err.contains("the server: "), "{err}");
+    assert!(err.contains("the server cannot be started"), "{err}");
     assert_eq!(last_type(&trail(dir.path())), "system.shutdown");
 }

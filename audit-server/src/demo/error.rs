@@ -24,15 +24,15 @@ pub enum DemoError {
     #[error("the process has a tracing subscriber already; the demonstration installs its own")]
     Subscriber,
     /// The database cannot be asked how far the history has come.
-    #[error("cannot read the trail: {0}; try a new directory with --dir")]
+    #[error("cannot read how far the trail has come; try a new directory with --dir")]
     History(#[source] rusqlite::Error),
     /// The signals that end it cannot be waited for.
-    #[error("cannot wait for signals: {0}")]
+    #[error("cannot wait for signals")]
     Signal(#[source] std::io::Error),
     /// The desk has no thread to live in.
-    #[error("cannot start a thread: {0}")]
+    #[error("cannot start a thread")]
     Thread(#[source] std::io::Error),
     /// The server cannot be started, or failed.
-    #[error("the server: {0}")]
+    #[error("the server cannot be started, or failed")]
     Server(#[source] Failure),
 }
