@@ -7,6 +7,8 @@ use tracing_subscriber::{Layer, layer::SubscriberExt, util::SubscriberInitExt};
 
 use crate::{
     Config, Error, KeyStore, Server,
+    demo::{self, DemoArgs},
+    demo_server,
     verify::{self, VerifyArgs},
 };
 
@@ -26,6 +28,8 @@ enum Command {
     /// Make, list and revoke the admin keys that the HTTP API asks for.
     Keys(KeysArgs),
     Verify(VerifyArgs),
+    /// Show a whole installation: a trading desk that records, and the server that answers for it.
+    Demo(DemoArgs),
 }
 
 #[derive(Debug, Args)]
@@ -127,8 +131,13 @@ pub fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Serve(args) => serve(*args),
         Command::Keys(args) => keys(args),
+        Command::Demo(args) => return show(args),
         Command::Verify(args) => return verify::run(&args, &mut std::io::stdout().lock()),
     };
+    ended(done)
+}
+
+fn ended<E: std::error::Error>(done: Result<(), E>) -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -138,8 +147,19 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn report(error: &Error) {
-    let mut cause = std::error::Error::source(error);
+fn show(args: DemoArgs) -> ExitCode {
+    match tokio::runtime::Runtime::new() {
+        Ok(runtime) => {
+            let done = runtime.block_on(demo::run(args, demo_server::bind));
+            runtime.shutdown_timeout(std::time::Duration::from_millis(100));
+            ended(done)
+        }
+        Err(error) => ended(Err(Error::internal(error))),
+    }
+}
+
+fn report(error: &dyn std::error::Error) {
+    let mut cause = error.source();
     let mut text = error.to_string();
     while let Some(inner) = cause {
         text.push_str(": ");

@@ -20,6 +20,8 @@ mod api;
 mod auth;
 pub mod cli;
 mod config;
+pub mod demo;
+mod demo_server;
 mod error;
 mod query;
 mod server;

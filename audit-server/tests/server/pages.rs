@@ -15,7 +15,7 @@ fn a_page_carries_the_stored_lines_byte_for_byte() {
             draft.details = vec![
                 ("n".into(), Value::F64(1e21)),
                 ("u".into(), Value::U64(u64::MAX)),
-                ("nested".into(), Value::Json(br#"{"a":[1,2.5,null]}"#)),
+                ("nested".into(), Value::Json(br#"{"a":[1,2.5,null]}"#.into())),
             ];
         });
     let odd = trail.write(odd);
