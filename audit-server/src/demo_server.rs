@@ -7,7 +7,11 @@ use crate::{
     demo::{Bound, Failure, Site},
 };
 
-/// Makes a new admin key and listens. Keys of earlier demonstrations stay valid.
+/// The name of the keys of demonstrations.
+const KEY: &str = "demo";
+
+/// Makes a new admin key, revokes those of earlier demonstrations, which nobody can show any more,
+/// and listens.
 pub(crate) async fn bind(site: Site) -> Result<Bound, Failure> {
     let config = Config {
         listen: site.listen,
@@ -19,7 +23,11 @@ pub(crate) async fn bind(site: Site) -> Result<Bound, Failure> {
         shutdown_timeout: Duration::from_millis(300),
         ..Config::default()
     };
-    let (_, key) = KeyStore::open(&config.keys)?.create("demo")?;
+    let keys = KeyStore::open(&config.keys)?;
+    for old in keys.list()?.iter().filter(|key| key.name == KEY && key.revoked.is_none()) {
+        keys.revoke(&old.id.to_string())?;
+    }
+    let (_, key) = keys.create(KEY)?;
     let server = Server::bind(config).await?;
     let address = server.local_addr();
     Ok(Bound::new(address, key.expose(), |shutdown| async move { Ok(server.run(shutdown).await?) }))

@@ -252,6 +252,11 @@ impl Frame {
         Self(bytes.into())
     }
 
+    #[cfg(test)]
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
     /// Reads the header; `None` when the frame is too short.
     pub(crate) fn header(&self) -> Option<Header> {
         let part = |range: Range<usize>| self.0.get(range);

@@ -386,3 +386,85 @@ fn clock_offset() -> i64 {
     let monotonic = i64::try_from(start.elapsed().as_micros()).unwrap_or(i64::MAX);
     clock::now_micros() - monotonic
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{config::Config, journal, record::Record};
+
+    fn worker() -> Worker {
+        let policies = Config::default().policies;
+        let (queue, reader) = journal::queue(policies);
+        let level = tracing::level_filters::LevelFilter::INFO;
+        let stream: StreamName = "payments@web-1~k3x9q2".parse().unwrap();
+        Worker {
+            settings: Settings {
+                stream: stream.clone(),
+                head: Head::START,
+                batch_size: 100,
+                flush_interval: Duration::from_secs(5),
+                heartbeat: Duration::from_secs(60),
+                backlog: 100,
+                startup: Json::Null,
+            },
+            stream: Arc::new(stream),
+            head: Head::START,
+            last_seq: Arc::default(),
+            core: Arc::new(Core::new(queue, level, level)),
+            reader,
+            sinks: Vec::new(),
+            batch: Vec::new(),
+            oldest: None,
+            taken: 0,
+            gaps: BTreeMap::new(),
+            made: 0,
+            clock_offset: clock_offset(),
+        }
+    }
+
+    #[test]
+    fn a_clock_that_was_set_is_told_once_with_how_far() {
+        let mut worker = worker();
+        worker.housekeeping();
+        assert!(worker.batch.is_empty(), "a clock that runs is no event");
+        // As if the clock had been set back by an hour since the last look.
+        worker.clock_offset += 3_600_000_000;
+        worker.housekeeping();
+        worker.housekeeping();
+        let [told] = worker.batch.as_slice() else { panic!("{:?}", worker.batch) };
+        let record = Record::parse(&told.line).unwrap();
+        assert_eq!(record.event_type, "system.clock_step");
+        let details: Json = serde_json::from_str(record.details.unwrap().get()).unwrap();
+        let step = details["step_us"].as_i64().unwrap();
+        assert!((-3_601_000_000..=-3_599_000_000).contains(&step), "{step}");
+    }
+
+    #[test]
+    fn a_gap_is_told_behind_the_events_that_were_accepted_before_it() {
+        let mut worker = worker();
+        let queue = worker.core.queue.clone();
+        let event =
+            internal::frame(EventType::DataRead, Severity::Info, "success", "", &Json::Null);
+        worker.record(&event);
+        worker.taken = 1;
+        // Two more were accepted, and not yet taken, when one was dropped.
+        for _ in 0..2 {
+            queue.append(event.bytes());
+        }
+        worker.core.queue.drop_one(DropCause::Overflow);
+        worker.taken = 0;
+        worker.housekeeping();
+        assert_eq!(worker.batch.len(), 1, "its place has not been passed");
+        for _ in 0..2 {
+            if let Some(Item::Frame(frame)) = worker.reader.next() {
+                worker.taken += 1;
+                worker.record(&frame);
+            }
+        }
+        worker.housekeeping();
+        let gap = worker.batch.last().unwrap();
+        let record = Record::parse(&gap.line).unwrap();
+        assert_eq!((record.event_type.as_ref(), record.seq), ("system.audit_gap", 4));
+        assert!(record.details.unwrap().get().contains("\"after_seq\":3"));
+    }
+}
