@@ -32,6 +32,9 @@ pub enum DemoError {
     /// The desk has no thread to live in.
     #[error("cannot start a thread")]
     Thread(#[source] std::io::Error),
+    /// The desk waits for a disk that stands still.
+    #[error("the disk does not take records; what was not written is lost, the trail is intact")]
+    DeskStuck,
     /// The server cannot be started, or failed.
     #[error("the server cannot be started, or failed")]
     Server(#[source] Failure),

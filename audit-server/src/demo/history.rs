@@ -28,6 +28,8 @@ const WORKING_DAY: [u32; 24] =
     [2, 2, 2, 2, 3, 4, 8, 15, 23, 26, 25, 23, 20, 23, 26, 26, 23, 15, 8, 5, 4, 3, 2, 2];
 /// The same for every hour of a Saturday or Sunday.
 const DAY_OFF: u32 = 3;
+/// How many records may wait to be written. Well under the bound of the layer's queue.
+const AHEAD: u64 = 4000;
 /// The hours in which the market is open.
 const OPEN: std::ops::Range<u8> = 7..18;
 
@@ -85,7 +87,16 @@ fn from_micros(micros: i64) -> Option<OffsetDateTime> {
 /// is told to stop; then the record that says "complete" is not written.
 ///
 /// Where 30 days have gone by two thirds, someone guesses passwords in the night.
-pub(crate) fn write(desk: &mut Desk, period: Period, days: u16, stop: &Stop) -> u64 {
+///
+/// `settle` is called behind every few thousand records and at the end, to wait until they are
+/// written: a history that ran far ahead of the disk could not be ended within two seconds.
+pub(crate) fn write(
+    desk: &mut Desk,
+    period: Period,
+    days: u16,
+    stop: &Stop,
+    settle: impl Fn(),
+) -> u64 {
     let Period { from, to } = period;
     let night = to.saturating_sub(Duration::days(i64::from(days) / 3)).replace_time(ATTACK);
     let mut attack = Some(night).filter(|night| (from..to).contains(night));
@@ -109,6 +120,9 @@ pub(crate) fn write(desk: &mut Desk, period: Period, days: u16, stop: &Stop) -> 
             }
         });
         records += 1;
+        if records % AHEAD == 0 {
+            settle();
+        }
         if at == next {
             next += pause(desk, next);
         }
@@ -124,6 +138,7 @@ pub(crate) fn write(desk: &mut Desk, period: Period, days: u16, stop: &Stop) -> 
             "History written"
         );
     });
+    settle();
     records + 1
 }
 

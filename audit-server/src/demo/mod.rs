@@ -30,6 +30,7 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     path::PathBuf,
     pin::Pin,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -129,11 +130,14 @@ where
     })));
     let (stopper, stop) = stop::pair();
     let (ended, mut desk) = oneshot::channel();
+    let audit = Arc::new(audit);
+    let trail = Arc::clone(&audit);
     // A thread of its own, since to emit an event may block.
     std::thread::Builder::new()
         .name("demo-desk".to_owned())
         .spawn(move || {
-            live(&args, missing, &stop);
+            live(&args, missing, &stop, &trail);
+            drop(trail);
             let _ = ended.send(());
         })
         .map_err(DemoError::Thread)?;
@@ -155,6 +159,7 @@ where
     {
         failure = Some(DemoError::Server(error));
     }
+    let audit = Arc::into_inner(audit).ok_or(DemoError::DeskStuck)?;
     tokio::task::spawn_blocking(move || audit.shutdown(FLUSH_TIMEOUT))
         .await
         .map_err(|error| DemoError::Server(error.into()))??;
@@ -168,7 +173,7 @@ where
 }
 
 /// What the desk's thread does.
-fn live(args: &DemoArgs, missing: Option<Period>, stop: &Stop) {
+fn live(args: &DemoArgs, missing: Option<Period>, stop: &Stop, trail: &AuditGuard) {
     let now = OffsetDateTime::now_utc();
     let fresh = missing.is_some_and(|period| period.to - period.from >= days(args.days));
     // A later start must not repeat the names of things that an earlier one has given.
@@ -176,8 +181,14 @@ fn live(args: &DemoArgs, missing: Option<Period>, stop: &Stop) {
     let mut desk = Desk::new(args.seed ^ salt);
     if let Some(period) = missing {
         let began = Instant::now();
-        let records = history::write(&mut desk, period, args.days, stop);
+        let records = history::write(&mut desk, period, args.days, stop, || {
+            // A disk that stands still shows in the layer's own warnings.
+            let _ = trail.flush(site::BLOCK_TIMEOUT);
+        });
         let took = began.elapsed().as_secs_f64();
+        if stop.is_told() {
+            return say(&format!("History: ended after {records} records; a next start goes on\n"));
+        }
         say(&format!("History: {records} records of {} days in {took:.1} s\n", args.days));
     }
     live::run(&mut desk, args.rate, args.seconds, stop);

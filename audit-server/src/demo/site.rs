@@ -19,7 +19,7 @@ const FLUSH_INTERVAL: Duration = Duration::from_millis(200);
 /// How many records a batch of the history has at most.
 const BATCH: usize = 500;
 /// How long the desk waits for a disk that stands still; it must end within two seconds.
-const BLOCK_TIMEOUT: Duration = Duration::from_millis(500);
+pub(crate) const BLOCK_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// The places of a demonstration, for the server to read.
 #[derive(Clone)]

@@ -19,7 +19,7 @@ fn missing(trail: &Trail) -> Option<Period> {
 /// Writes what is missing and gives the number of its records.
 fn write_missing(trail: &Trail, stop: &Stop) -> u64 {
     let period = missing(trail).unwrap();
-    trail.record(|| write(&mut Desk::new(8600), period, DAYS, stop))
+    trail.record(|| write(&mut Desk::new(8600), period, DAYS, stop, || trail.flush()))
 }
 
 fn imported(lines: &[Line]) -> Vec<&Line> {
@@ -111,12 +111,13 @@ fn an_interrupted_history_goes_on_where_it_ended() {
     assert_eq!((rest.from, rest.to), (part.to + Duration::MICROSECOND, whole.to));
 
     drop(stopper);
-    let told_to_stop = trail.record(|| write(&mut Desk::new(1), rest, DAYS, &stop));
+    let told_to_stop =
+        trail.record(|| write(&mut Desk::new(1), rest, DAYS, &stop, || trail.flush()));
     assert_eq!(told_to_stop, 0);
     assert!(missing(&trail).is_some(), "stopped is not complete");
 
     let (_stopper, stop) = stop::pair();
-    assert!(trail.record(|| write(&mut Desk::new(1), rest, DAYS, &stop)) > 5000);
+    assert!(trail.record(|| write(&mut Desk::new(1), rest, DAYS, &stop, || trail.flush())) > 5000);
     assert_eq!(missing(&trail), None);
     let lines = trail.close();
     let beginnings = lines.iter().filter(|line| line.event_type() == WRITTEN).count();
