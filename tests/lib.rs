@@ -2,7 +2,7 @@
 
 #[path = "support/programs.rs"]
 pub mod programs;
-#[path = "support/redis.rs"]
+#[path = "support/redis_server.rs"]
 pub mod redis_server;
-#[path = "support/trail.rs"]
+#[path = "support/trail_files.rs"]
 pub mod trail_files;

@@ -63,7 +63,6 @@ pub struct AuditLayer<S = Registry> {
 
 impl AuditLayer {
     /// Starts with the defaults; the builder says what they are.
-    #[must_use]
     pub fn builder() -> Builder {
         Builder::default()
     }

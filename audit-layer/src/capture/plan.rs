@@ -91,10 +91,12 @@ pub(crate) struct Plans {
     by_callsite: RwLock<HashMap<Identifier, Arc<Plan>>>,
 }
 
+/// By the number of the layer and the callsite.
+type Cache = HashMap<(usize, Identifier), Arc<Plan>, BuildHasherDefault<AddressHasher>>;
+
 thread_local! {
     /// Saves the lock; a callsite is static, so its plan never changes.
-    static CACHE: RefCell<HashMap<(usize, Identifier), Arc<Plan>, BuildHasherDefault<AddressHasher>>> =
-        RefCell::default();
+    static CACHE: RefCell<Cache> = RefCell::default();
 }
 
 impl Plans {

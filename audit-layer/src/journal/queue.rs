@@ -18,7 +18,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crossbeam_channel::{Receiver, SendTimeoutError, Sender, TryRecvError, TrySendError};
+use crossbeam_channel::{Receiver, SendTimeoutError, Sender, TrySendError};
 
 use super::{DropCause, Gaps, frame::Frame};
 use crate::{
@@ -258,10 +258,7 @@ impl Queue {
 impl QueueReader {
     /// The next item, if there is one now.
     pub(crate) fn next(&self) -> Option<Item> {
-        match self.receiver.try_recv() {
-            Ok(item) => Some(item),
-            Err(TryRecvError::Empty | TryRecvError::Disconnected) => None,
-        }
+        self.receiver.try_recv().ok()
     }
 
     pub(crate) fn gaps(&self) -> &Gaps {

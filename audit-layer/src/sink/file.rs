@@ -50,17 +50,20 @@ pub(crate) struct FileSink {
 
 impl FileSink {
     pub(crate) fn open(config: FileConfig) -> Result<Self, Error> {
-        let failed = |error: io::Error| Error::Sink {
+        let path = config.path.clone();
+        Self::try_open(config).map_err(|error| Error::Sink {
             sink: "file",
-            why: format!("{}: {error}", config.path.display()),
-        };
+            why: format!("{}: {error}", path.display()),
+        })
+    }
+
+    fn try_open(config: FileConfig) -> io::Result<Self> {
         if let Some(parent) = config.path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-            DirBuilder::new().recursive(true).mode(0o750).create(parent).map_err(failed)?;
+            DirBuilder::new().recursive(true).mode(0o750).create(parent)?;
         }
-        let file = open_append(&config.path).map_err(failed)?;
-        let mut sink =
-            Self { config: config.clone(), file, size: 0, last: None, trimmed: Vec::new() };
-        sink.repair().map_err(failed)?;
+        let file = open_append(&config.path)?;
+        let mut sink = Self { config, file, size: 0, last: None, trimmed: Vec::new() };
+        sink.repair()?;
         Ok(sink)
     }
 
