@@ -1,0 +1,22 @@
+//! Everything that the project promises, tried against real files, servers and processes.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot go on says so by a panic"
+)]
+
+mod beside_fmt;
+mod context;
+mod details;
+mod filter;
+mod golden;
+mod imported;
+mod installed;
+mod members;
+mod nested;
+mod own_members;
+mod properties;
+mod spans;
+mod survival;
+mod truncation;
+mod values;
