@@ -64,9 +64,16 @@ impl Server {
     /// When the address cannot be had, or the keys cannot be used.
     pub async fn bind(config: Config) -> Result<Self, Error> {
         let for_state = config.clone();
-        let state = tokio::task::spawn_blocking(move || State::open(&for_state))
-            .await
-            .map_err(Error::internal)??;
+        let open = move || {
+            let state = State::open(&for_state)?;
+            if state.keys.list()?.iter().all(|key| key.revoked.is_some()) {
+                tracing::warn!(
+                    "there is no key yet: `audit-server keys create --name NAME` makes one"
+                );
+            }
+            Ok::<_, Error>(state)
+        };
+        let state = tokio::task::spawn_blocking(open).await.map_err(Error::internal)??;
         let fail = |source| Error::Listen { address: config.listen, source };
         let listener = TcpListener::bind(config.listen).await.map_err(fail)?;
         let address = listener.local_addr().map_err(fail)?;

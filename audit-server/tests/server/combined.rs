@@ -1,5 +1,8 @@
 //! The database and Redis as one view.
 
+use std::time::Duration;
+
+use audit_layer::record::Member;
 use serde_json::{Value, json};
 
 use super::support::{Fixture, Redis, Trail, event};
@@ -85,6 +88,40 @@ fn a_walk_through_both_meets_each_record_once() {
     let mut seqs: Vec<u64> = walked.iter().map(|r| r["seq"].as_u64().unwrap()).collect();
     seqs.sort_unstable();
     assert_eq!(seqs, (1..=300).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_page_that_ran_out_of_time_shows_nothing_from_beyond_where_it_stopped() {
+    let redis = Redis::start();
+    let (fixture, mut trail) = Fixture::with_trail(|config| {
+        config.redis_url = Some(redis.url().parse().unwrap());
+        config.query_timeout = Duration::from_millis(40);
+    });
+    let needle = |at| event("auth.login", at).set(Member::UserId, "u-needle");
+    // Oldest of all and in Redis alone; between it and the newest lies more than a page examines.
+    redis.push(&trail.seal(needle(-1)).text);
+    trail.write(needle(0));
+    trail.write_all((1..150_000).map(|at| event("auth.failed", at)));
+    trail.write(needle(150_000));
+    let (mut seqs, mut truncated) = (Vec::new(), 0);
+    let mut cursor = String::new();
+    loop {
+        let answer = fixture.get(&format!("/audit/combined?user_id=u-needle{cursor}"));
+        if answer.status == 503 {
+            // A busy machine: the time was up before the first row.
+            continue;
+        }
+        let page = answer.ok();
+        if page["sources"]["redis"] != "ok" {
+            continue;
+        }
+        truncated += usize::from(page["truncated"] == true);
+        seqs.extend(found(&page).into_iter().map(|(seq, _)| seq));
+        let Some(next) = page["next_cursor"].as_str() else { break };
+        cursor = format!("&cursor={next}");
+    }
+    assert!(truncated > 0, "the deadline was never met");
+    assert_eq!(seqs, [150_002, 2, 1]);
 }
 
 #[test]

@@ -147,10 +147,15 @@ fn a_query_that_runs_out_of_time_says_so_and_goes_on_where_it_stopped() {
 
 #[test]
 fn a_server_that_is_stopped_ends_what_it_has_begun() {
-    let (mut fixture, mut trail) = Fixture::with_trail(|_| {});
+    // So long that what ends here was ended by the stop and by no time-out.
+    let (mut fixture, mut trail) = Fixture::with_trail(|config| {
+        config.shutdown_timeout = Duration::from_secs(600);
+        config.header_timeout = Duration::from_secs(600);
+    });
     trail.write_all((0..1_000).map(|at| event("auth.login", at)));
     let mut half = TcpStream::connect(fixture.server.address).unwrap();
     let mut idle = TcpStream::connect(fixture.server.address).unwrap();
+    idle.set_read_timeout(Some(Duration::from_secs(15))).unwrap();
     idle.write_all(b"GET /health HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
     let mut byte = [0];
     idle.read_exact(&mut byte).unwrap();
@@ -158,6 +163,7 @@ fn a_server_that_is_stopped_ends_what_it_has_begun() {
         "GET /audit/logs?limit=1000 HTTP/1.1\r\nhost: x\r\nx-api-key: {}\r\n\r\n",
         fixture.key
     );
+    half.set_read_timeout(Some(Duration::from_secs(15))).unwrap();
     half.write_all(request.as_bytes()).unwrap();
     // Its first byte is there: the request is running or answered when the server is stopped.
     half.read_exact(&mut byte).unwrap();

@@ -75,6 +75,9 @@ fn redis_that_is_down_or_absent_is_a_503_and_one_that_returns_is_read_again() {
     redis.restart();
     redis.push(&line);
     assert_eq!(fixture.get("/audit/redis").ok()["records"].as_array().unwrap().len(), 1);
+    // Nobody asked while it was away: the connection that lay idle is dead now.
+    redis.restart();
+    assert!(fixture.get("/audit/redis").ok()["records"].as_array().unwrap().is_empty());
 
     let (without, _trail) = Fixture::with_trail(|_| {});
     let problem = without.get("/audit/redis").problem(503);
