@@ -253,8 +253,8 @@ impl Database {
             if let Ok(at) = without.binary_search_by(|name| name.as_str().cmp(stream)) {
                 without.remove(at);
             }
-            let last = trail.chain(stream).map_or(Default::default(), |chain| chain.last.seq);
-            let hash = trail.chain(stream).map(|chain| chain.last.hash.to_string());
+            let last = trail.chain(stream).map_or(Default::default(), |chain| chain.last);
+            let hash = trail.chain(stream).map(|chain| chain.head().hash.to_string());
             let cause = if seq > last {
                 Cause::CursorAhead(seq)
             } else if seq < last {

@@ -25,7 +25,8 @@ use super::{
     trail::Trail,
 };
 
-const BUFFER_BYTES: usize = 1 << 20;
+/// What stays in the cache between the kernel's copy and ours.
+const BUFFER_BYTES: usize = 1 << 17;
 
 /// One of the files that a path stands for.
 struct Part {

@@ -6,6 +6,8 @@
 //! means "not for me", not "broken": the caller then asks `serde_json`. So the two can differ only
 //! if this accepts what the other refuses, and a property test beside `line` holds them together.
 
+use std::borrow::Cow;
+
 /// How deep values may nest before the text is left to `serde_json`.
 const MAX_DEPTH: u32 = 64;
 
@@ -16,10 +18,31 @@ pub(super) struct Scanner<'a> {
 }
 
 /// What stands between the quotes of a JSON string.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(super) struct RawStr<'a> {
     pub(super) raw: &'a str,
+    /// Whether `raw` has escapes, so that it is not the text yet.
     pub(super) escaped: bool,
+}
+
+impl<'a> RawStr<'a> {
+    /// The text. `None` when an escape stands for no character.
+    pub(super) fn resolve(self) -> Option<Cow<'a, str>> {
+        if self.escaped {
+            serde_json::from_str(&format!("\"{}\"", self.raw)).ok().map(Cow::Owned)
+        } else {
+            Some(Cow::Borrowed(self.raw))
+        }
+    }
+
+    /// Whether the text is this.
+    pub(super) fn is(self, text: &[u8]) -> bool {
+        if self.escaped {
+            self.resolve().is_some_and(|own| own.as_bytes() == text)
+        } else {
+            self.raw.as_bytes() == text
+        }
+    }
 }
 
 impl<'a> Scanner<'a> {

@@ -64,15 +64,15 @@ impl<'r> Trail<'r> {
         let members = &line.members;
         if !line.intact {
             // Any byte may be the changed one, so that the stream is believed only if it is known.
-            let stream = self.position(&members.stream).map_or(stream, |_| Some(&members.stream));
+            let stream = self.position(members.stream).map_or(stream, |_| Some(members.stream));
             self.break_at(stream, Some(members.seq), Some(place()), Cause::Changed);
             return Ok(());
         }
-        let at = match self.position(&members.stream) {
+        let at = match self.position(members.stream) {
             Some(at) => at,
             None => match members.stream.parse() {
                 Ok(name) if self.chains.len() < MAX_STREAMS => {
-                    self.by_name.insert((*members.stream).into(), self.chains.len());
+                    self.by_name.insert(members.stream.into(), self.chains.len());
                     self.chains.push(Chain::new(name, self.receipts));
                     self.chains.len() - 1
                 }
@@ -95,7 +95,7 @@ impl<'r> Trail<'r> {
             None => chain.follow(&line),
         };
         if let Err(cause) = result {
-            self.break_at(Some(&members.stream), Some(members.seq), Some(place()), cause);
+            self.break_at(Some(members.stream), Some(members.seq), Some(place()), cause);
         }
         Ok(())
     }
