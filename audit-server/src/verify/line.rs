@@ -74,8 +74,9 @@ impl<'a> Line<'a> {
         if !intact && split_hash(bytes).is_none() {
             return malformed("it ends in a hash that is not 64 lower-case hex digits");
         }
-        let members = match scan(open) {
-            Some(members) => members,
+        let mut members = Members::default();
+        let members = match scan(open, &mut members) {
+            Some(()) => members,
             None => match parse(text) {
                 Ok(members) => members,
                 // Only what is intact is believed to be of a later version.
@@ -154,7 +155,7 @@ const fn bits(members: &[Member]) -> u32 {
 }
 
 /// The names of [`Member::ALL`].
-const NAMES: [&str; Member::COUNT] = {
+static NAMES: [&str; Member::COUNT] = {
     let mut names = [""; Member::COUNT];
     let mut at = 0;
     while at < Member::COUNT {
@@ -166,25 +167,24 @@ const NAMES: [&str; Member::COUNT] = {
 
 /// Reads a canonical object that lacks its closing brace. `None` when it is not canonical, or has
 /// something that the layer rarely writes, or never, such as a member of an unknown name.
-fn scan(open: &str) -> Option<Members<'_>> {
+fn scan<'a>(open: &'a str, members: &mut Members<'a>) -> Option<()> {
     let mut scanner = Scanner::new(open);
-    let mut members = Members::default();
     let mut seen = 0;
     // Names are looked for behind the last one only: none can be there twice.
-    let mut known = Member::ALL.iter().zip(NAMES);
+    let mut known = Member::ALL.iter().zip(&NAMES);
     scanner.eat(b'{')?;
     loop {
         let name = scanner.string()?;
-        let (member, _) = known.find(|(_, known)| *known == name.raw)?;
+        let (member, _) = known.find(|(_, known)| **known == name.raw)?;
         scanner.eat(b':')?;
         seen |= bits(&[*member]);
-        read_member(*member, &mut scanner, &mut members)?;
+        read_member(*member, &mut scanner, members)?;
         if scanner.is_at_end() {
             break;
         }
         scanner.eat(b',')?;
     }
-    (seen & REQUIRED == REQUIRED).then_some(members)
+    (seen & REQUIRED == REQUIRED).then_some(())
 }
 
 #[inline]
@@ -311,6 +311,11 @@ mod tests {
 
     use super::*;
 
+    fn scanned(open: &str) -> Option<Members<'_>> {
+        let mut members = Members::default();
+        scan(open, &mut members).map(|()| members)
+    }
+
     fn seal(object: &str) -> String {
         let open = object.strip_suffix('}').unwrap();
         format!("{open},\"hash\":\"{}\"}}", Hash::of(object.as_bytes()))
@@ -327,7 +332,7 @@ mod tests {
     #[test]
     fn a_canonical_line_is_read_without_the_general_parser() {
         let line = seal(&canonical("\"resource\":\"a\\\"b\","));
-        let members = scan(line.split(",\"hash\"").next().unwrap()).unwrap();
+        let members = scanned(line.split(",\"hash\"").next().unwrap()).unwrap();
         assert_eq!((members.seq, members.stream), (7, "s@h~abcdef"));
         assert!(members.resource.unwrap().is(b"a\"b"));
         assert!(Line::read(line.as_bytes()).unwrap().intact);
@@ -405,7 +410,7 @@ mod tests {
         #[test]
         fn the_layers_own_lines_are_scanned_as_the_general_parser_reads_them(line in any_line()) {
             let (open, _) = split_hash(line.as_bytes()).unwrap();
-            let scanned = scan(&line[..open.len()]);
+            let scanned = scanned(&line[..open.len()]);
             prop_assert_eq!(scanned, Some(parse(&line).unwrap()));
         }
 
@@ -423,7 +428,7 @@ mod tests {
                 while !object.is_char_boundary(to) { to += 1; }
                 object.replace_range(from..to, &text);
             }
-            if let Some(members) = scan(&object) {
+            if let Some(members) = scanned(&object) {
                 let line = seal(&format!("{object}}}"));
                 prop_assert_eq!(parse(&line).ok(), Some(members), "{}", line);
             }

@@ -26,17 +26,22 @@ const DETAILS: [&str; 6] = ["amount", "currency", "symbol", "side", "quantity", 
 pub(super) struct SideRows<'s> {
     table: &'static str,
     rows: Rows<'s>,
+    /// Of the row that the walk is at.
+    arrival: Option<i64>,
 }
 
 impl<'s> SideRows<'s> {
     /// Begins before the first row.
-    pub(super) fn new(table: &'static str, mut rows: Rows<'s>) -> rusqlite::Result<Self> {
-        rows.advance()?;
-        Ok(Self { table, rows })
+    pub(super) fn new(table: &'static str, rows: Rows<'s>) -> rusqlite::Result<Self> {
+        let mut side = Self { table, rows, arrival: None };
+        side.advance()?;
+        Ok(side)
     }
 
-    fn arrival(&self) -> Option<i64> {
-        integer(self.rows.get()?, 0)
+    fn advance(&mut self) -> rusqlite::Result<()> {
+        self.rows.advance()?;
+        self.arrival = self.rows.get().and_then(|row| integer(row, 0));
+        Ok(())
     }
 
     /// Passes the rows before `arrival`, all of them when it is `None`: no record was there to
@@ -46,23 +51,22 @@ impl<'s> SideRows<'s> {
         arrival: Option<i64>,
         trail: &mut Trail<'_>,
     ) -> rusqlite::Result<()> {
-        while let Some(own) = self.arrival().filter(|own| arrival.is_none_or(|limit| *own < limit))
-        {
+        while let Some(own) = self.arrival.filter(|own| arrival.is_none_or(|limit| *own < limit)) {
             let place = Place::Row { arrival: own };
             trail.break_at(None, None, Some(place), Cause::RowUnexpected(self.table));
-            self.rows.advance()?;
+            self.advance()?;
         }
         Ok(())
     }
 
     /// The row of the record that arrived as `arrival`.
     pub(super) fn row_of(&self, arrival: i64) -> Option<&Row<'s>> {
-        self.rows.get().filter(|row| integer(row, 0) == Some(arrival))
+        self.rows.get().filter(|_| self.arrival == Some(arrival))
     }
 
     /// Passes the row of the record that arrived as `arrival`.
     pub(super) fn pass(&mut self, arrival: i64) -> rusqlite::Result<()> {
-        if self.row_of(arrival).is_some() { self.rows.advance() } else { Ok(()) }
+        if self.arrival == Some(arrival) { self.advance() } else { Ok(()) }
     }
 }
 
@@ -97,72 +101,81 @@ impl Comparison {
     ) -> Option<Cause> {
         const LOGS: &str = "audit_logs";
         let differs = |equal: bool, column| (!equal).then_some(Cause::Column(LOGS, column));
+        let time = integer(log, 4);
         let seq = integer(log, 2).and_then(|seq| u64::try_from(seq).ok());
         differs(text(log, 1) == Some(members.stream.as_bytes()), "stream")
             .or_else(|| differs(seq == Some(members.seq), "seq"))
             .or_else(|| differs(holds(log, 3, Some(members.id)), "id"))
-            .or_else(|| differs(self.is_time(log, 4, members), "timestamp"))
+            .or_else(|| differs(self.is_time(time, members), "timestamp"))
             .or_else(|| differs(holds(log, 5, Some(members.event_type)), "event_type"))
-            .or_else(|| self.security(members, security))
-            .or_else(|| self.financial(members, financial))
+            .or_else(|| compare_security(members, time, security))
+            .or_else(|| compare_financial(members, time, financial))
     }
 
-    fn security(&mut self, members: &Members<'_>, row: Option<&Row<'_>>) -> Option<Cause> {
-        let belongs = [&b"auth"[..], b"security", b"admin"].iter().any(|c| members.category.is(c))
-            || members.status.is_some_and(|status| status.is(b"denied"));
-        let row = match presence(SECURITY, belongs, row) {
-            Ok(row) => row?,
-            Err(cause) => return Some(cause),
-        };
-        if !self.is_time(row, 1, members) {
-            return Some(Cause::Column(SECURITY, "timestamp"));
-        }
-        [
-            ("event_type", Some(members.event_type)),
-            ("severity", Some(members.severity)),
-            ("status", members.status),
-            ("user_id", members.user_id),
-            ("username", members.username),
-            ("ip_address", members.ip_address),
-            ("resource", members.resource),
-        ]
-        .iter()
-        .zip(2..)
-        .find(|((_, member), column)| !holds(row, *column, *member))
-        .map(|((name, _), _)| Cause::Column(SECURITY, name))
-    }
-
-    fn financial(&mut self, members: &Members<'_>, row: Option<&Row<'_>>) -> Option<Cause> {
-        let belongs = [&b"financial"[..], b"trade", b"risk"].iter().any(|c| members.category.is(c));
-        let row = match presence(FINANCIAL, belongs, row) {
-            Ok(row) => row?,
-            Err(cause) => return Some(cause),
-        };
-        if !self.is_time(row, 1, members) {
-            return Some(Cause::Column(FINANCIAL, "timestamp"));
-        }
-        let details = members.details.map(details).unwrap_or_default();
-        [
-            ("event_type", Some(members.event_type)),
-            ("status", members.status),
-            ("user_id", members.user_id),
-            ("correlation_id", members.correlation_id),
-        ]
-        .into_iter()
-        .chain(DETAILS.into_iter().zip(details))
-        .zip(2..)
-        .find(|((_, member), column)| !holds(row, *column, *member))
-        .map(|((name, _), _)| Cause::Column(FINANCIAL, name))
-    }
-
-    fn is_time(&mut self, row: &Row<'_>, column: usize, members: &Members<'_>) -> bool {
-        let Some(micros) = integer(row, column) else { return false };
+    fn is_time(&mut self, time: Option<i64>, members: &Members<'_>) -> bool {
+        let Some(micros) = time else { return false };
         self.timestamp.clear();
         push_timestamp(&mut self.timestamp, micros);
         // Writing is cheaper than reading; a timestamp in another form is still the same time.
         members.timestamp.is(&self.timestamp)
             || members.timestamp.resolve().and_then(|text| parse_timestamp(&text)) == Some(micros)
     }
+}
+
+fn compare_security(
+    members: &Members<'_>,
+    time: Option<i64>,
+    row: Option<&Row<'_>>,
+) -> Option<Cause> {
+    let belongs = [&b"auth"[..], b"security", b"admin"].iter().any(|c| members.category.is(c))
+        || members.status.is_some_and(|status| status.is(b"denied"));
+    let row = match presence(SECURITY, belongs, row) {
+        Ok(row) => row?,
+        Err(cause) => return Some(cause),
+    };
+    if integer(row, 1) != time {
+        return Some(Cause::Column(SECURITY, "timestamp"));
+    }
+    [
+        ("event_type", Some(members.event_type)),
+        ("severity", Some(members.severity)),
+        ("status", members.status),
+        ("user_id", members.user_id),
+        ("username", members.username),
+        ("ip_address", members.ip_address),
+        ("resource", members.resource),
+    ]
+    .iter()
+    .zip(2..)
+    .find(|((_, member), column)| !holds(row, *column, *member))
+    .map(|((name, _), _)| Cause::Column(SECURITY, name))
+}
+
+fn compare_financial(
+    members: &Members<'_>,
+    time: Option<i64>,
+    row: Option<&Row<'_>>,
+) -> Option<Cause> {
+    let belongs = [&b"financial"[..], b"trade", b"risk"].iter().any(|c| members.category.is(c));
+    let row = match presence(FINANCIAL, belongs, row) {
+        Ok(row) => row?,
+        Err(cause) => return Some(cause),
+    };
+    if integer(row, 1) != time {
+        return Some(Cause::Column(FINANCIAL, "timestamp"));
+    }
+    let details = members.details.map(details).unwrap_or_default();
+    [
+        ("event_type", Some(members.event_type)),
+        ("status", members.status),
+        ("user_id", members.user_id),
+        ("correlation_id", members.correlation_id),
+    ]
+    .into_iter()
+    .chain(DETAILS.into_iter().zip(details))
+    .zip(2..)
+    .find(|((_, member), column)| !holds(row, *column, *member))
+    .map(|((name, _), _)| Cause::Column(FINANCIAL, name))
 }
 
 fn presence<'r, 's>(

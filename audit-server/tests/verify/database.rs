@@ -263,11 +263,13 @@ fn a_row_of_a_side_table_without_its_record_is_found() {
 }
 
 #[test]
-fn a_row_that_is_longer_than_any_record_is_found() {
+fn a_row_that_is_longer_than_any_record_is_found_and_not_read() {
     assert_eq!(
         cause_after("UPDATE audit_logs SET record = hex(zeroblob(600000)) WHERE seq = 3"),
         Cause::TooLong
     );
+    let huge = "UPDATE audit_logs SET record = hex(zeroblob(6000000)) WHERE seq = 3";
+    assert!(matches!(cause_after(huge), Cause::Damaged(_)));
 }
 
 #[test]

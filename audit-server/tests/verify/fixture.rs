@@ -47,7 +47,10 @@ pub(crate) fn record(stream: &str, seq: u64, prev: Hash, mark: &str) -> Line {
     draft.set_text(Member::Status, if seq % 8 == 2 { "denied" } else { "success" });
     match kind {
         "auth.login" => {
-            draft.set_text(Member::Username, "john \"the\" doe");
+            draft.set_text(
+                Member::Username,
+                if seq % 16 == 4 { "john \"the\" doe" } else { "john.doe" },
+            );
             draft.details.push(("method".into(), Value::Str("password")));
         }
         "financial.transaction" => {
@@ -57,7 +60,8 @@ pub(crate) fn record(stream: &str, seq: u64, prev: Hash, mark: &str) -> Line {
             draft.details.push(("quantity".into(), Value::U64(7)));
             draft.details.push(("side".into(), Value::Bool(true)));
         }
-        _ => draft.set_text(Member::Resource, "/accounts/77\u{1}"),
+        _ => draft
+            .set_text(Member::Resource, if seq % 16 == 10 { "/a\u{1}\t" } else { "/accounts/77" }),
     }
     draft.seal()
 }
