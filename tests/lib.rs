@@ -1,1 +1,21 @@
 //! What the end-to-end tests share.
+#![allow(
+    missing_docs,
+    clippy::missing_panics_doc,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot go on says so by a panic"
+)]
+
+#[path = "support/programs.rs"]
+pub mod programs;
+#[path = "support/redis_server.rs"]
+pub mod redis_server;
+mod support;
+#[path = "support/trail_files.rs"]
+pub mod trail_files;
+
+pub use support::{
+    process::Process,
+    trail::{Recorded, Trail},
+};

@@ -1,3 +1,32 @@
-//! An audit trail for Rust services.
+#![doc = include_str!("../README.md")]
+
+mod builder;
+mod capture;
+mod clock;
+pub mod config;
+mod diagnostics;
+mod error;
+mod fork;
+mod guard;
+mod journal;
+mod pipeline;
 pub mod record;
+mod sink;
+
+pub use builder::Builder;
+pub use capture::{AuditLayer, Val, val};
+pub use clock::imported_from;
+pub use config::{DbIndexes, OnFailure, Overflow};
+pub use error::{Error, NotInstalled};
+pub use guard::{AuditGuard, DROP_TIMEOUT};
+pub use journal::DropCause;
+pub use pipeline::{SinkStats, Stats};
 pub use record::event_type::{self, EventType};
+#[cfg(feature = "sqlite")]
+pub use sink::sqlite::{APPLICATION_ID, SCHEMA_VERSION, is_financial, is_security_event};
+
+/// Locks, whatever a thread that panicked with the lock held has left: everything that is behind a
+/// lock here is whole between two statements.
+fn locked<T: ?Sized>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}

@@ -1,2 +1,44 @@
 //! Answers questions about an audit trail that `audit-layer` wrote.
+//!
+//! A library with a thin binary. [`Server`] serves the HTTP API over a trail in SQLite, which it
+//! only ever reads, and the recent records in Redis; [`KeyStore`] keeps the admin keys that every
+//! endpoint but `/health` asks for.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), audit_server::Error> {
+//! let mut config = audit_server::Config::default();
+//! config.db = "var/audit/audit.db".into();
+//! let server = audit_server::Server::bind(config).await?;
+//! println!("http://{}/docs", server.local_addr());
+//! server.run(async { tokio::signal::ctrl_c().await.unwrap_or_default() }).await
+//! # }
+//! ```
+//!
+//! It is not a log collector: it neither receives records nor changes any.
+
+mod api;
+mod auth;
+pub mod cli;
+mod config;
+pub mod demo;
+mod demo_server;
+mod error;
+mod query;
+mod server;
+mod store;
 pub mod verify;
+
+pub use api::openapi_document;
+pub use auth::{
+    KeyFileMissing, KeyFileUnusable, KeyId, KeyInfo, KeyNameInvalid, KeyStore, KeyUnknown,
+    SecretKeyText, WrongKey,
+};
+pub use config::{Config, DEFAULT_LISTEN, InvalidConfig};
+pub use error::Error;
+pub use query::{ForbiddenValue, InvalidValue, RepeatedParameter, UnknownParameter};
+pub use server::{Server, run};
+pub use store::{
+    DamagedRecord, DatabaseForeign, DatabaseMissing, DatabaseNewer, DatabaseUnreadable,
+    InvalidRedisUrl, Overloaded, QueryTimeout, RecordNotFound, RedisDisabled, RedisUnavailable,
+    RedisUrl,
+};

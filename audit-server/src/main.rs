@@ -1,3 +1,5 @@
 //! The `audit-server` command.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    audit_server::cli::main()
+}

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{Hash, Member, Severity, VERSION, canonical, event_type, json, time::push_timestamp};
 
 /// The value of a member of `details` or `regulatory_flags`.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Value<'a> {
     /// `null`.
     Null,
@@ -29,20 +29,20 @@ pub enum Value<'a> {
     /// A string of standard base64 with padding.
     Bytes(&'a [u8]),
     /// JSON that is canonical already.
-    Json(&'a [u8]),
+    Json(Cow<'a, [u8]>),
 }
 
 impl Value<'_> {
     /// Appends the canonical JSON of the value.
     pub fn push(&self, out: &mut Vec<u8>) {
-        match *self {
+        match self {
             Value::Null => out.extend_from_slice(b"null"),
-            Value::Bool(value) => out.extend_from_slice(if value { b"true" } else { b"false" }),
-            Value::I64(value) => canonical::push_i64(out, value),
-            Value::U64(value) => canonical::push_u64(out, value),
-            Value::I128(value) => canonical::push_i128(out, value),
-            Value::U128(value) => canonical::push_u128(out, value),
-            Value::F64(value) => canonical::push_f64(out, value),
+            Value::Bool(value) => out.extend_from_slice(if *value { b"true" } else { b"false" }),
+            Value::I64(value) => canonical::push_i64(out, *value),
+            Value::U64(value) => canonical::push_u64(out, *value),
+            Value::I128(value) => canonical::push_i128(out, *value),
+            Value::U128(value) => canonical::push_u128(out, *value),
+            Value::F64(value) => canonical::push_f64(out, *value),
             Value::Str(value) => canonical::push_str(out, value),
             Value::Bytes(value) => canonical::push_str(out, &STANDARD.encode(value)),
             Value::Json(value) => out.extend_from_slice(value),
@@ -140,18 +140,17 @@ impl<'a> Draft<'a> {
     }
 
     /// Writes the canonical line into the cleared `out` and seals it. Returns its hash.
-    pub fn seal_into(self, out: &mut Vec<u8>) -> Hash {
+    pub fn seal_into(mut self, out: &mut Vec<u8>) -> Hash {
         out.clear();
-        let mut listed = Vec::new();
-        let mut draft: Draft<'_> = self;
-        draft.settle_duplicates();
-        if !draft.duplicates.is_empty() {
-            push_strings(&mut listed, &draft.duplicates);
-            draft.details.retain(|(name, _)| name != "duplicates");
-            draft.details.push((Cow::Borrowed("duplicates"), Value::Json(&listed)));
-            json::sort_members(&mut draft.details, |(name, _)| name);
+        self.settle_duplicates();
+        if !self.duplicates.is_empty() {
+            let mut listed = Vec::new();
+            push_strings(&mut listed, &self.duplicates);
+            self.details.retain(|(name, _)| name != "duplicates");
+            self.details.push((Cow::Borrowed("duplicates"), Value::Json(listed.into())));
+            json::sort_members(&mut self.details, |(name, _)| name);
         }
-        write(&draft, out);
+        write(&self, out);
         Hash::seal(out)
     }
 
@@ -191,7 +190,7 @@ fn keep_last<'a>(
     members.dedup_by(|later, kept| {
         let same = later.0 == kept.0;
         if same {
-            kept.1 = later.1;
+            std::mem::swap(&mut kept.1, &mut later.1);
             twice(later.0.clone());
         }
         same

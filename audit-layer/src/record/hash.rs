@@ -110,8 +110,9 @@ pub fn split_hash(line: &[u8]) -> Option<(&[u8], Hash)> {
     Some((open, stated))
 }
 
-/// Whether the hash that a record states is the one that its bytes have.
-pub(crate) fn checked_hash(line: &[u8]) -> Option<Hash> {
+/// The hash that a record states, if it is the one that its bytes have.
+#[must_use]
+pub fn checked_hash(line: &[u8]) -> Option<Hash> {
     let (open, stated) = split_hash(line)?;
     (Hash::of_open(open) == stated).then_some(stated)
 }

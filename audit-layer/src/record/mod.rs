@@ -43,7 +43,7 @@ mod view;
 pub use canonical::{push_f64, push_i64, push_i128, push_str, push_u64, push_u128};
 pub use draft::{Draft, Line, Value};
 pub use event_type::EventType;
-pub use hash::{HASH_SUFFIX_LEN, Hash, split_hash};
+pub use hash::{HASH_SUFFIX_LEN, Hash, checked_hash, split_hash};
 pub use json::{JsonError, MAX_JSON_DEPTH, canonicalise, canonicalise_object};
 pub use member::{Member, SetBy};
 pub use severity::{Classification, Severity};

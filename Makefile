@@ -1,0 +1,35 @@
+# What one needs to know: `make test` on a fresh machine installs what is missing and runs
+# everything; `make check` is what keeps the code clean; `make demo` shows it at work.
+
+CARGO ?= cargo
+UNSTABLE_FLAGS = --cfg tracing_unstable
+
+.PHONY: demo test check bench install-test-tools
+
+demo:
+	$(CARGO) run --release -p audit-server -- demo
+
+test: install-test-tools
+	$(CARGO) build --locked --workspace --bins --examples
+	$(CARGO) test --locked --workspace
+	@# `valuable` reaches the layer natively only under this flag, which rebuilds what uses tracing:
+	@# the smallest feature set, in a directory of its own.
+	RUSTFLAGS="$(UNSTABLE_FLAGS)" $(CARGO) test --locked -p audit-layer --no-default-features \
+	    --test valuable --target-dir target/unstable
+
+check:
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps
+	@if $(CARGO) deny --version >/dev/null 2>&1; then \
+	    $(CARGO) deny check; \
+	else \
+	    echo "cargo-deny is not installed: advisories, licences and sources are not checked"; \
+	fi
+
+bench:
+	$(CARGO) run --release -p audit-server --example verify_bench
+
+# The tests talk to a real redis-server and check chains with Python, independently of our code.
+install-test-tools:
+	@sh tests/support/install-tools.sh

@@ -1,0 +1,212 @@
+//! The visitor that writes an event's fields into a frame.
+
+use std::{
+    fmt::{self, Write as _},
+    panic::{AssertUnwindSafe, catch_unwind},
+};
+
+use tracing_core::field::{Field, Visit};
+
+use super::{
+    plan::{Plan, Role},
+    value,
+};
+use crate::{
+    journal::frame::{Entries, Key, Text},
+    record::Member,
+};
+
+/// What a value whose formatting panicked is recorded as.
+const PANICKED: &str = "[panicked while formatting]";
+
+/// A set of members.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Members(u64);
+
+impl Members {
+    pub(crate) fn insert(&mut self, member: Member) {
+        self.0 |= 1 << member as u8;
+    }
+
+    pub(crate) fn has(self, member: Member) -> bool {
+        self.0 & (1 << member as u8) != 0
+    }
+}
+
+/// How an event turned out; ordered, gravest last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(crate) enum Outcome {
+    #[default]
+    Success,
+    Denied,
+    Failure,
+    Error,
+}
+
+impl Outcome {
+    pub(crate) fn of_status(status: &str) -> Self {
+        match status {
+            "denied" => Self::Denied,
+            "failure" => Self::Failure,
+            "error" => Self::Error,
+            _ => Self::Success,
+        }
+    }
+
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Denied => "denied",
+            Self::Failure => "failure",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// Writes fields as entries. Members that hold text get it here, whatever type the field has.
+#[derive(Debug)]
+pub(crate) struct Encoder<'e, 'b> {
+    pub(crate) entries: &'e mut Entries<'b>,
+    pub(crate) plan: &'e Plan,
+    /// Members that the fields set to something.
+    pub(crate) set: Members,
+    pub(crate) outcome: Outcome,
+    /// Only members that spans give to the events inside them are wanted.
+    pub(crate) context_only: bool,
+}
+
+/// Where a field goes, and whether its value must be text.
+struct Place {
+    key: Key,
+    text: Option<Member>,
+}
+
+impl Encoder<'_, '_> {
+    fn place(&mut self, field: &Field) -> Option<Place> {
+        let index = field.index();
+        match self.plan.roles.get(index)? {
+            Role::Member(member) => {
+                if self.context_only && !member.is_context() {
+                    return None;
+                }
+                let typed = matches!(
+                    member,
+                    Member::DurationUs | Member::Details | Member::RegulatoryFlags
+                );
+                Some(Place { key: Key::Member(*member), text: (!typed).then_some(*member) })
+            }
+            Role::Detail(_) | Role::Flag(_) => {
+                (!self.context_only).then_some(Place { key: Key::Field(index), text: None })
+            }
+        }
+    }
+
+    /// Writes a value that is text by itself, or becomes text.
+    fn text(&mut self, place: &Place, write: impl FnOnce(&mut Text<'_>)) {
+        let outcome = self.entries.with_text(place.key, |text| {
+            write(text);
+            // JSON does not fit a member that is text; it is kept in `details`.
+            let counts = text.len() > 0 && !(text.is_json() && place.text.is_some());
+            counts.then(|| match place.text {
+                Some(Member::Status) => {
+                    Outcome::of_status(str::from_utf8(text.as_bytes()).unwrap_or(""))
+                }
+                _ => Outcome::Success,
+            })
+        });
+        if let (Some(outcome), Key::Member(member)) = (outcome, place.key) {
+            self.set.insert(member);
+            self.outcome = self.outcome.max(outcome);
+        }
+    }
+}
+
+macro_rules! typed {
+    ($($record:ident $entry:ident $type:ty;)+) => {
+        $(fn $record(&mut self, field: &Field, value: $type) {
+            let Some(place) = self.place(field) else { return };
+            if place.text.is_some() {
+                self.text(&place, |text| {
+                    // Writing into a buffer does not fail.
+                    let _ = write!(text, "{value}");
+                });
+            } else {
+                if let Key::Member(member) = place.key {
+                    self.set.insert(member);
+                }
+                self.entries.$entry(place.key, value);
+            }
+        })+
+    };
+}
+
+impl Visit for Encoder<'_, '_> {
+    typed! {
+        record_i64 i64 i64;
+        record_u64 u64 u64;
+        record_i128 i128 i128;
+        record_u128 u128 u128;
+        record_f64 f64 f64;
+        record_bool bool bool;
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        if let Some(place) = self.place(field) {
+            self.text(&place, |text| text.push(value));
+        }
+    }
+
+    fn record_bytes(&mut self, field: &Field, value: &[u8]) {
+        let Some(place) = self.place(field) else { return };
+        if place.text.is_some() {
+            use base64::{Engine, engine::general_purpose::STANDARD};
+            let kept = &value[..value.len().min(crate::record::MAX_VALUE_BYTES)];
+            self.text(&place, |text| text.push(&STANDARD.encode(kept)));
+        } else {
+            self.entries.bytes(place.key, value);
+        }
+    }
+
+    fn record_error(&mut self, field: &Field, value: &(dyn std::error::Error + 'static)) {
+        let Some(place) = self.place(field) else { return };
+        self.text(&place, |text| {
+            formatted(text, |text| {
+                write!(text, "{value}")?;
+                let mut cause = value.source();
+                while let Some(error) = cause {
+                    write!(text, ": {error}")?;
+                    cause = error.source();
+                }
+                Ok(())
+            });
+        });
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        let Some(place) = self.place(field) else { return };
+        self.text(&place, |text| formatted(text, |text| value::format(text, value)));
+    }
+
+    #[cfg(tracing_unstable)]
+    fn record_value(&mut self, field: &Field, value: valuable::Value<'_>) {
+        let Some(place) = self.place(field) else { return };
+        self.text(&place, |text| {
+            formatted(text, |text| {
+                value::write_json(text, &value);
+                if !text.is_cut() {
+                    text.mark_json();
+                }
+                Ok(())
+            });
+        });
+    }
+}
+
+/// Formats in a net: a panic of the value's own code leaves a mark in place of the value.
+fn formatted(text: &mut Text<'_>, format: impl FnOnce(&mut Text<'_>) -> fmt::Result) {
+    // The buffer is cut back to where the value began, so no half-written state is seen.
+    if !matches!(catch_unwind(AssertUnwindSafe(|| format(text))), Ok(Ok(()))) {
+        text.truncate(0);
+        text.push(PANICKED);
+    }
+}

@@ -1,0 +1,429 @@
+//! The layer itself.
+
+use std::{
+    cell::RefCell,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+};
+
+use tracing_core::{Dispatch, Event, Metadata, Subscriber, span, subscriber::Interest};
+use tracing_subscriber::{
+    Registry,
+    filter::{Filtered, LevelFilter},
+    layer::{Context, Layer},
+    registry::{LookupSpan, SpanRef},
+};
+
+use super::{
+    encoder::{Encoder, Members, Outcome},
+    filter::AuditFilter,
+    plan::{Plan, Plans},
+    span::{OwnRecord, SpanState, SpanStates},
+};
+use crate::{
+    AuditGuard, Builder, Error, clock,
+    journal::{
+        DropCause, Queue,
+        frame::{Entries, Header, Key},
+    },
+    record::Member,
+};
+
+/// How many audit events may be in the making at once on one thread: each inner one is emitted by
+/// the formatting of a value of the one around it.
+const MAX_NESTING: usize = 4;
+
+/// The name of the field that marks the event by which `verify_installed` looks for the layer.
+pub(crate) const CANARY_FIELD: &str = "audit_layer.canary";
+
+/// A `tracing-subscriber` layer that records audit events.
+///
+/// It sees the events whose target is `audit` or begins with `audit::`, and the spans that have
+/// such a target or bear one of the context fields (`user_id`, `request_id`, …); other layers see
+/// what they would see without it.
+///
+/// ```no_run
+/// use audit_layer::AuditLayer;
+/// use tracing_subscriber::prelude::*;
+///
+/// # fn main() -> Result<(), audit_layer::Error> {
+/// let (layer, audit) = AuditLayer::builder().service("payments").sqlite("audit.db").build()?;
+/// tracing_subscriber::registry().with(layer).init();
+/// audit.verify_installed()?;
+///
+/// tracing::info!(target: "audit", event_type = "auth.login", user_id = "u-1", "User login successful");
+/// # Ok(()) }
+/// ```
+#[derive(Debug)]
+pub struct AuditLayer<S = Registry> {
+    inner: Filtered<Capture, AuditFilter, S>,
+}
+
+impl AuditLayer {
+    /// Starts with the defaults; the builder says what they are.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// Takes every setting from the environment; the crate's documentation lists the variables.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] names a variable that cannot be read; else as [`Builder::build`].
+    pub fn from_env<S>() -> Result<(AuditLayer<S>, AuditGuard), Error>
+    where
+        S: Subscriber + for<'span> LookupSpan<'span>,
+    {
+        Builder::from_env()?.build()
+    }
+}
+
+impl<S> AuditLayer<S>
+where
+    S: Subscriber + for<'span> LookupSpan<'span>,
+{
+    pub(crate) fn new(core: Arc<Core>) -> Self {
+        let filter = core.filter.clone();
+        Self { inner: Filtered::new(Capture { core }, filter) }
+    }
+}
+
+/// What the layer shares with its guard and its pipeline.
+#[derive(Debug)]
+pub(crate) struct Core {
+    pub(crate) plans: Plans,
+    pub(crate) queue: Queue,
+    pub(crate) filter: AuditFilter,
+    /// The last canary that was seen.
+    pub(crate) canary: AtomicU64,
+}
+
+impl Core {
+    pub(crate) fn new(queue: Queue, level: LevelFilter, context_level: LevelFilter) -> Self {
+        Self {
+            plans: Plans::new(),
+            queue,
+            filter: AuditFilter { level, context_level },
+            canary: AtomicU64::new(0),
+        }
+    }
+}
+
+thread_local! {
+    /// Buffers of this thread, one for each level of nesting; all but one are nearly always unused.
+    static BUFFERS: RefCell<Buffers> = const { RefCell::new(Buffers { free: Vec::new(), taken: 0 }) };
+}
+
+struct Buffers {
+    free: Vec<Vec<u8>>,
+    taken: usize,
+}
+
+/// A buffer of the thread, given back when dropped.
+struct Buffer(Vec<u8>);
+
+impl Buffer {
+    /// `None` when too many are in use, or the thread is ending.
+    fn take() -> Option<Self> {
+        BUFFERS
+            .try_with(|buffers| {
+                let mut buffers = buffers.try_borrow_mut().ok()?;
+                (buffers.taken < MAX_NESTING).then(|| {
+                    buffers.taken += 1;
+                    Self(buffers.free.pop().unwrap_or_default())
+                })
+            })
+            // A destructor of the thread's own locals may still emit events.
+            .unwrap_or_else(|_| Some(Self(Vec::new())))
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        let mut bytes = std::mem::take(&mut self.0);
+        bytes.clear();
+        let _ = BUFFERS.try_with(|buffers| {
+            if let Ok(mut buffers) = buffers.try_borrow_mut() {
+                buffers.taken = buffers.taken.saturating_sub(1);
+                buffers.free.push(bytes);
+            }
+        });
+    }
+}
+
+/// The part behind the filter: it sees only what is to be recorded or gives context.
+#[derive(Debug)]
+pub(crate) struct Capture {
+    core: Arc<Core>,
+}
+
+impl Capture {
+    fn layer(&self) -> usize {
+        self.core.plans.layer()
+    }
+
+    /// Adds the context of the spans around, innermost first, and tells them the outcome.
+    fn context<'r, R>(
+        &self,
+        spans: impl Iterator<Item = SpanRef<'r, R>>,
+        entries: &mut Entries<'_>,
+        set: &mut Members,
+        outcome: Outcome,
+    ) where
+        R: LookupSpan<'r> + 'r,
+    {
+        for span in spans {
+            let extensions = span.extensions();
+            if let Some(state) =
+                extensions.get::<SpanStates>().and_then(|states| states.get(self.layer()))
+            {
+                state.copy_context(entries, set);
+                if outcome != Outcome::Success {
+                    state.saw(outcome);
+                }
+            }
+        }
+    }
+
+    fn is_canary(&self, event: &Event<'_>) -> bool {
+        if event.metadata().fields().field(CANARY_FIELD).is_none() {
+            return false;
+        }
+        struct Nonce<'c>(&'c AtomicU64);
+        impl tracing_core::field::Visit for Nonce<'_> {
+            fn record_u64(&mut self, _: &tracing_core::Field, value: u64) {
+                self.0.store(value, Relaxed);
+            }
+            fn record_debug(&mut self, _: &tracing_core::Field, _: &dyn std::fmt::Debug) {}
+        }
+        event.record(&mut Nonce(&self.core.canary));
+        true
+    }
+
+    fn record_event<S>(&self, event: &Event<'_>, ctx: &Context<'_, S>, plan: &Plan)
+    where
+        S: Subscriber + for<'span> LookupSpan<'span>,
+    {
+        let Some(mut buffer) = Buffer::take() else {
+            return self.core.queue.drop_one(DropCause::Reentrancy);
+        };
+        let (time, observed_at, id) = clock::stamp();
+        Header { time, observed_at, id, callsite: plan.number }.push(&mut buffer.0);
+        let mut entries = Entries::new(&mut buffer.0);
+        let mut encoder = Encoder {
+            entries: &mut entries,
+            plan,
+            set: Members::default(),
+            outcome: Outcome::Success,
+            context_only: false,
+        };
+        event.record(&mut encoder);
+        let (mut set, mut outcome) = (encoder.set, encoder.outcome);
+        if plan.level == tracing_core::Level::ERROR {
+            outcome = Outcome::Error;
+        }
+        if let Some(spans) = ctx.event_scope(event) {
+            self.context(spans, &mut entries, &mut set, outcome);
+        }
+        self.core.queue.append(&buffer.0);
+    }
+
+    fn record_span<'r, R>(&self, span: &SpanRef<'r, R>, state: &SpanState, own: &OwnRecord)
+    where
+        R: LookupSpan<'r> + 'r,
+    {
+        let Some(mut buffer) = Buffer::take() else {
+            return self.core.queue.drop_one(DropCause::Reentrancy);
+        };
+        let (time, observed_at, id) = clock::stamp();
+        Header { time, observed_at, id, callsite: own.plan.number }.push(&mut buffer.0);
+        buffer.0.extend_from_slice(state.entries());
+        let mut entries = Entries::new(&mut buffer.0);
+        entries.room = entries.room.saturating_sub(state.entries().len());
+        let mut set = state.set();
+        let mut outcome = own.outcome();
+        if std::thread::panicking() {
+            outcome = Outcome::Error;
+        }
+        if !set.has(Member::DurationUs) {
+            let elapsed = u64::try_from(own.started.elapsed().as_micros()).unwrap_or(u64::MAX);
+            entries.u64(Key::Member(Member::DurationUs), elapsed);
+        }
+        if !set.has(Member::Status) {
+            entries.str(Key::Member(Member::Status), outcome.as_str());
+        }
+        if !set.has(Member::Message) {
+            entries.str(Key::Member(Member::Message), &own.plan.name);
+        }
+        self.context(span.scope().skip(1), &mut entries, &mut set, outcome);
+        self.core.queue.append(&buffer.0);
+    }
+}
+
+impl<S> Layer<S> for Capture
+where
+    S: Subscriber + for<'span> LookupSpan<'span>,
+{
+    fn on_new_span(&self, attributes: &span::Attributes<'_>, id: &span::Id, ctx: Context<'_, S>) {
+        let Some(span) = ctx.span(id) else { return };
+        let records = self.core.filter.records(attributes.metadata());
+        // Formatted into a buffer first: no user code runs while the extensions are locked.
+        let state = self.core.plans.with(attributes.metadata(), |plan| {
+            let mut buffer = Buffer::take()?;
+            let mut entries = Entries::new(&mut buffer.0);
+            let mut encoder = Encoder {
+                entries: &mut entries,
+                plan,
+                set: Members::default(),
+                outcome: Outcome::Success,
+                context_only: !records,
+            };
+            attributes.record(&mut encoder);
+            let set = encoder.set;
+            let own = if records {
+                self.core.plans.by_number(plan.number).map(OwnRecord::new)
+            } else {
+                None
+            };
+            Some(SpanState::new(self.layer(), &buffer.0, set, own))
+        });
+        let Some(state) = state else {
+            if records {
+                self.core.queue.drop_one(DropCause::Reentrancy);
+            }
+            return;
+        };
+        let mut extensions = span.extensions_mut();
+        if let Some(states) = extensions.get_mut::<SpanStates>() {
+            states.push(state);
+        } else {
+            let mut states = SpanStates::default();
+            states.push(state);
+            extensions.replace(states);
+        }
+    }
+
+    fn on_record(&self, id: &span::Id, values: &span::Record<'_>, ctx: Context<'_, S>) {
+        let Some(span) = ctx.span(id) else { return };
+        let metadata = span.metadata();
+        let context_only = !self.core.filter.records(metadata);
+        self.core.plans.with(metadata, |plan| {
+            let Some(mut buffer) = Buffer::take() else { return };
+            let mut entries = Entries::new(&mut buffer.0);
+            values.record(&mut Encoder {
+                entries: &mut entries,
+                plan,
+                set: Members::default(),
+                outcome: Outcome::Success,
+                context_only,
+            });
+            let mut extensions = span.extensions_mut();
+            if let Some(state) =
+                extensions.get_mut::<SpanStates>().and_then(|states| states.get_mut(self.layer()))
+            {
+                state.update(&buffer.0);
+            }
+        });
+    }
+
+    fn on_event(&self, event: &Event<'_>, ctx: Context<'_, S>) {
+        if !self.is_canary(event) {
+            self.core.plans.with(event.metadata(), |plan| self.record_event(event, &ctx, plan));
+        }
+    }
+
+    fn on_close(&self, id: span::Id, ctx: Context<'_, S>) {
+        let Some(span) = ctx.span(&id) else { return };
+        let state = {
+            let mut extensions = span.extensions_mut();
+            extensions.get_mut::<SpanStates>().and_then(|states| states.take(self.layer()))
+        };
+        if let Some(state) = state
+            && let Some(own) = &state.own
+        {
+            self.record_span(&span, &state, own);
+        }
+    }
+}
+
+/// Every method goes to the filtered layer inside, so that this type can be named and built
+/// without the filter that belongs to it.
+impl<S> Layer<S> for AuditLayer<S>
+where
+    S: Subscriber + for<'span> LookupSpan<'span>,
+{
+    fn on_register_dispatch(&self, dispatch: &Dispatch) {
+        self.inner.on_register_dispatch(dispatch);
+    }
+
+    fn on_layer(&mut self, subscriber: &mut S) {
+        self.inner.on_layer(subscriber);
+    }
+
+    fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
+        self.inner.register_callsite(metadata)
+    }
+
+    fn enabled(&self, metadata: &Metadata<'_>, ctx: Context<'_, S>) -> bool {
+        self.inner.enabled(metadata, ctx)
+    }
+
+    fn on_new_span(&self, attributes: &span::Attributes<'_>, id: &span::Id, ctx: Context<'_, S>) {
+        self.inner.on_new_span(attributes, id, ctx);
+    }
+
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        self.inner.max_level_hint()
+    }
+
+    fn on_record(&self, span: &span::Id, values: &span::Record<'_>, ctx: Context<'_, S>) {
+        self.inner.on_record(span, values, ctx);
+    }
+
+    fn on_follows_from(&self, span: &span::Id, follows: &span::Id, ctx: Context<'_, S>) {
+        self.inner.on_follows_from(span, follows, ctx);
+    }
+
+    fn event_enabled(&self, event: &Event<'_>, ctx: Context<'_, S>) -> bool {
+        self.inner.event_enabled(event, ctx)
+    }
+
+    fn on_event(&self, event: &Event<'_>, ctx: Context<'_, S>) {
+        self.inner.on_event(event, ctx);
+    }
+
+    fn on_enter(&self, id: &span::Id, ctx: Context<'_, S>) {
+        self.inner.on_enter(id, ctx);
+    }
+
+    fn on_exit(&self, id: &span::Id, ctx: Context<'_, S>) {
+        self.inner.on_exit(id, ctx);
+    }
+
+    fn on_close(&self, id: span::Id, ctx: Context<'_, S>) {
+        self.inner.on_close(id, ctx);
+    }
+
+    fn on_id_change(&self, old: &span::Id, new: &span::Id, ctx: Context<'_, S>) {
+        self.inner.on_id_change(old, new, ctx);
+    }
+
+    #[allow(unsafe_code, reason = "the per-layer filter makes itself known through this method")]
+    unsafe fn downcast_raw(&self, id: std::any::TypeId) -> Option<*const ()> {
+        // SAFETY: the pointer is to a field of `self`, or to what that field vouches for, and so
+        // lives as long as `self`; the contract of the method is handed on unchanged.
+        unsafe { self.inner.downcast_raw(id) }
+    }
+}
+
+impl Core {
+    /// Whether the current subscriber contains the layer that this is the core of.
+    pub(crate) fn is_in_current_subscriber(&self) -> bool {
+        tracing::dispatcher::get_default(|dispatch| {
+            dispatch
+                .downcast_ref::<Capture>()
+                .is_some_and(|capture| std::ptr::eq(Arc::as_ptr(&capture.core), self))
+        })
+    }
+}

@@ -1,0 +1,27 @@
+//! From a `tracing` event to a frame, on the caller's thread.
+//!
+//! What an event's fields mean is decided once for each callsite ([`plan`]), so that recording one
+//! is a walk over field indexes. Values are written straight into a buffer of the thread
+//! ([`encoder`]); context is copied from the spans around it ([`span`]); the frame is handed to the
+//! queue. Nothing is formatted while a lock is held, and nothing is allocated but what the queue
+//! needs.
+//!
+//! # What can go wrong in the application's own code
+//! - *A `Debug` that panics.* The panic is caught, the value becomes a mark that says so, and the
+//!   rest of the record is kept.
+//! - *A `Debug` that logs.* The inner event is recorded with a buffer of its own, before the outer
+//!   one. Too many levels are counted as dropped. Under a scoped default subscriber
+//!   (`with_default`) `tracing` itself discards such events.
+//! - *A fork.* The child has no pipeline; what it emits is counted as dropped there.
+
+mod encoder;
+mod filter;
+mod layer;
+mod plan;
+mod span;
+mod value;
+
+pub use layer::AuditLayer;
+pub(crate) use layer::Core;
+pub(crate) use plan::{Plan, Plans, Role};
+pub use value::{Val, val};

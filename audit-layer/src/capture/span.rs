@@ -1,0 +1,132 @@
+//! What a span gives to the events inside it, and the record that an audit span becomes.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU8, Ordering::Relaxed},
+    },
+    time::Instant,
+};
+
+use super::{
+    encoder::{Members, Outcome},
+    plan::Plan,
+};
+use crate::journal::frame::{Entries, EntryIter, Key};
+
+/// The state of one layer in a span's extensions.
+#[derive(Debug)]
+pub(crate) struct SpanState {
+    /// Which layer of the process it belongs to.
+    layer: usize,
+    /// Entries of every field that matters; of a span that is not an audit span, its context only.
+    entries: Vec<u8>,
+    set: Members,
+    /// For a span that becomes a record when it closes.
+    pub(crate) own: Option<OwnRecord>,
+}
+
+#[derive(Debug)]
+pub(crate) struct OwnRecord {
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) started: Instant,
+    worst: AtomicU8,
+}
+
+impl OwnRecord {
+    pub(crate) fn new(plan: Arc<Plan>) -> Self {
+        Self { plan, started: Instant::now(), worst: AtomicU8::new(0) }
+    }
+
+    /// The gravest outcome of what happened inside.
+    pub(crate) fn outcome(&self) -> Outcome {
+        match self.worst.load(Relaxed) {
+            0 => Outcome::Success,
+            1 => Outcome::Denied,
+            2 => Outcome::Failure,
+            _ => Outcome::Error,
+        }
+    }
+}
+
+impl SpanState {
+    pub(crate) fn new(layer: usize, entries: &[u8], set: Members, own: Option<OwnRecord>) -> Self {
+        Self { layer, entries: entries.to_vec(), set, own }
+    }
+
+    /// Something with that outcome happened inside.
+    pub(crate) fn saw(&self, outcome: Outcome) {
+        if let Some(own) = &self.own {
+            own.worst.fetch_max(outcome as u8, Relaxed);
+        }
+    }
+
+    /// Takes in what was recorded later: a field that is set again takes the place of what it was.
+    pub(crate) fn update(&mut self, later: &[u8]) {
+        let replaced: Vec<Key> = EntryIter::of(later).map(|entry| entry.key).collect();
+        let mut entries = Vec::with_capacity(self.entries.len() + later.len());
+        for entry in EntryIter::of(&self.entries) {
+            if !replaced.contains(&entry.key) {
+                entries.extend_from_slice(entry.bytes);
+            }
+        }
+        entries.extend_from_slice(later);
+        self.set = set_members(&entries);
+        self.entries = entries;
+    }
+
+    pub(crate) fn entries(&self) -> &[u8] {
+        &self.entries
+    }
+
+    pub(crate) fn set(&self) -> Members {
+        self.set
+    }
+
+    /// Copies the context that `set` lacks.
+    pub(crate) fn copy_context(&self, into: &mut Entries<'_>, set: &mut Members) {
+        for entry in EntryIter::of(&self.entries) {
+            let Key::Member(member) = entry.key else { continue };
+            if member.is_context() && self.set.has(member) && !set.has(member) {
+                into.copy(&entry);
+                set.insert(member);
+            }
+        }
+    }
+}
+
+fn set_members(entries: &[u8]) -> Members {
+    use crate::{journal::frame::Captured, record::Value};
+    let mut set = Members::default();
+    for entry in EntryIter::of(entries) {
+        if let Key::Member(member) = entry.key
+            && entry.value != Captured::Plain(Value::Str(""))
+        {
+            set.insert(member);
+        }
+    }
+    set
+}
+
+/// The states of all audit layers that see a span: nearly always one.
+#[derive(Debug, Default)]
+pub(crate) struct SpanStates(Vec<SpanState>);
+
+impl SpanStates {
+    pub(crate) fn push(&mut self, state: SpanState) {
+        self.0.push(state);
+    }
+
+    pub(crate) fn get(&self, layer: usize) -> Option<&SpanState> {
+        self.0.iter().find(|state| state.layer == layer)
+    }
+
+    pub(crate) fn get_mut(&mut self, layer: usize) -> Option<&mut SpanState> {
+        self.0.iter_mut().find(|state| state.layer == layer)
+    }
+
+    pub(crate) fn take(&mut self, layer: usize) -> Option<SpanState> {
+        let at = self.0.iter().position(|state| state.layer == layer)?;
+        Some(self.0.swap_remove(at))
+    }
+}

@@ -1,0 +1,398 @@
+//! `valuable` values as nested JSON.
+//!
+//! Under `--cfg tracing_unstable` such a value reaches the visitor as what it is. On stable Rust
+//! `tracing` only passes on `Debug`, so [`val`] wraps it in a `Debug` that writes JSON while our
+//! visitor formats it and prints as usual for everyone else. The two agree through a cell of the
+//! thread: the visitor says that it is formatting, the wrapper says how long its JSON is, and only
+//! if that is all there is the value is taken for JSON. A wrapper inside of another `Debug` is
+//! therefore text.
+//!
+//! The JSON written here need not be canonical; the pipeline makes it so.
+
+use std::{
+    cell::Cell,
+    fmt::{self, Write as _},
+};
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use tracing_core::field::DebugValue;
+use valuable::{NamedValues, Slice, Valuable, Value, Visit};
+
+use crate::{journal::frame::Text, record};
+
+/// How deep values may nest; what is deeper is the string `"[nested too deep]"`.
+const MAX_DEPTH: usize = record::MAX_JSON_DEPTH - 4;
+
+thread_local! {
+    static FORMATTING: Cell<State> = const { Cell::new(State::Elsewhere) };
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum State {
+    /// Whoever formats a value on this thread is not our visitor.
+    Elsewhere,
+    /// Our visitor formats a value.
+    Ours,
+    /// The value wrote that many bytes of JSON.
+    Json(usize),
+}
+
+/// Records a [`Valuable`] value as nested JSON in an audit event.
+///
+/// For every other layer it prints as its `Debug` does.
+///
+/// ```
+/// use audit_layer::val;
+/// use valuable::Valuable;
+///
+/// #[derive(Valuable)]
+/// struct Order { symbol: &'static str, quantity: u32 }
+///
+/// let order = Order { symbol: "ACME", quantity: 3 };
+/// tracing::info!(target: "audit", event_type = "trade.decision", order = val(&order));
+/// // … "details":{"order":{"quantity":3,"symbol":"ACME"}} …
+/// ```
+pub fn val<V: Valuable + ?Sized>(value: &V) -> DebugValue<Val<'_>> {
+    tracing_core::field::debug(Val(value.as_value()))
+}
+
+/// A value that audit events record as nested JSON; made by [`val`].
+#[derive(Clone, Copy)]
+pub struct Val<'a>(Value<'a>);
+
+impl fmt::Debug for Val<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if FORMATTING.get() != State::Ours {
+            return fmt::Debug::fmt(&self.0, f);
+        }
+        let mut counted = Counted { inner: f, bytes: 0 };
+        write_json(&mut counted, &self.0);
+        FORMATTING.set(State::Json(counted.bytes));
+        Ok(())
+    }
+}
+
+struct Counted<'c, 'f> {
+    inner: &'c mut fmt::Formatter<'f>,
+    bytes: usize,
+}
+
+impl fmt::Write for Counted<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.bytes += text.len();
+        self.inner.write_str(text)
+    }
+}
+
+/// Formats a value for our visitor: JSON when it is a [`Val`], else its `Debug`.
+pub(super) fn format(text: &mut Text<'_>, value: &dyn fmt::Debug) -> fmt::Result {
+    struct Restore(State);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            FORMATTING.set(self.0);
+        }
+    }
+    let _restore = Restore(FORMATTING.replace(State::Ours));
+    write!(text, "{value:?}")?;
+    if FORMATTING.get() == State::Json(text.len()) && !text.is_cut() {
+        text.mark_json();
+    }
+    Ok(())
+}
+
+/// Writes a value as JSON: structs and maps as objects, tuples and lists as arrays, enums as the
+/// name of the variant or an object of that one name, bytes as base64, floats that are not finite
+/// and integers beyond 64 bits as strings.
+pub(super) fn write_json(out: &mut dyn fmt::Write, value: &Value<'_>) {
+    Writer { out, depth: 0 }.value(value);
+}
+
+struct Writer<'w> {
+    out: &'w mut dyn fmt::Write,
+    depth: usize,
+}
+
+impl Writer<'_> {
+    // A `fmt::Error` here can only come from the formatter around us; what was written is kept.
+    fn raw(&mut self, text: &str) {
+        let _ = self.out.write_str(text);
+    }
+
+    fn string(&mut self, text: &str) {
+        let mut quoted = Vec::with_capacity(text.len() + 2);
+        record::push_str(&mut quoted, text);
+        self.raw(&String::from_utf8_lossy(&quoted));
+    }
+
+    fn number(&mut self, push: impl FnOnce(&mut Vec<u8>)) {
+        let mut digits = Vec::with_capacity(24);
+        push(&mut digits);
+        self.raw(&String::from_utf8_lossy(&digits));
+    }
+
+    fn value(&mut self, value: &Value<'_>) {
+        match *value {
+            Value::Unit => self.raw("null"),
+            Value::Bool(value) => self.raw(if value { "true" } else { "false" }),
+            Value::Char(value) => self.string(value.encode_utf8(&mut [0; 4])),
+            Value::F32(value) => self.number(|out| record::push_f64(out, shortest(value))),
+            Value::F64(value) => self.number(|out| record::push_f64(out, value)),
+            Value::String(value) => self.string(value),
+            Value::Path(value) => self.string(&value.to_string_lossy()),
+            Value::Error(value) => self.string(&value.to_string()),
+            Value::U128(value) => self.number(|out| record::push_u128(out, value)),
+            Value::I128(value) => self.number(|out| record::push_i128(out, value)),
+            Value::Listable(value) => self.nested(|writer| {
+                let mut list = List { writer, items: 0, bytes: None };
+                value.visit(&mut list);
+                list.end();
+            }),
+            Value::Tuplable(value) => self.nested(|writer| {
+                let mut list = List { writer, items: 0, bytes: None };
+                value.visit(&mut list);
+                list.end();
+            }),
+            Value::Mappable(value) => self.nested(|writer| {
+                writer.raw("{");
+                let mut object = Object { writer, members: 0 };
+                value.visit(&mut object);
+                writer.raw("}");
+            }),
+            Value::Structable(value) => self.nested(|writer| {
+                if value.definition().fields().is_named() {
+                    writer.raw("{");
+                    value.visit(&mut Object { writer, members: 0 });
+                    writer.raw("}");
+                } else {
+                    let mut list = List { writer, items: 0, bytes: None };
+                    value.visit(&mut list);
+                    list.end();
+                }
+            }),
+            Value::Enumerable(value) => self.variant(value),
+            ref integer => match (integer.as_u64(), integer.as_i64()) {
+                (Some(value), _) => self.number(|out| record::push_u64(out, value)),
+                (None, Some(value)) => self.number(|out| record::push_i64(out, value)),
+                (None, None) => self.string(&format!("{integer:?}")),
+            },
+        }
+    }
+
+    fn variant(&mut self, value: &dyn valuable::Enumerable) {
+        let variant = value.variant();
+        if variant.is_named_fields() {
+            return self.nested(|writer| {
+                writer.raw("{");
+                writer.string(variant.name());
+                writer.raw(":{");
+                value.visit(&mut Object { writer, members: 0 });
+                writer.raw("}}");
+            });
+        }
+        // An enum is visited with all of its unnamed fields at once.
+        let mut fields = Fields { writer: self, name: variant.name(), written: false };
+        value.visit(&mut fields);
+        if !fields.written {
+            self.string(variant.name());
+        }
+    }
+
+    fn nested(&mut self, write: impl FnOnce(&mut Writer<'_>)) {
+        if self.depth >= MAX_DEPTH {
+            return self.string("[nested too deep]");
+        }
+        write(&mut Writer { out: self.out, depth: self.depth + 1 });
+    }
+}
+
+/// A single as the double of the same decimal digits: 0.1 stays 0.1.
+fn shortest(value: f32) -> f64 {
+    value.to_string().parse().unwrap_or(f64::from(value))
+}
+
+struct Object<'o, 'w> {
+    writer: &'o mut Writer<'w>,
+    members: usize,
+}
+
+impl Object<'_, '_> {
+    fn member(&mut self, name: &str, value: &Value<'_>) {
+        if self.members > 0 {
+            self.writer.raw(",");
+        }
+        self.members += 1;
+        self.writer.string(name);
+        self.writer.raw(":");
+        self.writer.value(value);
+    }
+}
+
+impl Visit for Object<'_, '_> {
+    fn visit_value(&mut self, _: Value<'_>) {}
+
+    fn visit_named_fields(&mut self, fields: &NamedValues<'_>) {
+        for (field, value) in fields {
+            self.member(field.name(), value);
+        }
+    }
+
+    fn visit_entry(&mut self, key: Value<'_>, value: Value<'_>) {
+        match key {
+            Value::String(name) => self.member(name, &value),
+            other => {
+                let mut name = String::new();
+                write_json(&mut name, &other);
+                self.member(name.trim_matches('"'), &value);
+            }
+        }
+    }
+}
+
+struct List<'l, 'w> {
+    writer: &'l mut Writer<'w>,
+    items: usize,
+    bytes: Option<Vec<u8>>,
+}
+
+impl List<'_, '_> {
+    fn item(&mut self, value: &Value<'_>) {
+        self.writer.raw(if self.items == 0 { "[" } else { "," });
+        self.items += 1;
+        self.writer.value(value);
+    }
+
+    fn end(self) {
+        match (self.bytes, self.items) {
+            (Some(bytes), _) => self.writer.string(&STANDARD.encode(bytes)),
+            (None, 0) => self.writer.raw("[]"),
+            (None, _) => self.writer.raw("]"),
+        }
+    }
+}
+
+impl Visit for List<'_, '_> {
+    fn visit_value(&mut self, value: Value<'_>) {
+        self.item(&value);
+    }
+
+    fn visit_unnamed_fields(&mut self, values: &[Value<'_>]) {
+        for value in values {
+            self.item(value);
+        }
+    }
+
+    fn visit_primitive_slice(&mut self, slice: Slice<'_>) {
+        if let Slice::U8(bytes) = slice {
+            self.bytes.get_or_insert_default().extend_from_slice(bytes);
+            return;
+        }
+        for value in slice {
+            self.item(&value);
+        }
+    }
+}
+
+struct Fields<'f, 'w> {
+    writer: &'f mut Writer<'w>,
+    name: &'f str,
+    written: bool,
+}
+
+impl Visit for Fields<'_, '_> {
+    fn visit_value(&mut self, _: Value<'_>) {}
+
+    fn visit_unnamed_fields(&mut self, values: &[Value<'_>]) {
+        let name = self.name;
+        self.written = true;
+        match values {
+            [] => self.writer.string(name),
+            // `Some(x)` and other one-field variants.
+            [value] => self.writer.nested(|writer| {
+                writer.raw("{");
+                writer.string(name);
+                writer.raw(":");
+                writer.value(value);
+                writer.raw("}");
+            }),
+            values => self.writer.nested(|writer| {
+                writer.raw("{");
+                writer.string(name);
+                writer.raw(":");
+                let mut list = List { writer, items: 0, bytes: None };
+                list.visit_unnamed_fields(values);
+                list.end();
+                writer.raw("}");
+            }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[derive(Valuable)]
+    struct Order {
+        symbol: &'static str,
+        legs: Vec<Leg>,
+        note: Option<String>,
+        raw: Vec<u8>,
+        tags: BTreeMap<u32, f64>,
+        pair: (u8, i128),
+        side: Side,
+        missing: Option<u32>,
+    }
+
+    #[derive(Valuable)]
+    struct Leg(u64, f32);
+
+    #[derive(Valuable)]
+    enum Side {
+        Buy,
+        Limit { price: &'static str },
+        Both(u8, u8),
+    }
+
+    fn json(value: &dyn Valuable) -> serde_json::Value {
+        let mut out = String::new();
+        write_json(&mut out, &value.as_value());
+        serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error}: {out}"))
+    }
+
+    #[test]
+    fn every_shape_of_a_value_is_json() {
+        let order = Order {
+            symbol: "A\"C",
+            legs: vec![Leg(1, 0.1), Leg(u64::MAX, f32::NAN)],
+            note: Some("x".into()),
+            raw: vec![0, 255],
+            tags: BTreeMap::from([(7, 0.5)]),
+            pair: (1, -5),
+            side: Side::Limit { price: "1.10" },
+            missing: None,
+        };
+        assert_eq!(
+            json(&order),
+            serde_json::json!({
+                "symbol": "A\"C",
+                "legs": [[1, 0.1], ["18446744073709551615", "NaN"]],
+                "note": "x",
+                "raw": "AP8=",
+                "tags": {"7": 0.5},
+                "pair": [1, -5],
+                "side": {"Limit": {"price": "1.10"}},
+                "missing": null,
+            })
+        );
+        assert_eq!(json(&Side::Buy), serde_json::json!("Buy"));
+        assert_eq!(json(&Side::Both(1, 2)), serde_json::json!({"Both": [1, 2]}));
+        assert_eq!(json(&Vec::<u32>::new()), serde_json::json!([]));
+    }
+
+    #[test]
+    fn for_others_it_prints_as_usual() {
+        assert_eq!(format!("{:?}", val(&Leg(1, 0.5))), "Leg(1, 0.5)");
+    }
+}

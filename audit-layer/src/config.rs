@@ -1,0 +1,462 @@
+//! The settings of a layer: defaults, the environment, and what follows from them.
+//!
+//! Every default is a public constant. Reading goes from text to a type that cannot be wrong; what
+//! cannot be read is an error that names the variable, never a silent default.
+
+use std::{path::PathBuf, time::Duration};
+
+use tracing::level_filters::LevelFilter;
+
+use crate::{Error, journal::directory::name_part};
+
+/// `LOGGING_FILE`.
+pub const DEFAULT_FILE: &str = "logs/audit.log";
+/// `LOGGING_MAX_SIZE_MB`: the size at which the file is rotated, in MiB.
+pub const DEFAULT_FILE_MAX_MB: u64 = 10;
+/// `LOGGING_BACKUP_COUNT`: how many rotated files are kept.
+pub const DEFAULT_FILE_BACKUPS: u32 = 5;
+/// `AUDIT_DB`.
+pub const DEFAULT_DB: &str = "audit.db";
+/// `REDIS_LOG_DB`.
+pub const DEFAULT_REDIS_DB: i64 = 1;
+/// `REDIS_LOG_TTL`: seconds until a list without new records expires.
+pub const DEFAULT_REDIS_TTL: u64 = 604_800;
+/// `REDIS_MAX_LOGS`: how many records each list keeps.
+pub const DEFAULT_REDIS_MAX_LOGS: u64 = 10_000;
+/// `AUDIT_BATCH_SIZE`: how many records make a batch leave.
+pub const DEFAULT_BATCH_SIZE: usize = 100;
+/// `AUDIT_FLUSH_INTERVAL`: how long a record waits for its batch at most.
+pub const DEFAULT_FLUSH_INTERVAL: Duration = Duration::from_secs(5);
+/// `AUDIT_MAX_QUEUE_SIZE`: how many events wait at most.
+pub const DEFAULT_MAX_QUEUE_SIZE: usize = 10_000;
+/// `AUDIT_BLOCK_TIMEOUT`: how long a caller waits for room in the queue at most.
+pub const DEFAULT_BLOCK_TIMEOUT: Duration = Duration::from_secs(30);
+/// `AUDIT_HEARTBEAT`: the time between two `system.heartbeat` records.
+pub const DEFAULT_HEARTBEAT: Duration = Duration::from_secs(60);
+/// `LOGGING_LEVEL`: events of this level and graver are recorded.
+pub const DEFAULT_LEVEL: LevelFilter = LevelFilter::INFO;
+/// Spans of this level and graver give context to the events inside them.
+pub const DEFAULT_CONTEXT_LEVEL: LevelFilter = LevelFilter::DEBUG;
+/// The name of the journal directory, beside the database or the file.
+pub const DEFAULT_JOURNAL: &str = "journal";
+
+/// The smallest size at which a file may be rotated. Each rotation can write a record of its own,
+/// which must not make the next.
+pub(crate) const MIN_FILE_BYTES: u64 = 64 * 1024;
+
+/// What happens to an event when the queue is full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Overflow {
+    /// The caller waits for room, at most for the block time-out; then the failure policy decides.
+    #[default]
+    Block,
+    /// The event is dropped and counted; the caller never waits.
+    Drop,
+}
+
+/// What happens to an event when waiting for room did not help, or the pipeline is dead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum OnFailure {
+    /// The event is dropped and counted; the service goes on.
+    #[default]
+    Drop,
+    /// The caller waits without a limit: nothing goes on unrecorded.
+    Block,
+    /// The process is aborted.
+    Abort,
+}
+
+/// Which indexes the database has beside those that the trail needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum DbIndexes {
+    /// None: the writer is fastest, and the server keeps a search index of its own.
+    #[default]
+    Lean,
+    /// `(user_id, timestamp)` and `(correlation_id)`, for those who query by hand. It costs the
+    /// writer about six times its speed in a database of ten million records.
+    Full,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Policies {
+    pub(crate) max_queue_size: usize,
+    pub(crate) overflow: Overflow,
+    pub(crate) block_timeout: Duration,
+    pub(crate) on_failure: OnFailure,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct FileConfig {
+    pub(crate) path: PathBuf,
+    pub(crate) max_bytes: u64,
+    pub(crate) backups: u32,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct SqliteConfig {
+    pub(crate) path: PathBuf,
+    pub(crate) indexes: DbIndexes,
+}
+
+#[derive(Clone)]
+pub(crate) struct RedisConfig {
+    pub(crate) url: String,
+    pub(crate) db: i64,
+    pub(crate) ttl: u64,
+    pub(crate) max_logs: u64,
+}
+
+impl std::fmt::Debug for RedisConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The URL may hold a password.
+        f.debug_struct("RedisConfig")
+            .field("db", &self.db)
+            .field("ttl", &self.ttl)
+            .field("max_logs", &self.max_logs)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Everything that a layer is built from.
+#[derive(Debug, Clone)]
+pub(crate) struct Config {
+    pub(crate) service: String,
+    pub(crate) journal: Option<PathBuf>,
+    pub(crate) file: Option<FileConfig>,
+    pub(crate) sqlite: Option<SqliteConfig>,
+    pub(crate) redis: Option<RedisConfig>,
+    pub(crate) stdout: bool,
+    pub(crate) level: LevelFilter,
+    pub(crate) context_level: LevelFilter,
+    pub(crate) batch_size: usize,
+    pub(crate) flush_interval: Duration,
+    pub(crate) heartbeat: Duration,
+    pub(crate) policies: Policies,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            service: program_name(),
+            journal: None,
+            file: None,
+            sqlite: None,
+            redis: None,
+            stdout: false,
+            level: DEFAULT_LEVEL,
+            context_level: DEFAULT_CONTEXT_LEVEL,
+            batch_size: DEFAULT_BATCH_SIZE,
+            flush_interval: DEFAULT_FLUSH_INTERVAL,
+            heartbeat: DEFAULT_HEARTBEAT,
+            policies: Policies {
+                max_queue_size: DEFAULT_MAX_QUEUE_SIZE,
+                overflow: Overflow::default(),
+                block_timeout: DEFAULT_BLOCK_TIMEOUT,
+                on_failure: OnFailure::default(),
+            },
+        }
+    }
+}
+
+fn program_name() -> String {
+    let program = std::env::args_os().next().unwrap_or_default();
+    name_part(&PathBuf::from(program).file_stem().unwrap_or_default().to_string_lossy())
+}
+
+impl FileConfig {
+    pub(crate) fn at(path: impl Into<PathBuf>) -> Self {
+        Self {
+            path: path.into(),
+            max_bytes: DEFAULT_FILE_MAX_MB * 1024 * 1024,
+            backups: DEFAULT_FILE_BACKUPS,
+        }
+    }
+}
+
+impl SqliteConfig {
+    pub(crate) fn at(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into(), indexes: DbIndexes::default() }
+    }
+}
+
+impl RedisConfig {
+    pub(crate) fn at(url: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            db: DEFAULT_REDIS_DB,
+            ttl: DEFAULT_REDIS_TTL,
+            max_logs: DEFAULT_REDIS_MAX_LOGS,
+        }
+    }
+}
+
+impl Config {
+    /// Where the journal directory is: as set, else beside the database or the file.
+    pub(crate) fn journal_path(&self) -> PathBuf {
+        if let Some(path) = &self.journal {
+            return path.clone();
+        }
+        let beside = self
+            .sqlite
+            .as_ref()
+            .map(|sqlite| &sqlite.path)
+            .or(self.file.as_ref().map(|file| &file.path))
+            .and_then(|path| path.parent());
+        beside.map_or_else(|| PathBuf::from(DEFAULT_JOURNAL), |dir| dir.join(DEFAULT_JOURNAL))
+    }
+
+    /// Reads the environment through `lookup`.
+    pub(crate) fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, Error> {
+        let env = Env(&lookup);
+        let mut config = Self::default();
+        if let Some(service) = env.text("AUDIT_SERVICE") {
+            config.service = service;
+        }
+        if env.read("LOGGING_ENABLED", boolean)?.unwrap_or(true) {
+            let mut file = FileConfig::at(env.text("LOGGING_FILE").unwrap_or(DEFAULT_FILE.into()));
+            if let Some(size) = env.read("LOGGING_MAX_SIZE_MB", whole(1, 1024 * 1024))? {
+                file.max_bytes = size * 1024 * 1024;
+            }
+            if let Some(backups) = env.read("LOGGING_BACKUP_COUNT", whole(0, 100_000))? {
+                file.backups = u32::try_from(backups).unwrap_or(u32::MAX);
+            }
+            config.file = Some(file);
+        }
+        let mut sqlite = SqliteConfig::at(env.text("AUDIT_DB").unwrap_or(DEFAULT_DB.into()));
+        sqlite.indexes = env
+            .read(
+                "AUDIT_DB_INDEXES",
+                word(&[("lean", DbIndexes::Lean), ("full", DbIndexes::Full)]),
+            )?
+            .unwrap_or_default();
+        config.sqlite = Some(sqlite);
+        let url = env.text("REDIS_URL");
+        let enabled = env.read("REDIS_LOG_ENABLED", boolean)?.unwrap_or(url.is_some());
+        match (enabled, url) {
+            (true, Some(url)) => {
+                let mut redis = RedisConfig::at(url);
+                if let Some(db) = env.read("REDIS_LOG_DB", whole(0, 65_535))? {
+                    redis.db = i64::try_from(db).unwrap_or_default();
+                }
+                if let Some(ttl) = env.read("REDIS_LOG_TTL", whole(1, u64::from(u32::MAX)))? {
+                    redis.ttl = ttl;
+                }
+                if let Some(max) = env.read("REDIS_MAX_LOGS", whole(1, 100_000_000))? {
+                    redis.max_logs = max;
+                }
+                config.redis = Some(redis);
+            }
+            (true, None) => {
+                return Err(Error::Invalid {
+                    name: "REDIS_LOG_ENABLED",
+                    why: "is true, but REDIS_URL is not set".to_owned(),
+                });
+            }
+            (false, _) => {}
+        }
+        config.journal = env
+            .text("AUDIT_JOURNAL")
+            .filter(|path| !path.eq_ignore_ascii_case("off"))
+            .map(PathBuf::from);
+        config.stdout = env.read("AUDIT_STDOUT", boolean)?.unwrap_or(false);
+        if let Some(level) = env.read("LOGGING_LEVEL", level)? {
+            config.level = level;
+        }
+        if let Some(size) = env.read("AUDIT_BATCH_SIZE", whole(1, 1_000_000))? {
+            config.batch_size = usize::try_from(size).unwrap_or(usize::MAX);
+        }
+        if let Some(interval) = env.read("AUDIT_FLUSH_INTERVAL", duration)? {
+            config.flush_interval = interval;
+        }
+        if let Some(interval) = env.read("AUDIT_HEARTBEAT", duration)? {
+            config.heartbeat = interval;
+        }
+        if let Some(size) = env.read("AUDIT_MAX_QUEUE_SIZE", whole(1, 100_000_000))? {
+            config.policies.max_queue_size = usize::try_from(size).unwrap_or(usize::MAX);
+        }
+        if let Some(overflow) = env
+            .read("AUDIT_OVERFLOW", word(&[("block", Overflow::Block), ("drop", Overflow::Drop)]))?
+        {
+            config.policies.overflow = overflow;
+        }
+        if let Some(timeout) = env.read("AUDIT_BLOCK_TIMEOUT", duration)? {
+            config.policies.block_timeout = timeout;
+        }
+        if let Some(policy) = env.read(
+            "AUDIT_ON_FAILURE",
+            word(&[
+                ("block", OnFailure::Block),
+                ("drop", OnFailure::Drop),
+                ("abort", OnFailure::Abort),
+            ]),
+        )? {
+            config.policies.on_failure = policy;
+        }
+        if env.read("AUDIT_DEBUG", boolean)?.unwrap_or(false) {
+            crate::diagnostics::enable_debug();
+        }
+        Ok(config)
+    }
+}
+
+struct Env<'l, L>(&'l L);
+
+impl<L: Fn(&str) -> Option<String>> Env<'_, L> {
+    /// A variable that is set to nothing counts as not set.
+    fn text(&self, name: &str) -> Option<String> {
+        (self.0)(name).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
+    }
+
+    fn read<T>(
+        &self,
+        name: &'static str,
+        read: impl Fn(&str) -> Result<T, String>,
+    ) -> Result<Option<T>, Error> {
+        self.text(name)
+            .map(|text| {
+                read(&text).map_err(|wanted| Error::Invalid {
+                    name,
+                    why: format!("{text:?} is not {wanted}"),
+                })
+            })
+            .transpose()
+    }
+}
+
+fn boolean(text: &str) -> Result<bool, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "1" | "yes" | "on" => Ok(true),
+        "false" | "0" | "no" | "off" => Ok(false),
+        _ => Err("true or false".to_owned()),
+    }
+}
+
+fn whole(least: u64, most: u64) -> impl Fn(&str) -> Result<u64, String> {
+    move |text| match text.parse() {
+        Ok(value) if (least..=most).contains(&value) => Ok(value),
+        _ => Err(format!("a whole number from {least} to {most}")),
+    }
+}
+
+fn word<T: Copy>(words: &[(&str, T)]) -> impl Fn(&str) -> Result<T, String> {
+    move |text| {
+        let known = words.iter().find(|(word, _)| word.eq_ignore_ascii_case(text));
+        known.map(|(_, value)| *value).ok_or_else(|| {
+            let words: Vec<_> = words.iter().map(|(word, _)| *word).collect();
+            format!("one of {}", words.join(", "))
+        })
+    }
+}
+
+/// A time such as `5s`, `500ms` or `1m`; a bare number is seconds.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    const MOST: Duration = Duration::from_secs(86_400);
+    let read = match text.parse::<u64>() {
+        Ok(seconds) => Some(Duration::from_secs(seconds)),
+        Err(_) => humantime::parse_duration(text).ok(),
+    };
+    read.filter(|time| !time.is_zero() && *time <= MOST)
+        .ok_or_else(|| "a time such as 5s, 500ms or 1m, over zero and at most a day".to_owned())
+}
+
+/// A level of `tracing`, or a name that other loggers have for one.
+fn level(text: &str) -> Result<LevelFilter, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "trace" => Ok(LevelFilter::TRACE),
+        "debug" => Ok(LevelFilter::DEBUG),
+        "info" => Ok(LevelFilter::INFO),
+        "warn" | "warning" => Ok(LevelFilter::WARN),
+        "error" | "critical" => Ok(LevelFilter::ERROR),
+        "off" => Ok(LevelFilter::OFF),
+        _ => Err("one of TRACE, DEBUG, INFO, WARN, ERROR, OFF".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(variables: &[(&str, &str)]) -> Result<Config, Error> {
+        Config::from_lookup(|name| {
+            variables.iter().find(|(known, _)| *known == name).map(|(_, text)| (*text).to_owned())
+        })
+    }
+
+    #[test]
+    fn an_empty_environment_gives_the_documented_defaults() {
+        let config = read(&[]).unwrap();
+        assert_eq!(config.file.as_ref().unwrap().path, PathBuf::from("logs/audit.log"));
+        assert_eq!(config.file.as_ref().unwrap().max_bytes, 10 * 1024 * 1024);
+        assert_eq!(config.sqlite.as_ref().unwrap().path, PathBuf::from("audit.db"));
+        assert!(config.redis.is_none());
+        assert_eq!(config.journal_path(), PathBuf::from("journal"));
+        assert_eq!(config.level, LevelFilter::INFO);
+        assert_eq!(config.policies.overflow, Overflow::Block);
+        assert_eq!(config.policies.on_failure, OnFailure::Drop);
+    }
+
+    #[test]
+    fn every_variable_is_read() {
+        let config = read(&[
+            ("REDIS_URL", "redis://:secret@127.0.0.1:6379"),
+            ("REDIS_LOG_DB", "3"),
+            ("REDIS_LOG_TTL", "60"),
+            ("REDIS_MAX_LOGS", "5"),
+            ("LOGGING_LEVEL", "warning"),
+            ("LOGGING_FILE", "x/a.log"),
+            ("LOGGING_MAX_SIZE_MB", "1"),
+            ("LOGGING_BACKUP_COUNT", "0"),
+            ("AUDIT_SERVICE", "payments"),
+            ("AUDIT_DB", "y/a.db"),
+            ("AUDIT_DB_INDEXES", "full"),
+            ("AUDIT_BATCH_SIZE", "7"),
+            ("AUDIT_FLUSH_INTERVAL", "500ms"),
+            ("AUDIT_HEARTBEAT", "10"),
+            ("AUDIT_MAX_QUEUE_SIZE", "9"),
+            ("AUDIT_OVERFLOW", "drop"),
+            ("AUDIT_BLOCK_TIMEOUT", "1s"),
+            ("AUDIT_ON_FAILURE", "abort"),
+            ("AUDIT_STDOUT", "true"),
+        ])
+        .unwrap();
+        let redis = config.redis.as_ref().unwrap();
+        assert_eq!((redis.db, redis.ttl, redis.max_logs), (3, 60, 5));
+        assert_eq!(config.level, LevelFilter::WARN);
+        let file = config.file.as_ref().unwrap();
+        assert_eq!((file.max_bytes, file.backups), (1024 * 1024, 0));
+        assert_eq!(config.service, "payments");
+        assert_eq!(config.sqlite.as_ref().unwrap().indexes, DbIndexes::Full);
+        assert_eq!(config.journal_path(), PathBuf::from("y/journal"));
+        assert_eq!((config.batch_size, config.policies.max_queue_size), (7, 9));
+        assert_eq!(config.flush_interval, Duration::from_millis(500));
+        assert_eq!(config.heartbeat, Duration::from_secs(10));
+        assert_eq!(config.policies.overflow, Overflow::Drop);
+        assert_eq!(config.policies.block_timeout, Duration::from_secs(1));
+        assert_eq!(config.policies.on_failure, OnFailure::Abort);
+        assert!(config.stdout);
+        assert!(!format!("{config:?}").contains("secret"), "the password stays out of Debug");
+    }
+
+    #[test]
+    fn a_value_that_cannot_be_read_is_an_error_that_names_it() {
+        for (name, text) in [
+            ("LOGGING_LEVEL", "loud"),
+            ("LOGGING_ENABLED", "maybe"),
+            ("LOGGING_MAX_SIZE_MB", "0"),
+            ("LOGGING_BACKUP_COUNT", "-1"),
+            ("AUDIT_FLUSH_INTERVAL", "soon"),
+            ("AUDIT_HEARTBEAT", "0"),
+            ("AUDIT_MAX_QUEUE_SIZE", "1e3"),
+            ("AUDIT_OVERFLOW", "panic"),
+            ("AUDIT_ON_FAILURE", "retry"),
+            ("AUDIT_DB_INDEXES", "some"),
+            ("REDIS_LOG_ENABLED", "true"),
+        ] {
+            let error = read(&[(name, text)]).unwrap_err().to_string();
+            assert!(error.starts_with(name), "{name}: {error}");
+        }
+    }
+}

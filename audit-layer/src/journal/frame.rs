@@ -1,0 +1,423 @@
+//! The flat encoding of an event: made on the caller's thread, read by the pipeline.
+//!
+//! ```text
+//! time i64 │ observed_at i64 │ id [u8; 16] │ callsite u32 │ entry…
+//! entry:  key u16 │ tag u8 │ payload        payload: fixed by the tag, or length u32 and bytes
+//! ```
+//!
+//! All integers are little-endian. `time` is microseconds since the Unix epoch; `observed_at` is
+//! [`NOT_IMPORTED`] unless the event was imported. A key below [`FIRST_FIELD`] is a [`Member`];
+//! above it, a field of the callsite by its index, so that no name is copied or compared while an
+//! event is recorded. The top bit of a tag says that the value was cut.
+//!
+//! Rejected: `serde` formats (they walk a tree that an event does not have), names in the frame
+//! (three times the bytes), an enum sent through the channel (an allocation a string).
+//!
+//! Invariant: a frame that does not follow this layout decodes to `None` at the first byte that is
+//! off; it never panics.
+
+use std::ops::Range;
+
+use uuid::Uuid;
+
+use crate::record::{MAX_RECORD_BYTES, MAX_VALUE_BYTES, Member, Value};
+
+/// `observed_at` of an event that happened now.
+pub(crate) const NOT_IMPORTED: i64 = i64::MIN;
+
+/// The key of the first field of a callsite; below it are members.
+const FIRST_FIELD: u16 = 256;
+
+const TAG: Range<usize> = 0..8;
+const OBSERVED: Range<usize> = 8..16;
+const ID: Range<usize> = 16..32;
+const CALLSITE: Range<usize> = 32..36;
+const HEADER: usize = 36;
+
+const CUT: u8 = 0x80;
+
+/// What an entry sets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Key {
+    /// A member of the record.
+    Member(Member),
+    /// The field of the callsite with that index.
+    Field(usize),
+}
+
+impl Key {
+    fn code(self) -> u16 {
+        match self {
+            Self::Member(member) => member as u16,
+            Self::Field(index) => {
+                FIRST_FIELD.saturating_add(u16::try_from(index).unwrap_or(u16::MAX))
+            }
+        }
+    }
+
+    fn from_code(code: u16) -> Option<Self> {
+        match code.checked_sub(FIRST_FIELD) {
+            Some(index) => Some(Self::Field(usize::from(index))),
+            None => Member::from_index(usize::from(code)).map(Self::Member),
+        }
+    }
+}
+
+/// A value as it was captured.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Captured<'f> {
+    /// A value that is written as it stands.
+    Plain(Value<'f>),
+    /// JSON text, not yet canonical.
+    Json(&'f str),
+}
+
+/// Appends entries to a buffer within the bounds of a record.
+#[derive(Debug)]
+pub(crate) struct Entries<'b> {
+    pub(crate) bytes: &'b mut Vec<u8>,
+    /// Bytes of values that the record may still take.
+    pub(crate) room: usize,
+}
+
+macro_rules! fixed {
+    ($($name:ident $tag:literal $type:ty;)+) => {
+        $(pub(crate) fn $name(&mut self, key: Key, value: $type) {
+            self.head(key, $tag);
+            self.bytes.extend_from_slice(&value.to_le_bytes());
+            self.room = self.room.saturating_sub(size_of::<$type>());
+        })+
+    };
+}
+
+impl<'b> Entries<'b> {
+    pub(crate) fn new(bytes: &'b mut Vec<u8>) -> Self {
+        Self { bytes, room: MAX_RECORD_BYTES }
+    }
+
+    fn head(&mut self, key: Key, tag: u8) {
+        self.bytes.extend_from_slice(&key.code().to_le_bytes());
+        self.bytes.push(tag);
+    }
+
+    fixed! {
+        i64 2 i64;
+        u64 3 u64;
+        i128 4 i128;
+        u128 5 u128;
+        f64 6 f64;
+    }
+
+    pub(crate) fn bool(&mut self, key: Key, value: bool) {
+        self.head(key, u8::from(value));
+    }
+
+    pub(crate) fn str(&mut self, key: Key, value: &str) {
+        self.with_text(key, |text| text.push(value));
+    }
+
+    pub(crate) fn bytes(&mut self, key: Key, value: &[u8]) {
+        let kept = &value[..value.len().min(MAX_VALUE_BYTES).min(self.room)];
+        self.head(key, 8 | if kept.len() < value.len() { CUT } else { 0 });
+        self.bytes.extend_from_slice(&length(kept.len()));
+        self.bytes.extend_from_slice(kept);
+        self.room -= kept.len();
+    }
+
+    /// Appends a text value piece by piece. What `write` says of the text when it is done decides
+    /// whether it is kept as text or as JSON; JSON that had to be cut is text.
+    pub(crate) fn with_text<R>(&mut self, key: Key, write: impl FnOnce(&mut Text<'_>) -> R) -> R {
+        self.head(key, 7);
+        let tag_at = self.bytes.len() - 1;
+        self.bytes.extend_from_slice(&[0; 4]);
+        let start = self.bytes.len();
+        let limit = MAX_VALUE_BYTES.min(self.room);
+        let mut text = Text { bytes: self.bytes, start, limit, cut: false, json: false };
+        let result = write(&mut text);
+        let (cut, json) = (text.cut, text.json);
+        let written = self.bytes.len() - start;
+        self.room -= written;
+        self.bytes[tag_at] = if cut {
+            7 | CUT
+        } else if json {
+            9
+        } else {
+            7
+        };
+        self.bytes[start - 4..start].copy_from_slice(&length(written));
+        result
+    }
+
+    /// Copies whole entries that another buffer holds.
+    pub(crate) fn copy(&mut self, entry: &RawEntry<'_>) {
+        if entry.bytes.len() <= self.room {
+            self.bytes.extend_from_slice(entry.bytes);
+            self.room -= entry.bytes.len();
+        } else if let Captured::Plain(Value::Str(text)) | Captured::Json(text) = entry.value {
+            self.str(entry.key, text);
+        } else {
+            self.bytes.extend_from_slice(entry.bytes);
+        }
+    }
+}
+
+fn length(bytes: usize) -> [u8; 4] {
+    // A value is at most `MAX_VALUE_BYTES` long.
+    u32::try_from(bytes).unwrap_or(u32::MAX).to_le_bytes()
+}
+
+/// A text value that is being written; what goes over its bound is cut at a character boundary.
+#[derive(Debug)]
+pub(crate) struct Text<'b> {
+    bytes: &'b mut Vec<u8>,
+    start: usize,
+    limit: usize,
+    cut: bool,
+    json: bool,
+}
+
+impl Text<'_> {
+    pub(crate) fn push(&mut self, text: &str) {
+        let room = self.limit - self.len();
+        if text.len() <= room && !self.cut {
+            self.bytes.extend_from_slice(text.as_bytes());
+        } else if !self.cut {
+            let end = text.floor_char_boundary(room);
+            self.bytes.extend_from_slice(&text.as_bytes()[..end]);
+            self.cut = true;
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len() - self.start
+    }
+
+    pub(crate) fn is_cut(&self) -> bool {
+        self.cut
+    }
+
+    pub(crate) fn is_json(&self) -> bool {
+        self.json
+    }
+
+    /// Forgets what was written from `len` on.
+    pub(crate) fn truncate(&mut self, len: usize) {
+        self.bytes.truncate(self.start + len);
+        self.cut = false;
+    }
+
+    pub(crate) fn mark_json(&mut self) {
+        self.json = true;
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.bytes[self.start..]
+    }
+}
+
+impl std::fmt::Write for Text<'_> {
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        self.push(text);
+        Ok(())
+    }
+}
+
+/// What a frame begins with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Header {
+    /// Microseconds since the Unix epoch.
+    pub(crate) time: i64,
+    /// When an imported event was taken in; else [`NOT_IMPORTED`].
+    pub(crate) observed_at: i64,
+    pub(crate) id: Uuid,
+    /// The number of the callsite's plan.
+    pub(crate) callsite: u32,
+}
+
+impl Header {
+    pub(crate) fn push(&self, bytes: &mut Vec<u8>) {
+        bytes.extend_from_slice(&self.time.to_le_bytes());
+        bytes.extend_from_slice(&self.observed_at.to_le_bytes());
+        bytes.extend_from_slice(self.id.as_bytes());
+        bytes.extend_from_slice(&self.callsite.to_le_bytes());
+    }
+}
+
+/// A whole event in its encoding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Frame(Box<[u8]>);
+
+impl Frame {
+    pub(crate) fn new(bytes: &[u8]) -> Self {
+        Self(bytes.into())
+    }
+
+    #[cfg(test)]
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Reads the header; `None` when the frame is too short.
+    pub(crate) fn header(&self) -> Option<Header> {
+        let part = |range: Range<usize>| self.0.get(range);
+        Some(Header {
+            time: i64::from_le_bytes(part(TAG)?.try_into().ok()?),
+            observed_at: i64::from_le_bytes(part(OBSERVED)?.try_into().ok()?),
+            id: Uuid::from_slice(part(ID)?).ok()?,
+            callsite: u32::from_le_bytes(part(CALLSITE)?.try_into().ok()?),
+        })
+    }
+
+    pub(crate) fn entries(&self) -> EntryIter<'_> {
+        EntryIter { bytes: self.0.get(HEADER..).unwrap_or_default() }
+    }
+}
+
+/// An entry as it was written.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct RawEntry<'f> {
+    pub(crate) key: Key,
+    pub(crate) value: Captured<'f>,
+    pub(crate) cut: bool,
+    pub(crate) bytes: &'f [u8],
+}
+
+/// Walks entries until they end, or until a byte that no encoder writes.
+#[derive(Debug, Clone)]
+pub(crate) struct EntryIter<'f> {
+    bytes: &'f [u8],
+}
+
+impl<'f> EntryIter<'f> {
+    pub(crate) fn of(bytes: &'f [u8]) -> Self {
+        Self { bytes }
+    }
+}
+
+impl<'f> Iterator for EntryIter<'f> {
+    type Item = RawEntry<'f>;
+
+    fn next(&mut self) -> Option<RawEntry<'f>> {
+        let whole = self.bytes;
+        let (key, rest) = whole.split_first_chunk()?;
+        let key = Key::from_code(u16::from_le_bytes(*key))?;
+        let (&tag, rest) = rest.split_first()?;
+        let (value, rest) = decode(tag & !CUT, rest)?;
+        let bytes = whole.get(..whole.len() - rest.len())?;
+        self.bytes = rest;
+        Some(RawEntry { key, value, cut: tag & CUT != 0, bytes })
+    }
+}
+
+fn decode(tag: u8, bytes: &[u8]) -> Option<(Captured<'_>, &[u8])> {
+    fn number<const N: usize>(bytes: &[u8]) -> Option<([u8; N], &[u8])> {
+        bytes.split_first_chunk().map(|(number, rest)| (*number, rest))
+    }
+    fn sized(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+        let (length, rest) = number(bytes)?;
+        rest.split_at_checked(usize::try_from(u32::from_le_bytes(length)).ok()?)
+    }
+    let (value, rest) = match tag {
+        0 => (Value::Bool(false), bytes),
+        1 => (Value::Bool(true), bytes),
+        2 => number(bytes).map(|(n, rest)| (Value::I64(i64::from_le_bytes(n)), rest))?,
+        3 => number(bytes).map(|(n, rest)| (Value::U64(u64::from_le_bytes(n)), rest))?,
+        4 => number(bytes).map(|(n, rest)| (Value::I128(i128::from_le_bytes(n)), rest))?,
+        5 => number(bytes).map(|(n, rest)| (Value::U128(u128::from_le_bytes(n)), rest))?,
+        6 => number(bytes).map(|(n, rest)| (Value::F64(f64::from_le_bytes(n)), rest))?,
+        7 => {
+            let (text, rest) = sized(bytes)?;
+            (Value::Str(std::str::from_utf8(text).ok()?), rest)
+        }
+        8 => sized(bytes).map(|(bytes, rest)| (Value::Bytes(bytes), rest))?,
+        9 => {
+            let (text, rest) = sized(bytes)?;
+            return Some((Captured::Json(std::str::from_utf8(text).ok()?), rest));
+        }
+        _ => return None,
+    };
+    Some((Captured::Plain(value), rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn decoded(bytes: &[u8]) -> Vec<(Key, Captured<'_>, bool)> {
+        EntryIter::of(bytes).map(|entry| (entry.key, entry.value, entry.cut)).collect()
+    }
+
+    #[test]
+    fn every_kind_of_value_comes_back() {
+        let mut bytes = Vec::new();
+        let mut entries = Entries::new(&mut bytes);
+        entries.bool(Key::Field(0), true);
+        entries.i64(Key::Field(1), -1);
+        entries.u64(Key::Field(2), u64::MAX);
+        entries.i128(Key::Field(3), i128::MIN);
+        entries.u128(Key::Field(4), u128::MAX);
+        entries.f64(Key::Field(5), 0.5);
+        entries.str(Key::Member(Member::UserId), "u-1");
+        entries.bytes(Key::Field(6), b"\x00\x01");
+        entries.with_text(Key::Field(7), |text| {
+            text.push("[1]");
+            text.mark_json();
+        });
+        let plain = Captured::Plain;
+        assert_eq!(
+            decoded(&bytes),
+            vec![
+                (Key::Field(0), plain(Value::Bool(true)), false),
+                (Key::Field(1), plain(Value::I64(-1)), false),
+                (Key::Field(2), plain(Value::U64(u64::MAX)), false),
+                (Key::Field(3), plain(Value::I128(i128::MIN)), false),
+                (Key::Field(4), plain(Value::U128(u128::MAX)), false),
+                (Key::Field(5), plain(Value::F64(0.5)), false),
+                (Key::Member(Member::UserId), plain(Value::Str("u-1")), false),
+                (Key::Field(6), plain(Value::Bytes(b"\x00\x01")), false),
+                (Key::Field(7), Captured::Json("[1]"), false),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_value_over_its_bound_is_cut_at_a_character_and_says_so() {
+        let mut bytes = Vec::new();
+        let long = "é".repeat(MAX_VALUE_BYTES);
+        Entries::new(&mut bytes).str(Key::Field(0), &format!("x{long}"));
+        let entries = decoded(&bytes);
+        let [(_, Captured::Plain(Value::Str(text)), true)] = entries.as_slice() else {
+            panic!("{entries:?}")
+        };
+        assert_eq!(text.len(), MAX_VALUE_BYTES - 1);
+    }
+
+    #[test]
+    fn a_record_over_its_bound_keeps_every_key_and_cuts_the_last_values() {
+        let mut bytes = Vec::new();
+        let mut entries = Entries::new(&mut bytes);
+        let value = "x".repeat(MAX_VALUE_BYTES);
+        for field in 0..10 {
+            entries.str(Key::Field(field), &value);
+        }
+        let lengths: Vec<_> = EntryIter::of(&bytes)
+            .map(|entry| match entry.value {
+                Captured::Plain(Value::Str(text)) => (text.len(), entry.cut),
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert_eq!(lengths[..4], vec![(MAX_VALUE_BYTES, false); 4]);
+        assert_eq!(lengths[4..], vec![(0, true); 6]);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_decode_without_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let frame = Frame::new(&bytes);
+            let _ = frame.header();
+            let _ = frame.entries().count();
+        }
+    }
+}

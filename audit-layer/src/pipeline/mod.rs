@@ -1,0 +1,18 @@
+//! From the queue to the sinks.
+//!
+//! One thread, the [`worker`], takes frames out of the queue in order, numbers and chains them
+//! ([`render`] makes the line, once), and hands batches to the sinks, each of which has a thread of
+//! its own ([`delivery`]). What the pipeline has to tell, such as gaps and heartbeats, takes the
+//! same way: it is encoded as a frame first ([`internal`]).
+//!
+//! The worker polls while there is work and sleeps briefly when there is none. A receiver that
+//! parks would make every send of an application's thread a system call.
+
+mod delivery;
+mod internal;
+mod render;
+mod statistics;
+mod worker;
+
+pub use statistics::{SinkStats, Stats};
+pub(crate) use worker::{Pipeline, Settings, start};

@@ -1,0 +1,191 @@
+//! From a frame to a record's line.
+//!
+//! What an event says of a member is taken at its word only when it fits the member. What does not
+//! fit is kept in `details` under the same name, so that nothing an event said is lost.
+
+use std::borrow::Cow;
+
+use uuid::Uuid;
+
+use crate::{
+    capture::{Plan, Plans, Role},
+    journal::frame::{Captured, Frame, Key, NOT_IMPORTED},
+    record::{
+        Classification, DEFAULT_EVENT_TYPE, Draft, EventType, Head, Member, Severity, Value,
+        canonicalise, canonicalise_object, event_type,
+    },
+    sink::Sealed,
+};
+
+/// Makes the record that follows `head`; `None` when the frame cannot be read.
+pub(super) fn render(frame: &Frame, plans: &Plans, stream: &str, head: Head) -> Option<Sealed> {
+    let header = frame.header()?;
+    let plan = plans.by_number(header.callsite)?;
+    let mut draft =
+        Draft::new(stream, head.seq + 1, head.hash, DEFAULT_EVENT_TYPE, plan.level.as_str());
+    draft.id = header.id;
+    draft.timestamp = header.time;
+    draft.observed_at = (header.observed_at != NOT_IMPORTED).then_some(header.observed_at);
+    draft.logger = &plan.target;
+    draft.source = plan.source.as_deref();
+
+    let mut filler = Filler { draft, plan: &plan, seen: 0 };
+    for entry in frame.entries() {
+        filler.entry(entry.key, entry.value, entry.cut);
+    }
+    let draft = filler.draft;
+    let (seq, timestamp) = (draft.seq, draft.timestamp);
+    let event_type = draft.event_type.into();
+    let mut id = Uuid::encode_buffer();
+    let id = Box::from(&*draft.id.hyphenated().encode_lower(&mut id));
+    let line = draft.seal();
+    Some(Sealed { seq, timestamp, id, event_type, line: line.text, hash: line.hash })
+}
+
+struct Filler<'f> {
+    draft: Draft<'f>,
+    plan: &'f Plan,
+    /// Members that an entry has set, as bits.
+    seen: u64,
+}
+
+impl<'f> Filler<'f> {
+    fn entry(&mut self, key: Key, value: Captured<'f>, cut: bool) {
+        match key {
+            Key::Member(member) => {
+                if cut {
+                    self.draft.truncated.push(member.name().into());
+                }
+                self.member(member, value);
+            }
+            Key::Field(index) => match self.plan.roles.get(index) {
+                Some(Role::Detail(name)) => {
+                    if cut {
+                        self.draft.truncated.push(format!("details.{name}").into());
+                    }
+                    self.detail(name, value);
+                }
+                Some(Role::Flag(name)) => {
+                    if cut {
+                        self.draft.truncated.push(format!("regulatory_flags.{name}").into());
+                    }
+                    let value = plain(value);
+                    self.draft.regulatory_flags.push((Cow::Borrowed(name), value));
+                }
+                // Members are keyed by themselves, and an index that the plan lacks is damage.
+                Some(Role::Member(_)) | None => {}
+            },
+        }
+    }
+
+    fn detail(&mut self, name: &'f str, value: Captured<'f>) {
+        self.draft.details.push((Cow::Borrowed(name), plain(value)));
+    }
+
+    fn member(&mut self, member: Member, value: Captured<'f>) {
+        // A value that turns out not to fit leaves the member as it was.
+        let fits = match member {
+            Member::Details | Member::RegulatoryFlags => return self.merge(member, value),
+            Member::DurationUs => duration_us(&value).is_some(),
+            _ => match &value {
+                Captured::Plain(Value::Str("")) => return,
+                Captured::Plain(Value::Str(text)) => self.fits(member, text),
+                _ => false,
+            },
+        };
+        if !fits {
+            return self.detail(member.name(), value);
+        }
+        let bit = 1 << member as u8;
+        if self.seen & bit != 0 {
+            self.draft.duplicates.push(member.name().into());
+        }
+        self.seen |= bit;
+        match (member, value) {
+            (Member::DurationUs, value) => self.draft.duration_us = duration_us(&value),
+            (Member::EventType, Captured::Plain(Value::Str(text))) => self.event_type(text),
+            (Member::Severity, Captured::Plain(Value::Str(text))) => {
+                self.draft.severity = severity(text).unwrap_or(self.draft.severity);
+            }
+            (_, Captured::Plain(Value::Str(text))) => self.draft.set_text(member, text),
+            _ => {}
+        }
+    }
+
+    fn fits(&self, member: Member, text: &str) -> bool {
+        match member {
+            Member::EventType => {
+                event_type::is_event_type(text) || EventType::from_plain_name(text).is_some()
+            }
+            Member::Severity => severity(text).is_some(),
+            Member::DataClassification => text.parse::<Classification>().is_ok(),
+            _ => true,
+        }
+    }
+
+    fn event_type(&mut self, text: &'f str) {
+        match EventType::from_plain_name(text) {
+            Some(standard) => {
+                self.draft.event_type = standard.as_str();
+                self.detail("event_type", Captured::Plain(Value::Str(text)));
+            }
+            None => self.draft.event_type = text,
+        }
+    }
+
+    /// Takes in an object, or text that is one, member by member.
+    fn merge(&mut self, member: Member, value: Captured<'f>) {
+        let (Captured::Json(text) | Captured::Plain(Value::Str(text))) = &value else {
+            return self.detail(member.name(), value);
+        };
+        match canonicalise_object(text) {
+            Ok(members) => {
+                let into = match member {
+                    Member::RegulatoryFlags => &mut self.draft.regulatory_flags,
+                    _ => &mut self.draft.details,
+                };
+                into.extend(
+                    members
+                        .into_iter()
+                        .map(|(name, json)| (Cow::Owned(name), Value::Json(Cow::Owned(json)))),
+                );
+            }
+            Err(_) if member == Member::RegulatoryFlags && text.is_empty() => {}
+            Err(_) => self.detail(member.name(), value),
+        }
+    }
+}
+
+fn plain(value: Captured<'_>) -> Value<'_> {
+    match value {
+        Captured::Plain(value) => value,
+        Captured::Json(text) => {
+            let mut json = Vec::with_capacity(text.len());
+            match canonicalise(text, &mut json) {
+                Ok(()) => Value::Json(Cow::Owned(json)),
+                Err(_) => Value::Str(text),
+            }
+        }
+    }
+}
+
+fn duration_us(value: &Captured<'_>) -> Option<u64> {
+    match value {
+        Captured::Plain(Value::U64(value)) => Some(*value),
+        Captured::Plain(Value::I64(value)) => u64::try_from(*value).ok(),
+        Captured::Plain(Value::I128(value)) => u64::try_from(*value).ok(),
+        Captured::Plain(Value::U128(value)) => u64::try_from(*value).ok(),
+        Captured::Plain(Value::Str(text)) => text.parse().ok(),
+        _ => None,
+    }
+    // Beyond 2^53 the member would have to be a string.
+    .filter(|value| *value <= 1 << 53)
+}
+
+fn severity(text: &str) -> Option<Severity> {
+    match text.parse() {
+        Ok(severity) => Some(severity),
+        Err(_) if text.eq_ignore_ascii_case("warn") => Some(Severity::Warning),
+        Err(_) => text.to_ascii_lowercase().parse().ok(),
+    }
+}

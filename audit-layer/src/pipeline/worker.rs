@@ -1,0 +1,470 @@
+//! The thread that numbers and chains records and hands them out in batches.
+//!
+//! A batch leaves when it has `batch_size` records or its first has waited for `flush_interval`,
+//! and takes along all that has come by then, up to [`MAX_BATCH`].
+//!
+//! Gaps: a drop is counted with the number of events that the queue had accepted by then. The
+//! record of a gap is made once the worker has passed that place in the queue, so that it stands
+//! behind the events that were accepted before the drop and names the last record before it.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+
+use serde_json::{Value as Json, json};
+
+use super::{
+    delivery::{Delivered, SinkHandle},
+    internal,
+    render::render,
+};
+use crate::{
+    Error,
+    capture::Core,
+    clock, diagnostics,
+    journal::{DropCause, FlushRequest, Gap, Item, QueueReader, frame::Frame},
+    record::{EventType, Head, Severity, StreamName},
+    sink::{Batch, Sealed, Sink},
+};
+
+/// No batch is larger: it is held in memory by every sink that is behind.
+const MAX_BATCH: usize = 2048;
+/// The shortest and the longest sleep of an idle worker.
+const SHORT_SLEEP: Duration = Duration::from_micros(100);
+const LONG_SLEEP: Duration = Duration::from_millis(5);
+/// How often gaps, the clock and the sinks' notes are looked at.
+const HOUSEKEEPING: Duration = Duration::from_millis(50);
+/// A smaller difference of the clocks is drift, not a step.
+const CLOCK_STEP: i64 = 1_000_000;
+/// How long a best-effort sink is waited for at the end, at most.
+const BEST_EFFORT_FAREWELL: Duration = Duration::from_secs(1);
+
+/// What a pipeline runs with.
+pub(crate) struct Settings {
+    pub(crate) stream: StreamName,
+    pub(crate) head: Head,
+    pub(crate) batch_size: usize,
+    pub(crate) flush_interval: Duration,
+    pub(crate) heartbeat: Duration,
+    /// How many records may wait for a best-effort sink.
+    pub(crate) backlog: usize,
+    /// What `system.startup` says.
+    pub(crate) startup: Json,
+}
+
+/// A running pipeline, as its guard sees it.
+#[derive(Debug)]
+pub(crate) struct Pipeline {
+    pub(crate) stream: Arc<StreamName>,
+    pub(crate) sinks: Vec<Arc<Delivered>>,
+    pub(crate) last_seq: Arc<AtomicU64>,
+    pub(crate) thread: JoinHandle<()>,
+}
+
+/// Starts the threads. The sinks come with how far each has got.
+pub(crate) fn start(
+    settings: Settings,
+    sinks: Vec<(Box<dyn Sink>, u64)>,
+    core: Arc<Core>,
+    reader: QueueReader,
+) -> Result<Pipeline, Error> {
+    let mut handles = Vec::new();
+    for (sink, last_seq) in sinks {
+        handles.push(
+            SinkHandle::start(sink, last_seq, settings.backlog, core.queue.clone())
+                .map_err(Error::Thread)?,
+        );
+    }
+    let stream = Arc::new(settings.stream.clone());
+    let last_seq = Arc::new(AtomicU64::new(settings.head.seq));
+    let delivered = handles.iter().map(|handle| Arc::clone(&handle.shared)).collect();
+    let worker = Worker {
+        stream: Arc::clone(&stream),
+        head: settings.head,
+        last_seq: Arc::clone(&last_seq),
+        core: Arc::clone(&core),
+        reader,
+        sinks: handles,
+        batch: Vec::new(),
+        oldest: None,
+        taken: 0,
+        gaps: BTreeMap::new(),
+        made: 0,
+        clock_offset: clock_offset(),
+        settings,
+    };
+    // Made here, so that its time is before that of any event.
+    let startup = internal::frame(
+        EventType::SystemStartup,
+        Severity::Info,
+        "success",
+        "recording begins",
+        &worker.settings.startup,
+    );
+    let thread = std::thread::Builder::new()
+        .name("audit-pipeline".to_owned())
+        .spawn(move || {
+            struct Ended(Arc<Core>);
+            impl Drop for Ended {
+                fn drop(&mut self) {
+                    if std::thread::panicking() {
+                        self.0.queue.poisoned_by("the thread of the pipeline panicked".to_owned());
+                    }
+                }
+            }
+            let _quiet = tracing::subscriber::set_default(tracing::subscriber::NoSubscriber::new());
+            let _ended = Ended(core);
+            worker.run(&startup);
+        })
+        .map_err(Error::Thread)?;
+    Ok(Pipeline { stream, sinks: delivered, last_seq, thread })
+}
+
+struct Worker {
+    settings: Settings,
+    stream: Arc<StreamName>,
+    head: Head,
+    last_seq: Arc<AtomicU64>,
+    core: Arc<Core>,
+    reader: QueueReader,
+    sinks: Vec<SinkHandle>,
+    batch: Vec<Sealed>,
+    /// When the first record of the batch was made.
+    oldest: Option<Instant>,
+    /// Events taken out of the queue.
+    taken: u64,
+    /// Drops whose place in the queue has not been passed, and the last record before the first.
+    gaps: BTreeMap<DropCause, (Gap, Option<u64>)>,
+    /// Records made by this process.
+    made: u64,
+    /// Wall clock less monotonic clock, in microseconds.
+    clock_offset: i64,
+}
+
+impl Worker {
+    fn run(mut self, startup: &Frame) {
+        self.note(startup);
+        let mut sleep = SHORT_SLEEP;
+        let mut house = Instant::now();
+        let mut heartbeat = Instant::now() + self.settings.heartbeat;
+        loop {
+            let mut took = false;
+            while self.batch.len() < MAX_BATCH {
+                match self.reader.next() {
+                    Some(Item::Frame(frame)) => {
+                        self.taken += 1;
+                        self.record(&frame);
+                        took = true;
+                    }
+                    Some(Item::Flush(request)) => {
+                        self.housekeeping();
+                        self.send_batch();
+                        self.flush(&request);
+                        took = true;
+                    }
+                    Some(Item::Shutdown(request)) => return self.shut_down(&request),
+                    None => break,
+                }
+            }
+            let now = Instant::now();
+            if now.duration_since(house) >= HOUSEKEEPING {
+                house = now;
+                self.housekeeping();
+            }
+            if now >= heartbeat {
+                heartbeat = now + self.settings.heartbeat;
+                self.heartbeat();
+            }
+            let waited = self.oldest.map_or(Duration::ZERO, |oldest| now.duration_since(oldest));
+            if self.batch.len() >= self.settings.batch_size
+                || !self.batch.is_empty() && waited >= self.settings.flush_interval
+            {
+                self.send_batch();
+            }
+            if took {
+                sleep = SHORT_SLEEP;
+            } else {
+                std::thread::sleep(sleep);
+                sleep = (sleep * 2).min(LONG_SLEEP);
+            }
+        }
+    }
+
+    /// Makes the next record.
+    fn record(&mut self, frame: &Frame) {
+        let Some(sealed) = render(frame, &self.core.plans, self.stream.as_str(), self.head) else {
+            return self.core.queue.drop_one(DropCause::Unencodable);
+        };
+        self.head = sealed.head();
+        self.last_seq.store(self.head.seq, Relaxed);
+        self.made += 1;
+        self.oldest.get_or_insert_with(Instant::now);
+        self.batch.push(sealed);
+    }
+
+    /// Makes a record of the layer's own.
+    fn note(&mut self, frame: &Frame) {
+        self.record(frame);
+    }
+
+    fn send_batch(&mut self) {
+        if self.batch.is_empty() {
+            return;
+        }
+        self.oldest = None;
+        let batch = Arc::new(Batch {
+            stream: Arc::clone(&self.stream),
+            records: std::mem::take(&mut self.batch),
+        });
+        diagnostics::debug(|| {
+            let last = batch.records.last().map_or(0, |record| record.seq);
+            format!("a batch of {} records up to {last} leaves", batch.records.len())
+        });
+        let mut notes = Vec::new();
+        for sink in &self.sinks {
+            if let Some(skipped) = sink.write(&batch) {
+                let note =
+                    internal::skipped(sink.name(), skipped.count, skipped.first, skipped.last);
+                notes.push(note);
+            }
+        }
+        for note in notes {
+            self.note(&note);
+        }
+    }
+
+    fn flush(&self, request: &Arc<FlushRequest>) {
+        let required = self.sinks.iter().filter(|sink| sink.is_required());
+        request.expect(required.clone().map(|sink| sink.name().to_owned()).collect());
+        for sink in required {
+            sink.flush(request);
+        }
+    }
+
+    fn housekeeping(&mut self) {
+        self.reader.warn_when_nearly_full();
+        self.tell_gaps(false);
+        let trimmed: Vec<_> = self.sinks.iter().flat_map(SinkHandle::take_trimmed).collect();
+        for trimmed in trimmed {
+            self.note(&internal::trimmed(&trimmed));
+        }
+        let offset = clock_offset();
+        let step = offset - self.clock_offset;
+        if step.abs() >= CLOCK_STEP {
+            self.note(&internal::clock_step(step));
+        }
+        self.clock_offset = offset;
+    }
+
+    /// Makes records of the gaps whose place has been passed, or of all of them.
+    fn tell_gaps(&mut self, all: bool) {
+        for (cause, new) in self.reader.gaps().take() {
+            self.gaps
+                .entry(cause)
+                .and_modify(|(gap, _)| {
+                    gap.count += new.count;
+                    gap.last_at = new.last_at;
+                    gap.last_after = gap.last_after.max(new.last_after);
+                })
+                .or_insert((new, None));
+        }
+        let (head, taken) = (self.head.seq, self.taken);
+        let mut passed = Vec::new();
+        for (cause, (gap, after)) in &mut self.gaps {
+            if after.is_none() && taken >= gap.first_after {
+                *after = Some(head);
+            }
+            if all || taken >= gap.last_after {
+                passed.push(*cause);
+            }
+        }
+        for cause in passed {
+            if let Some((gap, after)) = self.gaps.remove(&cause) {
+                let frame = internal::gap(cause, &gap, after.unwrap_or(head));
+                self.note(&frame);
+            }
+        }
+    }
+
+    fn counts(&self) -> Json {
+        let dropped: BTreeMap<_, _> = self
+            .reader
+            .gaps()
+            .totals()
+            .into_iter()
+            .map(|(cause, count)| (cause.as_str(), count))
+            .collect();
+        let sinks: BTreeMap<_, _> = self
+            .sinks
+            .iter()
+            .map(|sink| {
+                let stats = sink.shared.stats(self.head.seq);
+                let counts = json!({
+                    "written": stats.written,
+                    "lag": stats.lag,
+                    "skipped": stats.skipped,
+                    "conflicts": stats.conflicts,
+                });
+                (stats.name, counts)
+            })
+            .collect();
+        json!({
+            "accepted": self.core.queue.accepted(),
+            "recorded": self.made,
+            "dropped": dropped,
+            "sinks": sinks,
+        })
+    }
+
+    fn heartbeat(&mut self) {
+        let counts = self.counts();
+        self.note(&internal::frame(
+            EventType::SystemHeartbeat,
+            Severity::Info,
+            "success",
+            "recording goes on",
+            &counts,
+        ));
+    }
+
+    fn shut_down(mut self, request: &Arc<FlushRequest>) {
+        self.housekeeping();
+        self.tell_gaps(true);
+        let counts = self.counts();
+        self.note(&internal::frame(
+            EventType::SystemShutdown,
+            Severity::Info,
+            "success",
+            "recording ends in good order",
+            &counts,
+        ));
+        self.send_batch();
+        // A best-effort sink that skipped left a note behind, which is the last of all.
+        self.send_batch();
+        request.expect(self.sinks.iter().map(|sink| sink.name().to_owned()).collect());
+        for sink in &self.sinks {
+            sink.stop(request);
+        }
+        let farewell = Instant::now() + BEST_EFFORT_FAREWELL;
+        let is_done = |sink: &SinkHandle| sink.thread.as_ref().is_none_or(JoinHandle::is_finished);
+        // Best effort has until the required sinks are done, and a moment longer.
+        loop {
+            let required_done = self.sinks.iter().filter(|sink| sink.is_required()).all(is_done);
+            let all_done = self.sinks.iter().all(is_done);
+            if all_done || required_done && Instant::now() >= farewell {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        for sink in &self.sinks {
+            if !is_done(sink) {
+                sink.shared.abandon();
+                // Its last words are in the journal of the process: nobody waits for it.
+                request.done(sink.name());
+            }
+        }
+        for sink in &mut self.sinks {
+            if sink.is_required()
+                && let Some(thread) = sink.thread.take()
+            {
+                let _ = thread.join();
+            }
+        }
+    }
+}
+
+fn clock_offset() -> i64 {
+    use std::sync::OnceLock;
+    static START: OnceLock<Instant> = OnceLock::new();
+    let start = *START.get_or_init(Instant::now);
+    let monotonic = i64::try_from(start.elapsed().as_micros()).unwrap_or(i64::MAX);
+    clock::now_micros() - monotonic
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{config::Config, journal, record::Record};
+
+    fn worker() -> Worker {
+        let policies = Config::default().policies;
+        let (queue, reader) = journal::queue(policies);
+        let level = tracing::level_filters::LevelFilter::INFO;
+        let stream: StreamName = "payments@web-1~k3x9q2".parse().unwrap();
+        Worker {
+            settings: Settings {
+                stream: stream.clone(),
+                head: Head::START,
+                batch_size: 100,
+                flush_interval: Duration::from_secs(5),
+                heartbeat: Duration::from_secs(60),
+                backlog: 100,
+                startup: Json::Null,
+            },
+            stream: Arc::new(stream),
+            head: Head::START,
+            last_seq: Arc::default(),
+            core: Arc::new(Core::new(queue, level, level)),
+            reader,
+            sinks: Vec::new(),
+            batch: Vec::new(),
+            oldest: None,
+            taken: 0,
+            gaps: BTreeMap::new(),
+            made: 0,
+            clock_offset: clock_offset(),
+        }
+    }
+
+    #[test]
+    fn a_clock_that_was_set_is_told_once_with_how_far() {
+        let mut worker = worker();
+        worker.housekeeping();
+        assert!(worker.batch.is_empty(), "a clock that runs is no event");
+        // As if the clock had been set back by an hour since the last look.
+        worker.clock_offset += 3_600_000_000;
+        worker.housekeeping();
+        worker.housekeeping();
+        let [told] = worker.batch.as_slice() else { panic!("{:?}", worker.batch) };
+        let record = Record::parse(&told.line).unwrap();
+        assert_eq!(record.event_type, "system.clock_step");
+        let details: Json = serde_json::from_str(record.details.unwrap().get()).unwrap();
+        let step = details["step_us"].as_i64().unwrap();
+        assert!((-3_601_000_000..=-3_599_000_000).contains(&step), "{step}");
+    }
+
+    #[test]
+    fn a_gap_is_told_behind_the_events_that_were_accepted_before_it() {
+        let mut worker = worker();
+        let queue = worker.core.queue.clone();
+        let event =
+            internal::frame(EventType::DataRead, Severity::Info, "success", "", &Json::Null);
+        worker.record(&event);
+        worker.taken = 1;
+        // Two more were accepted, and not yet taken, when one was dropped.
+        for _ in 0..2 {
+            queue.append(event.bytes());
+        }
+        worker.core.queue.drop_one(DropCause::Overflow);
+        worker.taken = 0;
+        worker.housekeeping();
+        assert_eq!(worker.batch.len(), 1, "its place has not been passed");
+        for _ in 0..2 {
+            if let Some(Item::Frame(frame)) = worker.reader.next() {
+                worker.taken += 1;
+                worker.record(&frame);
+            }
+        }
+        worker.housekeeping();
+        let gap = worker.batch.last().unwrap();
+        let record = Record::parse(&gap.line).unwrap();
+        assert_eq!((record.event_type.as_ref(), record.seq), ("system.audit_gap", 4));
+        assert!(record.details.unwrap().get().contains("\"after_seq\":3"));
+    }
+}

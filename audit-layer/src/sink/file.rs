@@ -1,0 +1,465 @@
+//! JSON lines in a file that is rotated by size, for shippers and people.
+//!
+//! ```text
+//! audit.log     being written
+//! audit.log.1   the newest backup
+//! audit.log.5   the oldest; the next rotation removes it and the trail says so
+//! ```
+//!
+//! Rotation renames and creates, as shippers that follow an inode expect, and never falls inside a
+//! line. A line is written once and never touched again.
+//!
+//! What is looked after:
+//! - *A torn tail.* A crash can leave part of a line; it is cut when the file is opened, and the
+//!   record comes again from another sink.
+//! - *A full disk.* A write that got through in part is cut back, so that the batch can come again.
+//! - *Hands from outside.* Before each batch the path is compared with the open file: a file that
+//!   vanished or was replaced is made anew, one that was cut is noticed, and both are told in the
+//!   trail. Truncating a file in place (`copytruncate`) is not supported: it loses lines.
+//!
+//! Rejected: opening the file for each batch (slower, and no better at noticing), a lock on the
+//! file (the lock of the journal directory keeps writers apart already).
+
+use std::{
+    fs::{DirBuilder, File, OpenOptions},
+    io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write},
+    os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+};
+
+use super::{Batch, Delivery, Sealed, Sink, SinkError, Trimmed, Written};
+use crate::{
+    Error,
+    config::FileConfig,
+    record::{Head, Link, StreamName, split_hash},
+};
+
+/// No line is longer: values take 64 KiB at most, and escaping makes six bytes of one.
+const MAX_LINE_BYTES: u64 = 1024 * 1024;
+
+#[derive(Debug)]
+pub(crate) struct FileSink {
+    config: FileConfig,
+    file: File,
+    /// Where the next line goes: everything before it is whole lines.
+    size: u64,
+    /// The last record in the file, of whatever stream.
+    last: Option<(Box<str>, Head)>,
+    trimmed: Vec<Trimmed>,
+}
+
+impl FileSink {
+    pub(crate) fn open(config: FileConfig) -> Result<Self, Error> {
+        let path = config.path.clone();
+        Self::try_open(config).map_err(|error| Error::Sink {
+            sink: "file",
+            why: format!("{}: {error}", path.display()),
+        })
+    }
+
+    fn try_open(config: FileConfig) -> io::Result<Self> {
+        if let Some(parent) = config.path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+            DirBuilder::new().recursive(true).mode(0o750).create(parent)?;
+        }
+        let file = open_append(&config.path)?;
+        let mut sink = Self { config, file, size: 0, last: None, trimmed: Vec::new() };
+        sink.repair()?;
+        Ok(sink)
+    }
+
+    /// Cuts a torn tail and finds the last record, here or in the newest backup.
+    fn repair(&mut self) -> io::Result<()> {
+        let length = self.file.metadata()?.len();
+        let whole = end_of_last_line(&self.file, length)?;
+        if whole < length {
+            self.file.set_len(whole)?;
+        }
+        self.size = whole;
+        self.last = last_record(&self.file, whole)?;
+        if self.last.is_none()
+            && let Ok(backup) = File::open(self.backup(1))
+        {
+            let length = backup.metadata()?.len();
+            self.last = last_record(&backup, end_of_last_line(&backup, length)?)?;
+        }
+        Ok(())
+    }
+
+    fn backup(&self, number: u32) -> PathBuf {
+        let mut name = self.config.path.as_os_str().to_owned();
+        name.push(format!(".{number}"));
+        name.into()
+    }
+
+    /// Makes sure that the open file is the one at the path, and as long as it was left.
+    fn notice_changes(&mut self) -> io::Result<()> {
+        let open = self.file.metadata()?;
+        let there = match std::fs::metadata(&self.config.path) {
+            Ok(there) => Some((there.dev(), there.ino())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(error),
+        };
+        if there != Some((open.dev(), open.ino())) {
+            self.trimmed.push(describe(&self.file, self.size, &self.config.path, "removed"));
+            self.file = open_append(&self.config.path)?;
+            self.size = 0;
+            // A file that someone put there may hold lines, or half of one.
+            let length = self.file.metadata()?.len();
+            self.size = end_of_last_line(&self.file, length)?;
+            if self.size < length {
+                self.file.set_len(self.size)?;
+            }
+        } else if open.len() < self.size {
+            self.trimmed.push(Trimmed {
+                sink: "file",
+                what: file_name(&self.config.path),
+                reason: "truncated",
+                first: None,
+                last: self.last.as_ref().map(|(stream, head)| (stream.clone(), head.seq)),
+            });
+            self.size = end_of_last_line(&self.file, open.len())?;
+            self.file.set_len(self.size)?;
+        } else if open.len() > self.size {
+            // Someone appended; what we write must begin on a line of its own.
+            let whole = end_of_last_line(&self.file, open.len())?;
+            if whole < open.len() {
+                self.file.write_all(b"\n")?;
+            }
+            self.size = self.file.metadata()?.len();
+        }
+        Ok(())
+    }
+
+    fn rotate(&mut self) -> io::Result<()> {
+        self.file.sync_all()?;
+        let kept = self.config.backups;
+        // Usually one file; more when fewer backups are kept than before.
+        let mut number = kept.max(1);
+        while kept > 0 && self.backup(number).exists() {
+            self.remove(&self.backup(number))?;
+            number += 1;
+        }
+        for number in (1..kept).rev() {
+            match std::fs::rename(self.backup(number), self.backup(number + 1)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        if kept > 0 {
+            std::fs::rename(&self.config.path, self.backup(1))?;
+        } else {
+            self.remove(&self.config.path.clone())?;
+        }
+        self.file = open_append(&self.config.path)?;
+        self.size = 0;
+        sync_directory(&self.config.path)
+    }
+
+    fn remove(&mut self, path: &Path) -> io::Result<()> {
+        let file = File::open(path)?;
+        let length = file.metadata()?.len();
+        let trimmed = describe(&file, length, path, "rotation");
+        std::fs::remove_file(path)?;
+        self.trimmed.push(trimmed);
+        Ok(())
+    }
+
+    /// Appends whole lines, or nothing.
+    fn append(&mut self, lines: &[u8], last: Option<&(Box<str>, Head)>) -> io::Result<()> {
+        if lines.is_empty() {
+            return Ok(());
+        }
+        if let Err(error) = self.file.write_all(lines) {
+            // Whatever got through is cut, so that the batch can come again.
+            self.file.set_len(self.size)?;
+            return Err(error);
+        }
+        self.size += lines.len() as u64;
+        if let Some(last) = last {
+            self.last = Some(last.clone());
+        }
+        Ok(())
+    }
+}
+
+impl Sink for FileSink {
+    fn name(&self) -> &'static str {
+        "file"
+    }
+
+    fn delivery(&self) -> Delivery {
+        Delivery::Required
+    }
+
+    fn head(&mut self, stream: &StreamName) -> Result<Option<Head>, SinkError> {
+        Ok(self
+            .last
+            .as_ref()
+            .filter(|(last, _)| last.as_ref() == stream.as_str())
+            .map(|(_, head)| *head))
+    }
+
+    fn lines_after(
+        &mut self,
+        stream: &StreamName,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<String>, SinkError> {
+        let mut files = vec![self.config.path.clone()];
+        for number in 1..=self.config.backups {
+            files.push(self.backup(number));
+        }
+        let mut found = Vec::new();
+        // From the newest file back to the one that holds the record after `after`.
+        for path in files {
+            let Ok(file) = File::open(&path) else { break };
+            let mut lines = Vec::new();
+            let mut reaches_back = false;
+            for line in BufReader::new(file).lines() {
+                let line = line?;
+                if let Ok(link) = Link::parse(&line)
+                    && link.stream == stream.as_str()
+                {
+                    if link.seq > after {
+                        lines.push(line);
+                    } else {
+                        reaches_back = true;
+                    }
+                }
+            }
+            lines.append(&mut found);
+            found = lines;
+            if reaches_back {
+                break;
+            }
+        }
+        found.truncate(limit);
+        Ok(found)
+    }
+
+    fn write(&mut self, batch: &Batch) -> Result<Written, SinkError> {
+        self.notice_changes()?;
+        let mut written = Written::default();
+        let mut have = self.head(&batch.stream)?.unwrap_or(Head::START);
+        let mut lines = Vec::with_capacity(64 * 1024);
+        let mut last = None;
+        for record in &batch.records {
+            if record.seq <= have.seq {
+                written.conflicts += u64::from(record.seq == have.seq && record.hash != have.hash);
+                continue;
+            }
+            let length = record.line.len() as u64 + 1;
+            let at = self.size + lines.len() as u64;
+            if at > 0 && at + length > self.config.max_bytes {
+                self.append(&lines, last.as_ref())?;
+                lines.clear();
+                self.rotate()?;
+            }
+            lines.extend_from_slice(record.line.as_bytes());
+            lines.push(b'\n');
+            have = record.head();
+            last = Some((batch.stream.as_str().into(), have));
+            written.new += 1;
+        }
+        self.append(&lines, last.as_ref())?;
+        Ok(written)
+    }
+
+    fn sync(&mut self) -> Result<(), SinkError> {
+        Ok(self.file.sync_data()?)
+    }
+
+    fn take_trimmed(&mut self) -> Vec<Trimmed> {
+        std::mem::take(&mut self.trimmed)
+    }
+}
+
+fn open_append(path: &Path) -> io::Result<File> {
+    OpenOptions::new().create(true).append(true).read(true).mode(0o640).open(path)
+}
+
+fn sync_directory(path: &Path) -> io::Result<()> {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    File::open(parent.unwrap_or(Path::new(".")))?.sync_all()
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// Where the last line feed within `length` bytes ends, searching backwards.
+fn end_of_last_line(file: &File, length: u64) -> io::Result<u64> {
+    let mut end = length;
+    let mut block = [0; 8192];
+    while end > 0 {
+        let start = end.saturating_sub(block.len() as u64);
+        // A block is at most 8192 bytes long.
+        let part = &mut block[..(end - start) as usize];
+        file.read_exact_at(part, start)?;
+        if let Some(at) = part.iter().rposition(|byte| *byte == b'\n') {
+            return Ok(start + at as u64 + 1);
+        }
+        end = start;
+    }
+    Ok(0)
+}
+
+/// The record in the last of the whole lines that end at `end`.
+fn last_record(file: &File, end: u64) -> io::Result<Option<(Box<str>, Head)>> {
+    let Some(before) = end.checked_sub(1) else { return Ok(None) };
+    let start = end_of_last_line(file, before)?;
+    if before - start > MAX_LINE_BYTES {
+        return Ok(None);
+    }
+    // Bounded just above.
+    let mut line = vec![0; (before - start) as usize];
+    file.read_exact_at(&mut line, start)?;
+    Ok(position(&line))
+}
+
+fn first_record(mut file: &File) -> io::Result<Option<(Box<str>, Head)>> {
+    file.seek(SeekFrom::Start(0))?;
+    let mut line = Vec::new();
+    BufReader::new(file.take(MAX_LINE_BYTES)).read_until(b'\n', &mut line)?;
+    Ok(position(line.strip_suffix(b"\n").unwrap_or(&line)))
+}
+
+fn position(line: &[u8]) -> Option<(Box<str>, Head)> {
+    let link = Link::parse(std::str::from_utf8(line).ok()?).ok()?;
+    let (_, hash) = split_hash(line)?;
+    Some((link.stream.as_ref().into(), Head { seq: link.seq, hash }))
+}
+
+fn describe(file: &File, length: u64, path: &Path, reason: &'static str) -> Trimmed {
+    let seq = |found: io::Result<Option<(Box<str>, Head)>>| {
+        found.ok().flatten().map(|(stream, head)| (stream, head.seq))
+    };
+    Trimmed {
+        sink: "file",
+        what: file_name(path),
+        reason,
+        first: seq(first_record(file)),
+        last: seq(end_of_last_line(file, length).and_then(|end| last_record(file, end))),
+    }
+}
+
+/// Only for tests of other modules and the catch-up: the records of lines.
+pub(crate) fn sealed_lines(lines: &[String]) -> Vec<Sealed> {
+    lines.iter().filter_map(|line| Sealed::from_line(line)).map(|(_, sealed)| sealed).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::record::{Draft, Hash};
+
+    fn stream() -> Arc<StreamName> {
+        Arc::new("payments@web-1~k3x9q2".parse().unwrap())
+    }
+
+    fn chain(count: u64) -> Vec<Sealed> {
+        let mut prev = Hash::ZERO;
+        (1..=count)
+            .map(|seq| {
+                let line =
+                    Draft::new("payments@web-1~k3x9q2", seq, prev, "auth.login", "INFO").seal();
+                prev = line.hash;
+                Sealed::from_line(&line.text).unwrap().1
+            })
+            .collect()
+    }
+
+    fn batch(records: &[Sealed]) -> Batch {
+        Batch { stream: stream(), records: records.to_vec() }
+    }
+
+    fn open(dir: &Path, max_bytes: u64, backups: u32) -> FileSink {
+        FileSink::open(FileConfig { path: dir.join("audit.log"), max_bytes, backups }).unwrap()
+    }
+
+    fn lines(path: &Path) -> Vec<String> {
+        std::fs::read_to_string(path).unwrap().lines().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn a_batch_that_comes_twice_is_written_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut sink = open(dir.path(), 1 << 20, 5);
+        let records = chain(10);
+        assert_eq!(sink.write(&batch(&records[..6])).unwrap().new, 6);
+        assert_eq!(sink.write(&batch(&records[3..])).unwrap().new, 4);
+        drop(sink);
+        let mut sink = open(dir.path(), 1 << 20, 5);
+        assert_eq!(sink.write(&batch(&records)).unwrap(), Written::default());
+        assert_eq!(lines(&dir.path().join("audit.log")).len(), 10);
+        let mut forged = records[9].clone();
+        forged.hash = Hash::ZERO;
+        assert_eq!(sink.write(&batch(&[forged])).unwrap().conflicts, 1);
+    }
+
+    #[test]
+    fn rotation_keeps_whole_lines_and_tells_what_it_removes() {
+        let dir = tempfile::tempdir().unwrap();
+        let records = chain(30);
+        let max = records[0].line.len() as u64 * 5;
+        let mut sink = open(dir.path(), max, 2);
+        for record in &records {
+            sink.write(&batch(std::slice::from_ref(record))).unwrap();
+        }
+        let mut left = lines(&dir.path().join("audit.log.2"));
+        left.extend(lines(&dir.path().join("audit.log.1")));
+        left.extend(lines(&dir.path().join("audit.log")));
+        assert!(!dir.path().join("audit.log.3").exists());
+        let tail: Vec<_> = records[30 - left.len()..].iter().map(|r| r.line.to_string()).collect();
+        assert_eq!(left, tail);
+        let trimmed = sink.take_trimmed();
+        assert_eq!(trimmed[0].first.as_ref().unwrap().1, 1);
+        assert_eq!(trimmed.last().unwrap().last.as_ref().unwrap().1, 30 - left.len() as u64);
+        for pair in trimmed.windows(2) {
+            assert_eq!(pair[0].last.as_ref().unwrap().1 + 1, pair[1].first.as_ref().unwrap().1);
+        }
+    }
+
+    #[test]
+    fn a_torn_tail_is_cut_and_the_record_comes_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("audit.log");
+        let records = chain(3);
+        let whole: String = records[..2].iter().map(|r| format!("{}\n", r.line)).collect();
+        std::fs::write(&path, format!("{whole}{}", &records[2].line[..40])).unwrap();
+        let mut sink = open(dir.path(), 1 << 20, 5);
+        assert_eq!(sink.head(&stream()).unwrap(), Some(records[1].head()));
+        sink.write(&batch(&records)).unwrap();
+        assert_eq!(lines(&path), records.iter().map(|r| r.line.to_string()).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_file_that_vanished_is_made_anew_and_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("audit.log");
+        let mut sink = open(dir.path(), 1 << 20, 5);
+        let records = chain(4);
+        sink.write(&batch(&records[..2])).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        sink.write(&batch(&records[2..])).unwrap();
+        assert_eq!(lines(&path).len(), 2);
+        let trimmed = sink.take_trimmed();
+        assert_eq!((trimmed[0].reason, trimmed[0].last.as_ref().unwrap().1), ("removed", 2));
+    }
+
+    #[test]
+    fn a_head_is_found_in_the_newest_backup_right_after_a_rotation() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut sink = open(dir.path(), 1 << 20, 5);
+        let records = chain(4);
+        sink.write(&batch(&records)).unwrap();
+        sink.rotate().unwrap();
+        drop(sink);
+        let mut sink = open(dir.path(), 1 << 20, 5);
+        assert_eq!(sink.head(&stream()).unwrap(), Some(records[3].head()));
+        let after = sink.lines_after(&stream(), 1, 10).unwrap();
+        assert_eq!(sealed_lines(&after), records[1..]);
+    }
+}

@@ -1,0 +1,260 @@
+//! The fast recent view: a Redis list a category, newest first.
+//!
+//! ```text
+//! audit:logs:<category>     the last REDIS_MAX_LOGS lines, newest first; expires after REDIS_LOG_TTL
+//! audit:cursor:<stream>     "<seq>:<hash>" of the last record pushed; does not expire
+//! ```
+//!
+//! A batch is one script that pushes only if the cursor is what this sink believes it to be. So a
+//! batch that is sent again after a time-out, or that a network holds back and delivers late,
+//! changes nothing: the cursor has moved on. (An unconditional transaction that came late was
+//! measured to leave 200 records in a list that should hold 100.) When the cursor is somewhere
+//! else, the script says where, and the sink sends only what lies behind it.
+//!
+//! Best effort: a Redis that is away is tried again with growing pauses, and nobody waits for it.
+//!
+//! Rejected: `ConnectionManager` (reconnects, but does not send again what failed), a stream (the
+//! readers want lists by category), pipelines without a script (not idempotent).
+
+use std::{collections::BTreeMap, time::Duration};
+
+use redis::{Client, Connection, ConnectionLike, IntoConnectionInfo, Script};
+
+use super::{Batch, Delivery, Sealed, Sink, SinkError, Written};
+use crate::{
+    Error,
+    config::RedisConfig,
+    record::{Hash, Head, StreamName, event_type},
+};
+
+/// How long a connection or an answer is waited for.
+const TIMEOUT: Duration = Duration::from_secs(2);
+/// The same while the service starts, which a dead Redis must not hold up.
+const START_TIMEOUT: Duration = Duration::from_millis(500);
+/// How many records one call of the script pushes: Redis serves nobody else meanwhile.
+const MAX_PUSH: usize = 500;
+
+/// KEYS: the cursor, then the lists. ARGV: the expected cursor, the new one, the lengths to keep
+/// and the seconds to live, then pairs of the number of a list and a line, oldest first.
+///
+/// A script that fails half way is not undone, so whatever can fail is looked at before the first
+/// push.
+const PUSH: &str = r"
+local cursor = redis.call('GET', KEYS[1]) or ''
+if cursor ~= ARGV[1] then
+  return cursor
+end
+for i = 2, #KEYS do
+  local kind = redis.call('TYPE', KEYS[i]).ok
+  if kind ~= 'list' and kind ~= 'none' then
+    return redis.error_reply('WRONGTYPE ' .. KEYS[i] .. ' is a ' .. kind .. '; delete it')
+  end
+end
+for i = 5, #ARGV, 2 do
+  redis.call('LPUSH', KEYS[tonumber(ARGV[i])], ARGV[i + 1])
+end
+for i = 2, #KEYS do
+  redis.call('LTRIM', KEYS[i], 0, tonumber(ARGV[3]) - 1)
+  redis.call('EXPIRE', KEYS[i], tonumber(ARGV[4]))
+end
+redis.call('SET', KEYS[1], ARGV[2])
+return false
+";
+
+pub(crate) struct RedisSink {
+    config: RedisConfig,
+    client: Client,
+    connection: Option<Connection>,
+    script: Script,
+    /// What the cursor is believed to be.
+    cursor: Option<Head>,
+    /// The last record that this sink was ever given.
+    given: u64,
+}
+
+impl std::fmt::Debug for RedisSink {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RedisSink").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+impl From<redis::RedisError> for SinkError {
+    fn from(error: redis::RedisError) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl RedisSink {
+    /// Reads the address; does not connect.
+    pub(crate) fn new(config: RedisConfig) -> Result<Self, Error> {
+        let failed = |_| Error::Sink {
+            sink: "redis",
+            // The address may hold a password and is not repeated.
+            why: "the address cannot be read; it looks like redis://127.0.0.1:6379".to_owned(),
+        };
+        let info = config.url.as_str().into_connection_info().map_err(failed)?;
+        let settings = info.redis_settings().clone().set_db(config.db);
+        let client = Client::open(info.set_redis_settings(settings)).map_err(failed)?;
+        let script = Script::new(PUSH);
+        Ok(Self { config, client, connection: None, script, cursor: None, given: 0 })
+    }
+
+    fn connect(&mut self, timeout: Duration) -> Result<&mut Connection, SinkError> {
+        let connection = match self.connection.take() {
+            Some(connection) if connection.is_open() => connection,
+            _ => {
+                let connection = self.client.get_connection_with_timeout(timeout)?;
+                connection.set_read_timeout(Some(TIMEOUT))?;
+                connection.set_write_timeout(Some(TIMEOUT))?;
+                connection
+            }
+        };
+        Ok(self.connection.insert(connection))
+    }
+
+    /// Pushes records that follow each other, if the cursor is where it is believed to be; else
+    /// returns where it is.
+    fn push(
+        &mut self,
+        stream: &StreamName,
+        records: &[Sealed],
+        new: Head,
+    ) -> Result<Option<String>, SinkError> {
+        let expected = self.cursor.map(|head| cursor_text(&head)).unwrap_or_default();
+        let mut lists: BTreeMap<&str, usize> = BTreeMap::new();
+        for record in records {
+            let next = lists.len() + 2;
+            lists.entry(event_type::category(&record.event_type)).or_insert(next);
+        }
+        let mut keys: Vec<(&str, usize)> = lists.iter().map(|(name, at)| (*name, *at)).collect();
+        keys.sort_unstable_by_key(|(_, at)| *at);
+
+        let mut call = self.script.prepare_invoke();
+        call.key(cursor_key(stream));
+        for (category, _) in keys {
+            call.key(list_key(category));
+        }
+        call.arg(expected).arg(cursor_text(&new)).arg(self.config.max_logs).arg(self.config.ttl);
+        for record in records {
+            let at = lists.get(event_type::category(&record.event_type)).copied().unwrap_or(2);
+            call.arg(at).arg(record.line.as_ref());
+        }
+        let connection = match self.connection.as_mut() {
+            Some(connection) => connection,
+            None => return Err(SinkError("not connected".to_owned())),
+        };
+        Ok(call.invoke(connection)?)
+    }
+
+    fn write_part(&mut self, stream: &StreamName, part: &[Sealed]) -> Result<Written, SinkError> {
+        let mut written = Written::default();
+        let Some(last) = part.last().map(Sealed::head) else { return Ok(written) };
+        // Each answer of the script moves the belief; twice is the rule, more means another writer.
+        for _ in 0..5 {
+            let after = self.cursor.map_or(0, |head| head.seq);
+            let behind: &[Sealed] =
+                part.iter().position(|record| record.seq > after).map_or(&[], |at| &part[at..]);
+            if behind.is_empty() {
+                let same = |record: &Sealed| Some(record.head()) == self.cursor;
+                if after > self.given {
+                    // The stream got further in Redis than in any other sink.
+                    written.conflicts += part.len() as u64;
+                } else if part.iter().any(|r| r.seq == after) && !part.iter().any(same) {
+                    written.conflicts += 1;
+                }
+                return Ok(written);
+            }
+            let behind = behind.to_vec();
+            match self.push(stream, &behind, last)? {
+                None => {
+                    self.cursor = Some(last);
+                    written.new = behind.len() as u64;
+                    return Ok(written);
+                }
+                Some(there) => self.cursor = parse_cursor(&there)?,
+            }
+        }
+        Err(SinkError("the cursor keeps moving: another writer uses this stream".to_owned()))
+    }
+}
+
+impl Sink for RedisSink {
+    fn name(&self) -> &'static str {
+        "redis"
+    }
+
+    fn delivery(&self) -> Delivery {
+        Delivery::BestEffort
+    }
+
+    fn head(&mut self, stream: &StreamName) -> Result<Option<Head>, SinkError> {
+        let key = cursor_key(stream);
+        let cursor: Option<String> =
+            redis::cmd("GET").arg(key).query(self.connect(START_TIMEOUT)?)?;
+        self.cursor = parse_cursor(&cursor.unwrap_or_default())?;
+        Ok(self.cursor)
+    }
+
+    fn write(&mut self, batch: &Batch) -> Result<Written, SinkError> {
+        let mut total = Written::default();
+        self.given = self.given.max(batch.records.last().map_or(0, |record| record.seq));
+        self.connect(TIMEOUT)?;
+        for part in batch.records.chunks(MAX_PUSH) {
+            match self.write_part(&batch.stream, part) {
+                Ok(written) => {
+                    total.new += written.new;
+                    total.conflicts += written.conflicts;
+                }
+                Err(error) => {
+                    // After any error the state of the connection is not known.
+                    self.connection = None;
+                    return Err(error);
+                }
+            }
+        }
+        Ok(total)
+    }
+}
+
+fn cursor_key(stream: &StreamName) -> String {
+    format!("audit:cursor:{stream}")
+}
+
+fn list_key(category: &str) -> String {
+    format!("audit:logs:{category}")
+}
+
+fn cursor_text(head: &Head) -> String {
+    format!("{}:{}", head.seq, head.hash)
+}
+
+fn parse_cursor(text: &str) -> Result<Option<Head>, SinkError> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    text.split_once(':')
+        .and_then(|(seq, hash)| {
+            Some(Head { seq: seq.parse().ok()?, hash: hash.parse::<Hash>().ok()? })
+        })
+        .map(Some)
+        .ok_or_else(|| SinkError("the cursor in Redis is not one of ours".to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_is_read_back() {
+        let head = Head { seq: 7, hash: Hash::of(b"x") };
+        assert_eq!(parse_cursor(&cursor_text(&head)).unwrap(), Some(head));
+        assert_eq!(parse_cursor("").unwrap(), None);
+        assert!(parse_cursor("7").is_err());
+    }
+
+    #[test]
+    fn an_address_that_cannot_be_read_is_refused_without_repeating_it() {
+        let error = RedisSink::new(RedisConfig::at("http://:secret@x")).unwrap_err().to_string();
+        assert!(error.contains("redis") && !error.contains("secret"), "{error}");
+    }
+}

@@ -1,0 +1,467 @@
+//! The trail of record: a SQLite database.
+//!
+//! Each batch is one IMMEDIATE transaction with the stream's cursor in it, in WAL mode with
+//! `synchronous=FULL`: what is committed survives a power cut. The canonical line is stored whole;
+//! `migrations/0001_trail.sql` says what stands beside it. Records of security and money also get
+//! a row of typed columns, for those who query by hand.
+//!
+//! The WAL and its index stay when the last writer closes (`SQLITE_FCNTL_PERSIST_WAL`), because a
+//! reader of another user may not be able to make them, and could then not read at all.
+//!
+//! Rejected: `synchronous=NORMAL` (loses commits at a power cut), WITHOUT ROWID (a record is longer
+//! than a page's share), columns for every member (a second copy to keep true).
+
+use std::{fs::DirBuilder, os::unix::fs::DirBuilderExt, path::Path, time::Duration};
+
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::{Batch, Delivery, Sealed, Sink, SinkError, Written};
+use crate::{
+    Error,
+    config::{DbIndexes, SqliteConfig},
+    record::{Head, Record, StreamName, event_type},
+};
+
+/// `PRAGMA application_id`: "AUDT".
+pub const APPLICATION_ID: i32 = 0x4155_4454;
+
+/// `PRAGMA user_version`: how many of the migrations a database has.
+pub const SCHEMA_VERSION: i32 = MIGRATIONS.len() as i32;
+
+const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_trail.sql")];
+
+/// How long a lock of another process is waited for before the batch is tried again.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+const INSERT: &str = "INSERT INTO audit_logs (stream, seq, id, timestamp, event_type, record)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (stream, seq) DO NOTHING";
+const INSERT_SECURITY: &str = "INSERT INTO security_events
+    (arrival, timestamp, event_type, severity, status, user_id, username, ip_address, resource)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+const INSERT_FINANCIAL: &str = "INSERT INTO financial_audit_logs
+    (arrival, timestamp, event_type, status, user_id, correlation_id,
+     amount, currency, symbol, side, quantity, price)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
+const SET_CURSOR: &str = "INSERT INTO audit_cursors (stream, seq, hash) VALUES (?1, ?2, ?3)
+    ON CONFLICT (stream) DO UPDATE SET seq = excluded.seq, hash = excluded.hash
+    WHERE excluded.seq > seq";
+
+/// Whether a record also stands in `security_events`.
+#[must_use]
+pub fn is_security_event(category: &str, status: Option<&str>) -> bool {
+    matches!(category, "auth" | "security" | "admin") || status == Some("denied")
+}
+
+/// Whether a record also stands in `financial_audit_logs`.
+#[must_use]
+pub fn is_financial(category: &str) -> bool {
+    matches!(category, "financial" | "trade" | "risk")
+}
+
+#[derive(Debug)]
+pub(crate) struct SqliteSink {
+    db: Connection,
+}
+
+impl From<rusqlite::Error> for SinkError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl SqliteSink {
+    pub(crate) fn open(config: &SqliteConfig) -> Result<Self, Error> {
+        let failed = |why: String| Error::Sink {
+            sink: "sqlite",
+            why: format!("{}: {why}", config.path.display()),
+        };
+        if let Some(parent) = config.path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+            DirBuilder::new()
+                .recursive(true)
+                .mode(0o750)
+                .create(parent)
+                .map_err(|error| failed(error.to_string()))?;
+        }
+        create_private(&config.path).map_err(|error| failed(error.to_string()))?;
+        let mut db = Connection::open(&config.path).map_err(|error| failed(error.to_string()))?;
+        prepare(&mut db, config.indexes).map_err(|error| failed(error.0))?;
+        Ok(Self { db })
+    }
+}
+
+/// Makes the file readable for owner and group before SQLite does so for everyone.
+fn create_private(path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt;
+    match std::fs::OpenOptions::new().write(true).create_new(true).mode(0o640).open(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
+}
+
+fn prepare(db: &mut Connection, indexes: DbIndexes) -> Result<(), SinkError> {
+    db.busy_timeout(BUSY_TIMEOUT)?;
+    persist_wal(db);
+    let mode: String = db.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
+    if mode != "wal" {
+        return Err(SinkError(format!(
+            "the file system does not support WAL (journal mode {mode}); put the database on a local disk"
+        )));
+    }
+    db.execute_batch(
+        "PRAGMA synchronous = FULL; PRAGMA foreign_keys = OFF; PRAGMA recursive_triggers = ON;",
+    )?;
+    db.set_prepared_statement_cache_capacity(64);
+    migrate(db)?;
+    if indexes == DbIndexes::Full {
+        db.execute_batch(
+            "CREATE INDEX IF NOT EXISTS audit_logs_user_id_timestamp
+                 ON audit_logs (record ->> '$.user_id', timestamp);
+             CREATE INDEX IF NOT EXISTS audit_logs_correlation_id
+                 ON audit_logs (record ->> '$.correlation_id');",
+        )?;
+    }
+    Ok(())
+}
+
+#[allow(unsafe_code, reason = "rusqlite has no safe call for this file control")]
+fn persist_wal(db: &Connection) {
+    let mut on: std::ffi::c_int = 1;
+    // SAFETY: the handle is of an open connection that this call borrows; the name is a C string
+    // that ends in a zero; SQLITE_FCNTL_PERSIST_WAL reads and writes one int at the pointer.
+    let _ = unsafe {
+        rusqlite::ffi::sqlite3_file_control(
+            db.handle(),
+            c"main".as_ptr(),
+            rusqlite::ffi::SQLITE_FCNTL_PERSIST_WAL,
+            (&raw mut on).cast(),
+        )
+    };
+}
+
+fn migrate(db: &mut Connection) -> Result<(), SinkError> {
+    let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let application: i32 = transaction.query_row("PRAGMA application_id", [], |row| row.get(0))?;
+    let version: i32 = transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    let tables: i64 =
+        transaction.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    if application != APPLICATION_ID && tables > 0 {
+        return Err(SinkError("is the database of another program".to_owned()));
+    }
+    if version > SCHEMA_VERSION {
+        return Err(SinkError(format!(
+            "has schema version {version}, and this program knows {SCHEMA_VERSION}; update it"
+        )));
+    }
+    for migration in MIGRATIONS.iter().skip(usize::try_from(version).unwrap_or_default()) {
+        transaction.execute_batch(migration)?;
+    }
+    if version < SCHEMA_VERSION {
+        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+        transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+    }
+    Ok(transaction.commit()?)
+}
+
+impl Sink for SqliteSink {
+    fn name(&self) -> &'static str {
+        "sqlite"
+    }
+
+    fn delivery(&self) -> Delivery {
+        Delivery::Required
+    }
+
+    fn head(&mut self, stream: &StreamName) -> Result<Option<Head>, SinkError> {
+        let found: Option<(i64, String)> = self
+            .db
+            .prepare_cached("SELECT seq, hash FROM audit_cursors WHERE stream = ?1")?
+            .query_row([stream.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()?;
+        let Some((seq, hash)) = found else { return Ok(None) };
+        match (u64::try_from(seq), hash.parse()) {
+            (Ok(seq), Ok(hash)) => Ok(Some(Head { seq, hash })),
+            _ => Err(SinkError(format!(
+                "the cursor of {stream} is damaged; run audit-server verify"
+            ))),
+        }
+    }
+
+    fn lines_after(
+        &mut self,
+        stream: &StreamName,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<String>, SinkError> {
+        let mut query = self.db.prepare_cached(
+            "SELECT record FROM audit_logs WHERE stream = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3",
+        )?;
+        let rows = query.query_map(
+            params![stream.as_str(), signed(after), i64::try_from(limit).unwrap_or(i64::MAX)],
+            |row| row.get(0),
+        )?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    fn write(&mut self, batch: &Batch) -> Result<Written, SinkError> {
+        let mut written = Written::default();
+        let transaction = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let stream = batch.stream.as_str();
+        for record in &batch.records {
+            insert(&transaction, stream, record, &mut written)?;
+        }
+        if let Some(last) = batch.records.last() {
+            transaction.prepare_cached(SET_CURSOR)?.execute(params![
+                stream,
+                signed(last.seq),
+                last.hash.to_string()
+            ])?;
+        }
+        transaction.commit()?;
+        Ok(written)
+    }
+}
+
+fn insert(
+    transaction: &Transaction<'_>,
+    stream: &str,
+    record: &Sealed,
+    written: &mut Written,
+) -> Result<(), SinkError> {
+    let added = transaction.prepare_cached(INSERT)?.execute(params![
+        stream,
+        signed(record.seq),
+        record.id,
+        record.timestamp,
+        record.event_type,
+        record.line,
+    ])?;
+    if added == 0 {
+        let there: String = transaction
+            .prepare_cached("SELECT record FROM audit_logs WHERE stream = ?1 AND seq = ?2")?
+            .query_row(params![stream, signed(record.seq)], |row| row.get(0))?;
+        written.conflicts += u64::from(*there != *record.line);
+        return Ok(());
+    }
+    written.new += 1;
+    let arrival = transaction.last_insert_rowid();
+    let category = event_type::category(&record.event_type);
+    let financial = is_financial(category);
+    // Only a record that may have a typed row is read again.
+    if financial
+        || is_security_event(category, None)
+        || record.line.contains("\"status\":\"denied\"")
+    {
+        let read = Record::parse(&record.line)
+            .map_err(|error| SinkError(format!("record {}: {error}", record.seq)))?;
+        if is_security_event(category, read.status.as_deref()) {
+            insert_security(transaction, arrival, record.timestamp, &read)?;
+        }
+        if financial {
+            insert_financial(transaction, arrival, record.timestamp, &read)?;
+        }
+    }
+    Ok(())
+}
+
+fn insert_security(
+    transaction: &Transaction<'_>,
+    arrival: i64,
+    timestamp: i64,
+    record: &Record<'_>,
+) -> Result<(), SinkError> {
+    transaction.prepare_cached(INSERT_SECURITY)?.execute(params![
+        arrival,
+        timestamp,
+        record.event_type,
+        record.severity,
+        record.status,
+        record.user_id,
+        record.username,
+        record.ip_address,
+        record.resource,
+    ])?;
+    Ok(())
+}
+
+/// What of `details` has a column of its own.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Money<'a> {
+    #[serde(borrow)]
+    amount: Option<&'a RawValue>,
+    #[serde(borrow)]
+    currency: Option<&'a RawValue>,
+    #[serde(borrow)]
+    symbol: Option<&'a RawValue>,
+    #[serde(borrow)]
+    side: Option<&'a RawValue>,
+    #[serde(borrow)]
+    quantity: Option<&'a RawValue>,
+    #[serde(borrow)]
+    price: Option<&'a RawValue>,
+}
+
+fn insert_financial(
+    transaction: &Transaction<'_>,
+    arrival: i64,
+    timestamp: i64,
+    record: &Record<'_>,
+) -> Result<(), SinkError> {
+    let money: Money<'_> = record
+        .details
+        .and_then(|details| serde_json::from_str(details.get()).ok())
+        .unwrap_or_default();
+    transaction.prepare_cached(INSERT_FINANCIAL)?.execute(params![
+        arrival,
+        timestamp,
+        record.event_type,
+        record.status,
+        record.user_id,
+        record.correlation_id,
+        scalar(money.amount),
+        scalar(money.currency),
+        scalar(money.symbol),
+        scalar(money.side),
+        scalar(money.quantity),
+        scalar(money.price),
+    ])?;
+    Ok(())
+}
+
+/// The content of a string, the digits of a number as they stand; nothing else has a column.
+fn scalar(value: Option<&RawValue>) -> Option<String> {
+    let text = value?.get();
+    match text.as_bytes().first()? {
+        b'"' => serde_json::from_str(text).ok(),
+        b'-' | b'0'..=b'9' => Some(text.to_owned()),
+        _ => None,
+    }
+}
+
+/// SQLite has signed integers; a stream does not reach 2^63 records.
+fn signed(seq: u64) -> i64 {
+    i64::try_from(seq).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::record::{Draft, Hash, Member, Value};
+
+    fn open(dir: &Path) -> SqliteSink {
+        SqliteSink::open(&SqliteConfig::at(dir.join("audit.db"))).unwrap()
+    }
+
+    fn chain(count: u64) -> Batch {
+        let stream = Arc::new("payments@web-1~k3x9q2".parse::<StreamName>().unwrap());
+        let mut prev = Hash::ZERO;
+        let records = (1..=count)
+            .map(|seq| {
+                let mut draft =
+                    Draft::new(stream.as_str(), seq, prev, "financial.transfer", "INFO");
+                draft.set_text(Member::Status, "denied");
+                draft.details = vec![
+                    ("amount".into(), Value::Str("10.50")),
+                    ("quantity".into(), Value::U64(3)),
+                    ("price".into(), Value::Null),
+                ];
+                let line = draft.seal();
+                prev = line.hash;
+                Sealed::from_line(&line.text).unwrap().1
+            })
+            .collect();
+        Batch { stream, records }
+    }
+
+    #[test]
+    fn a_batch_that_comes_twice_is_there_once_and_the_cursor_says_how_far() {
+        let dir = tempfile::tempdir().unwrap();
+        let batch = chain(5);
+        let mut sink = open(dir.path());
+        assert_eq!(sink.write(&batch).unwrap(), Written { new: 5, conflicts: 0 });
+        assert_eq!(sink.write(&batch).unwrap(), Written::default());
+        drop(sink);
+        let mut sink = open(dir.path());
+        assert_eq!(sink.head(&batch.stream).unwrap(), Some(batch.records[4].head()));
+        let lines = sink.lines_after(&batch.stream, 3, 10).unwrap();
+        assert_eq!(lines, [batch.records[3].line.to_string(), batch.records[4].line.to_string()]);
+    }
+
+    #[test]
+    fn another_record_of_the_same_number_is_a_conflict() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut batch = chain(2);
+        let mut sink = open(dir.path());
+        sink.write(&batch).unwrap();
+        batch.records[1].line = batch.records[1].line.replace("10.50", "99.50").into();
+        assert_eq!(sink.write(&batch).unwrap(), Written { new: 0, conflicts: 1 });
+    }
+
+    #[test]
+    fn typed_rows_hold_text_and_the_digits_of_numbers() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut sink = open(dir.path());
+        sink.write(&chain(1)).unwrap();
+        let row: (String, String, Option<String>) = sink
+            .db
+            .query_row("SELECT amount, quantity, price FROM financial_audit_logs", [], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+            })
+            .unwrap();
+        assert_eq!(row, ("10.50".into(), "3".into(), None));
+        let denied: i64 = sink
+            .db
+            .query_row("SELECT count(*) FROM security_events WHERE status = 'denied'", [], |row| {
+                row.get(0)
+            })
+            .unwrap();
+        assert_eq!(denied, 1);
+    }
+
+    #[test]
+    fn records_are_neither_changed_nor_deleted() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut sink = open(dir.path());
+        sink.write(&chain(1)).unwrap();
+        for statement in [
+            "UPDATE audit_logs SET record = ''",
+            "DELETE FROM audit_logs",
+            "DELETE FROM security_events",
+            "UPDATE financial_audit_logs SET amount = '0'",
+            "REPLACE INTO audit_logs SELECT * FROM audit_logs",
+        ] {
+            let error = sink.db.execute(statement, []).unwrap_err().to_string();
+            assert!(error.contains("never"), "{statement}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_database_of_another_program_is_refused_by_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("audit.db");
+        Connection::open(&path).unwrap().execute_batch("CREATE TABLE t (x)").unwrap();
+        let error = SqliteSink::open(&SqliteConfig::at(&path)).unwrap_err().to_string();
+        assert!(error.contains("audit.db") && error.contains("another program"), "{error}");
+    }
+
+    #[test]
+    fn the_extra_indexes_are_made_on_request() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = SqliteConfig { path: dir.path().join("audit.db"), indexes: DbIndexes::Full };
+        let mut sink = SqliteSink::open(&config).unwrap();
+        sink.write(&chain(1)).unwrap();
+        let plan: String = sink
+            .db
+            .query_row(
+                "EXPLAIN QUERY PLAN SELECT record FROM audit_logs WHERE record ->> '$.user_id' = 'u' ORDER BY timestamp",
+                [],
+                |row| row.get(3),
+            )
+            .unwrap();
+        assert!(plan.contains("audit_logs_user_id_timestamp"), "{plan}");
+    }
+}

@@ -1,0 +1,168 @@
+//! The endpoints with what they share: the parameters of a query, and the key.
+
+use std::{collections::HashMap, sync::Arc};
+
+use poem::{EndpointExt, endpoint::BoxEndpoint, http::Method};
+use poem_openapi::{
+    OpenApi,
+    registry::{
+        MetaApi, MetaOperation, MetaOperationParam, MetaParamIn, MetaSchema, MetaSchemaRef,
+        MetaSecurityScheme, Registry,
+    },
+};
+use serde_json::{Value, json};
+
+use super::{State, guard::Guard, handlers::Api};
+use crate::query::{Kind, MAX_LIMIT, PARAMETERS, Parameter};
+
+/// What needs no key. Everything else does.
+const PUBLIC: &[&str] = &["/health"];
+
+/// What takes the parameters of a query.
+const QUERIES: &[&str] = &[
+    "/audit/logs",
+    "/audit/security-events",
+    "/audit/financial",
+    "/audit/redis",
+    "/audit/combined",
+];
+
+/// What is always there and may be `null`, which poem's `Option` does not tell from absent.
+const NULLABLE: &[(&str, &str)] = &[
+    ("Page", "next_cursor"),
+    ("CombinedPage", "next_cursor"),
+    ("DatabaseDetail", "newest_record"),
+];
+
+/// [`Api`], guarded and documented. Without a state it is good for the document only.
+pub(super) struct Documented {
+    pub(super) state: Option<Arc<State>>,
+}
+
+impl OpenApi for Documented {
+    fn meta() -> Vec<MetaApi> {
+        let mut apis = Api::meta();
+        for path in apis.iter_mut().flat_map(|api| &mut api.paths) {
+            for operation in &mut path.operations {
+                if !PUBLIC.contains(&path.path.as_str()) {
+                    let either = |name| HashMap::from([(name, vec![])]);
+                    operation.security = vec![either("bearer"), either("api_key")];
+                }
+                describe(&path.path, operation);
+            }
+        }
+        apis
+    }
+
+    fn register(registry: &mut Registry) {
+        Api::register(registry);
+        for (schema, property) in NULLABLE {
+            if let Some(schema) = registry.schemas.get_mut(*schema) {
+                nullable(schema, property);
+            }
+        }
+        let scheme = |ty| MetaSecurityScheme {
+            ty,
+            description: Some("An admin key, made with `audit-server keys create`."),
+            name: None,
+            key_in: None,
+            scheme: None,
+            bearer_format: None,
+            flows: None,
+            openid_connect_url: None,
+        };
+        let bearer = MetaSecurityScheme { scheme: Some("bearer"), ..scheme("http") };
+        registry.create_security_scheme("bearer", bearer);
+        let api_key = MetaSecurityScheme {
+            name: Some("X-API-Key"),
+            key_in: Some("header"),
+            ..scheme("apiKey")
+        };
+        registry.create_security_scheme("api_key", api_key);
+    }
+
+    fn add_routes(self, routes: &mut HashMap<String, HashMap<Method, BoxEndpoint<'static>>>) {
+        let Some(state) = self.state else { return };
+        let mut open = HashMap::new();
+        Api { state: state.clone() }.add_routes(&mut open);
+        for (path, methods) in open {
+            let public = PUBLIC.contains(&path.as_str());
+            let guarded = methods.into_iter().map(|(method, inner)| {
+                let endpoint =
+                    if public { inner } else { Guard { state: state.clone(), inner }.boxed() };
+                (method, endpoint)
+            });
+            routes.insert(path, guarded.collect());
+        }
+    }
+}
+
+fn nullable(schema: &mut MetaSchema, wanted: &'static str) {
+    schema.required.push(wanted);
+    for (name, property) in &mut schema.properties {
+        if *name == wanted
+            && let MetaSchemaRef::Inline(property) = property
+        {
+            property.nullable = true;
+        }
+    }
+}
+
+fn describe(path: &str, operation: &mut MetaOperation) {
+    for parameter in &mut operation.params {
+        if parameter.name == "id" {
+            let example = json!("0193509c-3a5f-7cc1-8b5e-2f1f6f0a9d11");
+            parameter.schema = inline(MetaSchema {
+                example: Some(example),
+                ..MetaSchema::new_with_format("string", "uuid")
+            });
+        }
+    }
+    let public = PUBLIC.contains(&path);
+    let by_id = operation.params.iter().any(|parameter| parameter.name == "id");
+    operation.responses.responses.retain(|response| match response.status {
+        Some(400 | 401) => !public,
+        Some(404) => by_id,
+        _ => true,
+    });
+    if QUERIES.contains(&path) {
+        operation.params.extend(PARAMETERS.iter().map(document));
+    }
+}
+
+fn document(parameter: &Parameter) -> MetaOperationParam {
+    let text = |ty| MetaSchema { example: Some(json!(parameter.example)), ..MetaSchema::new(ty) };
+    let schema = match parameter.kind {
+        Kind::Text => text("string"),
+        Kind::Texts => MetaSchema {
+            items: Some(Box::new(inline(MetaSchema::new("string")))),
+            example: Some(json!([parameter.example])),
+            ..MetaSchema::new("array")
+        },
+        Kind::Word(words) => MetaSchema {
+            enum_items: words.iter().map(|word| Value::from(*word)).collect(),
+            ..text("string")
+        },
+        Kind::Limit => MetaSchema {
+            example: parameter.example.parse::<u64>().ok().map(Value::from),
+            default: Some(json!(crate::query::DEFAULT_LIMIT)),
+            minimum: Some(1.0),
+            maximum: Some(MAX_LIMIT as f64),
+            ..MetaSchema::new("integer")
+        },
+    };
+    MetaOperationParam {
+        name: parameter.name.to_owned(),
+        schema: inline(schema),
+        in_type: MetaParamIn::Query,
+        description: Some(parameter.description.to_owned()),
+        required: false,
+        deprecated: false,
+        explode: true,
+        style: None,
+    }
+}
+
+fn inline(schema: MetaSchema) -> MetaSchemaRef {
+    MetaSchemaRef::Inline(Box::new(schema))
+}

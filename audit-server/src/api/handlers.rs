@@ -1,0 +1,151 @@
+//! The endpoints.
+
+use std::sync::Arc;
+
+use poem::{FromRequest, Request, RequestBody};
+use poem_openapi::{OpenApi, param::Path, payload::Json};
+use uuid::Uuid;
+
+use super::{
+    State, health,
+    page::{self, Ready},
+    problem::Problem,
+    schema::{self, SourceState},
+};
+use crate::{
+    Error,
+    query::{self, Query, View},
+    store::{Reading, RedisDisabled, Table},
+};
+
+pub(super) struct Api {
+    pub(super) state: Arc<State>,
+}
+
+/// The query string of the request, unread: [`Query::read`] reads it, so that every mistake in it
+/// is named in one way.
+pub(super) struct QueryString(String);
+
+impl<'a> FromRequest<'a> for QueryString {
+    async fn from_request(request: &'a Request, _: &mut RequestBody) -> poem::Result<Self> {
+        Ok(Self(request.uri().query().unwrap_or_default().to_owned()))
+    }
+}
+
+#[OpenApi]
+impl Api {
+    /// Records of every kind
+    #[oai(path = "/audit/logs", method = "get", operation_id = "logs")]
+    async fn logs(&self, query: QueryString) -> Result<Ready<schema::Page>, Problem> {
+        self.table(Table::Logs, &query).await
+    }
+
+    /// One record
+    ///
+    /// The stored line, byte for byte.
+    #[oai(path = "/audit/logs/:id", method = "get", operation_id = "log")]
+    async fn log(
+        &self,
+        /// The `id` of the record.
+        id: Path<String>,
+        query: QueryString,
+    ) -> Result<Ready<schema::Record>, Problem> {
+        query::refuse_parameters(&query.0)?;
+        let id = Uuid::try_parse(&id).map_err(|_| Problem::invalid_id())?.hyphenated().to_string();
+        let state = self.state.clone();
+        let read = move |deadline| state.database.snapshot(deadline)?.line_of(&id);
+        Ok(page::record(self.state.database_readers.run(read).await?))
+    }
+
+    /// Security events
+    ///
+    /// Records of the categories auth, security and admin, and every record whose status is
+    /// `denied`.
+    #[oai(path = "/audit/security-events", method = "get", operation_id = "security_events")]
+    async fn security_events(&self, query: QueryString) -> Result<Ready<schema::Page>, Problem> {
+        self.table(Table::Security, &query).await
+    }
+
+    /// Financial records
+    ///
+    /// Records of the categories financial, trade and risk.
+    #[oai(path = "/audit/financial", method = "get", operation_id = "financial")]
+    async fn financial(&self, query: QueryString) -> Result<Ready<schema::Page>, Problem> {
+        self.table(Table::Financial, &query).await
+    }
+
+    /// The recent records in Redis
+    ///
+    /// Newest first, of all categories or of the one that is asked for.
+    #[oai(path = "/audit/redis", method = "get", operation_id = "redis")]
+    async fn redis(&self, query: QueryString) -> Result<Ready<schema::Page>, Problem> {
+        let query = Query::read(View::Redis, &query.0)?;
+        let state = self.state.clone();
+        let read = move |deadline| {
+            let redis = state.redis.as_ref().ok_or(RedisDisabled)?;
+            query::page(redis, &query, deadline)
+        };
+        Ok(page::page(&self.state.redis_readers.run(read).await?))
+    }
+
+    /// The database and Redis as one
+    ///
+    /// Newest first, each record once, with where it was found. When Redis does not answer the page
+    /// comes from the database, and `sources` says so.
+    #[oai(path = "/audit/combined", method = "get", operation_id = "combined")]
+    async fn combined(&self, query: QueryString) -> Result<Ready<schema::CombinedPage>, Problem> {
+        let query = Arc::new(Query::read(View::Combined, &query.0)?);
+        let (reading, redis) = self.read_redis(query.clone()).await?;
+        let state = self.state.clone();
+        let read = move |deadline| query::combined(&state.database, &reading, &query, deadline);
+        Ok(page::combined(&self.state.database_readers.run(read).await?, redis))
+    }
+
+    /// Whether the server can answer
+    ///
+    /// Needs no key and tells nothing else.
+    #[oai(path = "/health", method = "get", operation_id = "health")]
+    async fn health(&self) -> Result<Json<health::Health>, Problem> {
+        health::check(&self.state).await
+    }
+
+    /// How the server and its sources are
+    #[oai(path = "/health/detail", method = "get", operation_id = "health_detail")]
+    async fn health_detail(&self, query: QueryString) -> Result<Json<health::Detail>, Problem> {
+        query::refuse_parameters(&query.0)?;
+        Ok(Json(health::detail(self.state.clone()).await))
+    }
+}
+
+impl Api {
+    async fn table(
+        &self,
+        table: Table,
+        query: &QueryString,
+    ) -> Result<Ready<schema::Page>, Problem> {
+        let query = Query::read(View::Database(table), &query.0)?;
+        let state = self.state.clone();
+        let read = move |deadline| query::page(&state.database, &query, deadline);
+        Ok(page::page(&self.state.database_readers.run(read).await?))
+    }
+
+    /// What Redis holds, or nothing when it cannot be read.
+    async fn read_redis(&self, query: Arc<Query>) -> Result<(Reading, SourceState), Error> {
+        if self.state.redis.is_none() {
+            return Ok((Reading::default(), SourceState::Disabled));
+        }
+        let state = self.state.clone();
+        let read = move |deadline| match &state.redis {
+            Some(redis) => query::read_redis(redis, &query, deadline),
+            None => Ok(Reading::default()),
+        };
+        match self.state.redis_readers.run(read).await {
+            Ok(reading) => Ok((reading, SourceState::Ok)),
+            Err(error @ (Error::RedisUnavailable(_) | Error::Overloaded(_))) => {
+                tracing::warn!(%error, "answering from the database alone");
+                Ok((Reading::default(), SourceState::Unavailable))
+            }
+            Err(error) => Err(error),
+        }
+    }
+}

@@ -1,0 +1,285 @@
+//! Errors as problem details (RFC 9457), and the one place where a cause becomes a status.
+
+use poem::{
+    IntoResponse, Response,
+    http::{HeaderValue, StatusCode, header},
+};
+use poem_openapi::{
+    ApiResponse,
+    registry::{MetaMediaType, MetaResponse, MetaResponses, Registry},
+    types::Type,
+};
+use serde::Serialize;
+
+use super::schema;
+use crate::Error;
+
+pub(super) const CONTENT_TYPE: &str = "application/problem+json";
+
+/// What a client is told of an error: which kind, which parameter, and what it can do. Paths, SQL
+/// and what a library said stay in the log.
+#[derive(Debug, Serialize)]
+pub(super) struct Problem {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    title: &'static str,
+    status: u16,
+    detail: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parameter: Option<String>,
+}
+
+impl Problem {
+    fn new(
+        status: StatusCode,
+        kind: &'static str,
+        title: &'static str,
+        detail: impl Into<String>,
+    ) -> Self {
+        Self { kind, title, status: status.as_u16(), detail: detail.into(), parameter: None }
+    }
+
+    fn of_parameter(
+        kind: &'static str,
+        title: &'static str,
+        name: &str,
+        cause: &impl ToString,
+    ) -> Self {
+        let parameter = Some(name.to_owned());
+        Self { parameter, ..Self::new(StatusCode::BAD_REQUEST, kind, title, cause.to_string()) }
+    }
+
+    fn unavailable(kind: &'static str, title: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, kind, title, detail)
+    }
+
+    pub(super) fn internal() -> Self {
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "/problems/internal",
+            "Internal error",
+            "the server's log says what happened",
+        )
+    }
+
+    pub(super) fn unhealthy() -> Self {
+        let detail = "/health/detail says why, to those who have a key";
+        Self::unavailable("/problems/unhealthy", "Not healthy", detail)
+    }
+
+    pub(super) fn invalid_id() -> Self {
+        let reason = "id is malformed: it is a UUID";
+        Self::of_parameter("/problems/invalid-value", "Malformed value", "id", &reason)
+    }
+
+    pub(super) fn too_large() -> Self {
+        Self::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "/problems/too-large",
+            "Body too large",
+            "no endpoint takes a body; at most 64 KiB are passed over",
+        )
+    }
+
+    pub(super) fn length_required() -> Self {
+        Self::new(
+            StatusCode::LENGTH_REQUIRED,
+            "/problems/length-required",
+            "Length required",
+            "a body of unknown length is not accepted",
+        )
+    }
+
+    /// What poem itself refuses.
+    fn of_status(status: StatusCode) -> Self {
+        match status {
+            StatusCode::NOT_FOUND => Self::new(
+                status,
+                "/problems/not-found",
+                "No such address",
+                "nothing is here; /docs shows what there is",
+            ),
+            StatusCode::METHOD_NOT_ALLOWED => Self::new(
+                status,
+                "/problems/method-not-allowed",
+                "Method not allowed",
+                "every endpoint is read with GET",
+            ),
+            status if status.is_client_error() => Self::new(
+                status,
+                "/problems/bad-request",
+                "Bad request",
+                "the request could not be read",
+            ),
+            _ => Self::internal(),
+        }
+    }
+}
+
+impl From<Error> for Problem {
+    /// Maps the cause. What only the operator can mend is logged here, whole.
+    fn from(error: Error) -> Self {
+        let problem = map(&error);
+        if problem.status >= 500 {
+            let cause = std::error::Error::source(&error).map(ToString::to_string);
+            tracing::error!(kind = problem.kind, %error, cause, "a request failed");
+        }
+        problem
+    }
+}
+
+fn map(error: &Error) -> Problem {
+    match error {
+        Error::UnknownParameter(cause) => Problem::of_parameter(
+            "/problems/unknown-parameter",
+            "Unknown parameter",
+            &cause.name,
+            cause,
+        ),
+        Error::RepeatedParameter(cause) => Problem::of_parameter(
+            "/problems/repeated-parameter",
+            "Repeated parameter",
+            cause.name,
+            cause,
+        ),
+        Error::InvalidValue(cause) => {
+            Problem::of_parameter("/problems/invalid-value", "Malformed value", cause.name, cause)
+        }
+        Error::ForbiddenValue(cause) => Problem::of_parameter(
+            "/problems/forbidden-value",
+            "Value not possible here",
+            cause.name,
+            cause,
+        ),
+        Error::WrongKey(cause) => Problem::new(
+            StatusCode::UNAUTHORIZED,
+            "/problems/unauthorized",
+            "A valid key is needed",
+            cause.to_string(),
+        ),
+        Error::RecordNotFound(cause) => Problem::new(
+            StatusCode::NOT_FOUND,
+            "/problems/record-not-found",
+            "No such record",
+            cause.to_string(),
+        ),
+        Error::DatabaseMissing(_) => Problem::unavailable(
+            "/problems/database-missing",
+            "No trail yet",
+            "there is no audit trail yet; the application that writes it makes it",
+        ),
+        Error::DatabaseNewer(_) => Problem::unavailable(
+            "/problems/database-newer",
+            "Trail of a later version",
+            "the trail was written by a later version than this server reads; update the server",
+        ),
+        Error::DatabaseForeign(_) => Problem::unavailable(
+            "/problems/database-foreign",
+            "Not an audit trail",
+            "the file that the server was given is not an audit trail",
+        ),
+        Error::DatabaseUnreadable(_) => Problem::unavailable(
+            "/problems/database-unreadable",
+            "Trail cannot be read",
+            "the trail cannot be read at the moment; the server's log says why",
+        ),
+        Error::QueryTimeout(cause) => {
+            Problem::unavailable("/problems/query-timeout", "Query timed out", cause.to_string())
+        }
+        Error::Overloaded(_) => Problem::unavailable(
+            "/problems/overloaded",
+            "Too many queries",
+            "every reader is busy; try again in a moment",
+        ),
+        Error::RedisDisabled(_) => Problem::unavailable(
+            "/problems/redis-disabled",
+            "No Redis",
+            "this server was started without Redis",
+        ),
+        Error::RedisUnavailable(_) => Problem::unavailable(
+            "/problems/redis-unavailable",
+            "Redis does not answer",
+            "Redis does not answer; the same records are at /audit/logs",
+        ),
+        Error::KeyFileMissing(_) | Error::KeyFileUnusable(_) => Problem::unavailable(
+            "/problems/keys-unavailable",
+            "Keys cannot be checked",
+            "the server's keys cannot be read; its log says why",
+        ),
+        Error::DamagedRecord(_) => Problem::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "/problems/damaged-record",
+            "Damaged record",
+            "what is stored under this id is no record; `audit-server verify` says more",
+        ),
+        // The rest is met at start or on the command line, never by a request.
+        Error::Internal(_)
+        | Error::Config(_)
+        | Error::Listen { .. }
+        | Error::KeyUnknown(_)
+        | Error::KeyNameInvalid(_) => Problem::internal(),
+    }
+}
+
+/// Turns whatever a request failed with into problem details.
+pub(super) async fn from_any(error: poem::Error) -> Response {
+    if error.is_from_response() {
+        return error.into_response();
+    }
+    let status = error.status();
+    if status.is_server_error() {
+        tracing::error!(%error, "a request failed");
+    }
+    Problem::of_status(status).into_response()
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let body = serde_json::to_string(&self).unwrap_or_default();
+        let mut response = Response::builder().status(status).content_type(CONTENT_TYPE).body(body);
+        let extra = match status {
+            StatusCode::UNAUTHORIZED => Some((header::WWW_AUTHENTICATE, "Bearer")),
+            StatusCode::METHOD_NOT_ALLOWED => Some((header::ALLOW, "GET, HEAD")),
+            StatusCode::SERVICE_UNAVAILABLE => Some((header::RETRY_AFTER, "1")),
+            _ => None,
+        };
+        if let Some((name, value)) = extra {
+            response.headers_mut().insert(name, HeaderValue::from_static(value));
+        }
+        response
+    }
+}
+
+impl From<Problem> for poem::Error {
+    fn from(problem: Problem) -> Self {
+        Self::from_response(problem.into_response())
+    }
+}
+
+impl ApiResponse for Problem {
+    fn meta() -> MetaResponses {
+        let response = |(status, description)| MetaResponse {
+            description,
+            status: Some(status),
+            status_range: None,
+            content: vec![MetaMediaType {
+                content_type: CONTENT_TYPE,
+                schema: schema::Problem::schema_ref(),
+            }],
+            headers: vec![],
+        };
+        let responses = [
+            (400, "A parameter is unknown, repeated or malformed; `parameter` names it."),
+            (401, "The key is missing, wrong or revoked."),
+            (404, "There is no such record."),
+            (500, "The server failed; its log says how."),
+            (503, "The database or Redis cannot be read now, or the query took too long."),
+        ];
+        MetaResponses { responses: responses.map(response).into() }
+    }
+
+    fn register(registry: &mut Registry) {
+        schema::Problem::register(registry);
+    }
+}

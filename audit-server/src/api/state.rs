@@ -1,0 +1,52 @@
+//! What the handlers share.
+
+use std::time::Instant;
+
+use tokio::sync::Mutex;
+
+use crate::{
+    Config, Error,
+    auth::KeyStore,
+    store::{DatabaseStore, Readers, RedisStore},
+};
+
+/// Reads of Redis at once: each may hold some tens of megabytes.
+const REDIS_READERS: usize = 2;
+
+/// Look-ups of keys at once. They share one connection; the second waits ready.
+const KEY_READERS: usize = 2;
+
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) database: DatabaseStore,
+    pub(crate) database_readers: Readers,
+    pub(crate) redis: Option<RedisStore>,
+    pub(crate) redis_readers: Readers,
+    pub(crate) keys: KeyStore,
+    pub(crate) key_readers: Readers,
+    pub(crate) started: Instant,
+    /// The last answer of `/health`, and when it was found out.
+    pub(crate) health: Mutex<Option<(Instant, bool)>>,
+}
+
+impl State {
+    pub(crate) fn open(config: &Config) -> Result<Self, Error> {
+        let redis = match &config.redis_url {
+            Some(url) if config.redis_log_enabled => {
+                Some(RedisStore::new(url.clone().with_db(config.redis_log_db))?)
+            }
+            _ => None,
+        };
+        let timeout = config.query_timeout;
+        Ok(Self {
+            database: DatabaseStore::new(&config.db),
+            database_readers: Readers::new(config.readers, timeout),
+            redis,
+            redis_readers: Readers::new(REDIS_READERS, timeout),
+            keys: KeyStore::open(&config.keys)?,
+            key_readers: Readers::new(KEY_READERS, timeout),
+            started: Instant::now(),
+            health: Mutex::default(),
+        })
+    }
+}

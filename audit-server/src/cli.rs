@@ -1,0 +1,237 @@
+//! The command line.
+
+use std::{io::Write, path::PathBuf, process::ExitCode};
+
+use clap::{Args, Parser, Subcommand};
+use tracing_subscriber::{Layer, layer::SubscriberExt, util::SubscriberInitExt};
+
+use crate::{
+    Config, Error, KeyStore, Server,
+    demo::{self, DemoArgs},
+    demo_server,
+    verify::{self, VerifyArgs},
+};
+
+/// Queries, verification and keys of an audit trail.
+#[derive(Debug, Parser)]
+#[command(name = "audit-server", version, about)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve the HTTP API.
+    Serve(Box<ServeArgs>),
+    /// Make, list and revoke the admin keys that the HTTP API asks for.
+    Keys(KeysArgs),
+    Verify(VerifyArgs),
+    /// Show a whole installation: a trading desk that records, and the server that answers for it.
+    Demo(DemoArgs),
+}
+
+#[derive(Debug, Args)]
+struct ServeArgs {
+    /// Read settings from this TOML file; flags and the environment win over it.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Listen on this address [env: AUDIT_SERVER_LISTEN] [default: 127.0.0.1:8600].
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<String>,
+    /// The trail, the SQLite database that the application writes [env: AUDIT_DB] [default: audit.db].
+    #[arg(long, value_name = "FILE")]
+    db: Option<String>,
+    /// The admin keys [env: AUDIT_SERVER_KEYS] [default: audit-keys.db].
+    #[arg(long, value_name = "FILE")]
+    keys: Option<String>,
+    /// Redis; a URL with a password belongs into the environment [env: REDIS_URL].
+    #[arg(long, value_name = "URL")]
+    redis_url: Option<String>,
+    /// Whether to use Redis [env: REDIS_LOG_ENABLED] [default: true].
+    #[arg(long, value_name = "BOOL")]
+    redis_log_enabled: Option<String>,
+    /// The number of the database in Redis [env: REDIS_LOG_DB] [default: 1].
+    #[arg(long, value_name = "NUMBER")]
+    redis_log_db: Option<String>,
+    /// The longest that a query may take [env: AUDIT_SERVER_QUERY_TIMEOUT] [default: 2s].
+    #[arg(long, value_name = "TIME")]
+    query_timeout: Option<String>,
+    /// Queries of the database at once [env: AUDIT_SERVER_READERS] [default: 4].
+    #[arg(long, value_name = "NUMBER")]
+    readers: Option<String>,
+    /// Connections at once [env: AUDIT_SERVER_MAX_CONNECTIONS] [default: 512].
+    #[arg(long, value_name = "NUMBER")]
+    max_connections: Option<String>,
+    /// The longest wait for the head of a request [env: AUDIT_SERVER_HEADER_TIMEOUT] [default: 30s].
+    #[arg(long, value_name = "TIME")]
+    header_timeout: Option<String>,
+    /// How long running requests may take to end [env: AUDIT_SERVER_SHUTDOWN_TIMEOUT] [default: 5s].
+    #[arg(long, value_name = "TIME")]
+    shutdown_timeout: Option<String>,
+    /// What to log: trace, debug, info, warn, error or off [env: AUDIT_SERVER_LOG] [default: info].
+    #[arg(long, value_name = "LEVEL")]
+    log: Option<String>,
+}
+
+impl ServeArgs {
+    fn load(self) -> Result<Config, Error> {
+        let given = [
+            ("listen", self.listen),
+            ("db", self.db),
+            ("keys", self.keys),
+            ("redis_url", self.redis_url),
+            ("redis_log_enabled", self.redis_log_enabled),
+            ("redis_log_db", self.redis_log_db),
+            ("query_timeout", self.query_timeout),
+            ("readers", self.readers),
+            ("max_connections", self.max_connections),
+            ("header_timeout", self.header_timeout),
+            ("shutdown_timeout", self.shutdown_timeout),
+            ("log", self.log),
+        ];
+        let flags = given.into_iter().filter_map(|(key, text)| Some((key, text?))).collect();
+        Ok(Config::load(self.config.as_deref(), flags)?)
+    }
+}
+
+#[derive(Debug, Args)]
+struct KeysArgs {
+    /// The admin keys [env: AUDIT_SERVER_KEYS] [default: audit-keys.db].
+    #[arg(long, value_name = "FILE", global = true)]
+    keys: Option<String>,
+    /// Read settings from this TOML file.
+    #[arg(long, value_name = "FILE", global = true)]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: KeysCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum KeysCommand {
+    /// Make a key and print it, this once.
+    Create {
+        /// Whose key it is, or what for.
+        #[arg(long)]
+        name: String,
+    },
+    /// List the keys, without their secrets.
+    List,
+    /// Make a key worthless, from the next request on.
+    Revoke {
+        /// The eight characters after `ak_`.
+        id: String,
+    },
+}
+
+/// Runs the command that the arguments of the process name.
+#[must_use]
+pub fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Serve(args) => serve(*args),
+        Command::Keys(args) => keys(args),
+        Command::Demo(args) => return show(args),
+        Command::Verify(args) => return verify::run(&args, &mut std::io::stdout().lock()),
+    };
+    ended(done)
+}
+
+fn ended<E: std::error::Error>(done: Result<(), E>) -> ExitCode {
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            report(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn show(args: DemoArgs) -> ExitCode {
+    match tokio::runtime::Runtime::new() {
+        Ok(runtime) => {
+            let done = runtime.block_on(demo::run(args, demo_server::bind));
+            runtime.shutdown_timeout(std::time::Duration::from_millis(100));
+            ended(done)
+        }
+        Err(error) => ended(Err(Error::internal(error))),
+    }
+}
+
+fn report(error: &dyn std::error::Error) {
+    let mut cause = error.source();
+    let mut text = error.to_string();
+    while let Some(inner) = cause {
+        text.push_str(": ");
+        text.push_str(&inner.to_string());
+        cause = inner.source();
+    }
+    let _ = writeln!(std::io::stderr(), "audit-server: {text}");
+}
+
+fn serve(args: ServeArgs) -> Result<(), Error> {
+    let config = args.load()?;
+    let log = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_filter(config.log);
+    tracing_subscriber::registry().with(log).init();
+    let runtime = tokio::runtime::Runtime::new().map_err(Error::internal)?;
+    // Queries that run off the async threads end at their own deadline.
+    let patience = config.query_timeout + config.shutdown_timeout;
+    let served = runtime.block_on(async {
+        let shutdown = signals()?;
+        let server = Server::bind(config).await?;
+        say(format_args!(
+            "listening on http://{0}, documentation at http://{0}/docs",
+            server.local_addr()
+        ));
+        server.run(shutdown).await
+    });
+    runtime.shutdown_timeout(patience);
+    served
+}
+
+/// Done at the first SIGTERM or SIGINT.
+fn signals() -> Result<impl Future<Output = ()>, Error> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate()).map_err(Error::internal)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::internal)?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+fn keys(args: KeysArgs) -> Result<(), Error> {
+    let flags = args.keys.map(|keys| ("keys", keys)).into_iter().collect();
+    let store = KeyStore::open(Config::load(args.config.as_deref(), flags)?.keys)?;
+    match args.command {
+        KeysCommand::Create { name } => {
+            let (info, key) = store.create(&name)?;
+            let _ = writeln!(
+                std::io::stderr(),
+                "key {} made for {:?}; it is shown this once:",
+                info.id,
+                info.name
+            );
+            say(format_args!("{}", key.expose()));
+        }
+        KeysCommand::List => {
+            say(format_args!("{:<8}  {:<27}  {:<27}  NAME", "ID", "CREATED", "REVOKED"));
+            for key in store.list()? {
+                let revoked = key.revoked.as_deref().unwrap_or("-");
+                say(format_args!("{}  {}  {revoked:<27}  {}", key.id, key.created, key.name));
+            }
+        }
+        KeysCommand::Revoke { id } => {
+            store.revoke(&id)?;
+            say(format_args!("key {id} is revoked"));
+        }
+    }
+    Ok(())
+}
+
+/// Prints a line; whoever closed the pipe does not want it.
+fn say(line: std::fmt::Arguments<'_>) {
+    let _ = writeln!(std::io::stdout(), "{line}");
+}

@@ -1,0 +1,103 @@
+//! Everything that can go wrong, one named type a cause.
+//!
+//! The causes know no HTTP: `api::Problem` maps them to a status in one place. What the message of
+//! a cause says goes to the operator's log; what a client is told is decided there as well, so
+//! that no path and no SQL leaves the host.
+
+use std::net::SocketAddr;
+
+use crate::{
+    auth::{KeyFileMissing, KeyFileUnusable, KeyNameInvalid, KeyUnknown, WrongKey},
+    config::InvalidConfig,
+    query::{ForbiddenValue, InvalidValue, RepeatedParameter, UnknownParameter},
+    store::{
+        DamagedRecord, DatabaseForeign, DatabaseMissing, DatabaseNewer, DatabaseUnreadable,
+        Overloaded, QueryTimeout, RecordNotFound, RedisDisabled, RedisUnavailable,
+    },
+};
+
+/// Anything that this crate can fail with.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A setting is unknown or cannot be read.
+    #[error(transparent)]
+    Config(#[from] InvalidConfig),
+    /// The address to listen on cannot be had.
+    #[error("cannot listen on {address}: choose another with --listen or AUDIT_SERVER_LISTEN")]
+    Listen {
+        /// The address that was asked for.
+        address: SocketAddr,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A thread of the server ended unexpectedly.
+    #[error("an internal task failed; this is a bug, please report it with the log")]
+    Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
+
+    /// A query parameter that does not exist.
+    #[error(transparent)]
+    UnknownParameter(#[from] UnknownParameter),
+    /// A query parameter given twice.
+    #[error(transparent)]
+    RepeatedParameter(#[from] RepeatedParameter),
+    /// A query parameter whose value cannot be read.
+    #[error(transparent)]
+    InvalidValue(#[from] InvalidValue),
+    /// A query parameter whose value is not possible here.
+    #[error(transparent)]
+    ForbiddenValue(#[from] ForbiddenValue),
+
+    /// There is no database yet.
+    #[error(transparent)]
+    DatabaseMissing(#[from] DatabaseMissing),
+    /// The file is no audit trail.
+    #[error(transparent)]
+    DatabaseForeign(#[from] DatabaseForeign),
+    /// The trail is of a later version.
+    #[error(transparent)]
+    DatabaseNewer(#[from] DatabaseNewer),
+    /// The database cannot be read.
+    #[error(transparent)]
+    DatabaseUnreadable(#[from] DatabaseUnreadable),
+    /// A stored line is no record.
+    #[error(transparent)]
+    DamagedRecord(#[from] DamagedRecord),
+    /// Time ran out before a single row was examined.
+    #[error(transparent)]
+    QueryTimeout(#[from] QueryTimeout),
+    /// Every reader was busy for too long.
+    #[error(transparent)]
+    Overloaded(#[from] Overloaded),
+    /// No record has that id.
+    #[error(transparent)]
+    RecordNotFound(#[from] RecordNotFound),
+    /// The server was started without Redis.
+    #[error(transparent)]
+    RedisDisabled(#[from] RedisDisabled),
+    /// Redis does not answer.
+    #[error(transparent)]
+    RedisUnavailable(#[from] RedisUnavailable),
+
+    /// The credentials are missing, wrong or revoked.
+    #[error(transparent)]
+    WrongKey(#[from] WrongKey),
+    /// No key has that id.
+    #[error(transparent)]
+    KeyUnknown(#[from] KeyUnknown),
+    /// A key cannot be called that.
+    #[error(transparent)]
+    KeyNameInvalid(#[from] KeyNameInvalid),
+    /// The database of keys is gone.
+    #[error(transparent)]
+    KeyFileMissing(#[from] KeyFileMissing),
+    /// The database of keys cannot be used.
+    #[error(transparent)]
+    KeyFileUnusable(#[from] KeyFileUnusable),
+}
+
+impl Error {
+    pub(crate) fn internal(cause: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self::Internal(Box::new(cause))
+    }
+}

@@ -1,0 +1,157 @@
+//! The cursor: where the next page begins, and for which question.
+//!
+//! Opaque to clients, base64url of a version, a position, a fingerprint of the question that it
+//! belongs to and a checksum. It is no secret and grants nothing: a cursor made up by hand only
+//! points elsewhere in records that its sender may read anyway, so it is not signed. The checksum
+//! tells a damaged one from one that was made for another question.
+
+use audit_layer::record::{Hash, StreamName};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+
+use crate::store::{Place, Position};
+
+const VERSION: u8 = 1;
+const CHECK_LEN: usize = 8;
+const DATABASE: u8 = 0;
+const REDIS: u8 = 1;
+
+/// A hash of everything that decides which records a walk meets, and in which order.
+pub(crate) type Fingerprint = [u8; 8];
+
+/// Where a walk goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Cursor {
+    /// After this place.
+    pub(crate) position: Position,
+    /// The question that it belongs to.
+    pub(crate) question: Fingerprint,
+}
+
+/// Why a cursor is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum InvalidCursor {
+    /// It was cut, changed, or never was one.
+    #[error("it is not a cursor that this server gave out, or was damaged on its way")]
+    Damaged,
+    /// It is whole, and for something else.
+    #[error("it belongs to another query: keep every parameter but limit as it was")]
+    OtherQuery,
+}
+
+impl Cursor {
+    /// The longest text of a cursor: that of the longest stream name.
+    const MAX_CHARS: usize = 512;
+
+    /// The text that a page carries.
+    #[must_use]
+    pub(crate) fn encode(&self) -> String {
+        let mut bytes = vec![VERSION];
+        bytes.extend_from_slice(&self.question);
+        bytes.extend_from_slice(&self.position.timestamp.to_be_bytes());
+        match &self.position.place {
+            Place::Database { arrival } => {
+                bytes.push(DATABASE);
+                bytes.extend_from_slice(&arrival.to_be_bytes());
+            }
+            Place::Redis { stream, seq } => {
+                bytes.push(REDIS);
+                bytes.extend_from_slice(&seq.to_be_bytes());
+                bytes.extend_from_slice(stream.as_bytes());
+            }
+        }
+        let check = checksum(&bytes);
+        bytes.extend_from_slice(&check);
+        URL_SAFE_NO_PAD.encode(bytes)
+    }
+
+    /// Reads a cursor that must belong to `question`.
+    ///
+    /// # Errors
+    /// [`InvalidCursor`].
+    pub(crate) fn decode(text: &str, question: Fingerprint) -> Result<Self, InvalidCursor> {
+        let cursor = Self::read(text).ok_or(InvalidCursor::Damaged)?;
+        if cursor.question == question { Ok(cursor) } else { Err(InvalidCursor::OtherQuery) }
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        if text.len() > Self::MAX_CHARS {
+            return None;
+        }
+        let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
+        let (body, check) = bytes.split_at_checked(bytes.len().checked_sub(CHECK_LEN)?)?;
+        if checksum(body) != check {
+            return None;
+        }
+        let (&[version], rest) = body.split_first_chunk()?;
+        let (&question, rest) = rest.split_first_chunk()?;
+        let (&timestamp, rest) = rest.split_first_chunk()?;
+        let (&[kind], rest) = rest.split_first_chunk()?;
+        let (&number, stream) = rest.split_first_chunk()?;
+        let place = match (version, kind) {
+            (VERSION, DATABASE) if stream.is_empty() => {
+                Place::Database { arrival: i64::from_be_bytes(number) }
+            }
+            (VERSION, REDIS) => {
+                let stream: StreamName = std::str::from_utf8(stream).ok()?.parse().ok()?;
+                Place::Redis { stream: stream.as_str().into(), seq: u64::from_be_bytes(number) }
+            }
+            _ => return None,
+        };
+        let position = Position { timestamp: i64::from_be_bytes(timestamp), place };
+        Some(Self { position, question })
+    }
+}
+
+fn checksum(bytes: &[u8]) -> [u8; CHECK_LEN] {
+    fingerprint(bytes)
+}
+
+/// The first bytes of the SHA-256.
+pub(super) fn fingerprint(bytes: &[u8]) -> Fingerprint {
+    let [a, b, c, d, e, f, g, h, ..] = *Hash::of(bytes).as_bytes();
+    [a, b, c, d, e, f, g, h]
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn cursors() -> [Cursor; 2] {
+        let place = Place::Redis { stream: "pay@web-1~k3x9q2".into(), seq: u64::MAX };
+        [Place::Database { arrival: i64::MIN }, place].map(|place| Cursor {
+            position: Position { timestamp: -1, place },
+            question: *b"question",
+        })
+    }
+
+    #[test]
+    fn a_cursor_is_read_back() {
+        for cursor in cursors() {
+            assert_eq!(Cursor::decode(&cursor.encode(), *b"question"), Ok(cursor));
+        }
+    }
+
+    #[test]
+    fn a_cursor_with_any_character_changed_or_cut_is_damaged() {
+        for cursor in cursors() {
+            let text = cursor.encode();
+            for at in 0..text.len() {
+                let mut changed = text.clone().into_bytes();
+                changed[at] = if changed[at] == b'A' { b'B' } else { b'A' };
+                let changed = String::from_utf8(changed).unwrap();
+                let read = Cursor::decode(&changed, *b"question");
+                assert_eq!(read, Err(InvalidCursor::Damaged), "{at}");
+                let read = Cursor::decode(&text[..at], *b"question");
+                assert_eq!(read, Err(InvalidCursor::Damaged), "{at}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_cursor_of_another_query_is_refused_as_such() {
+        let [cursor, _] = cursors();
+        let read = Cursor::decode(&cursor.encode(), *b"elsewise");
+        assert_eq!(read, Err(InvalidCursor::OtherQuery));
+    }
+}

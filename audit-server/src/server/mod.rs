@@ -1,0 +1,180 @@
+//! The server: a listener, the endpoints, and an end in good order.
+//!
+//! Connections are served by hyper directly. poem's own `Server` sets neither a time-out for the
+//! head of a request nor a bound on headers, and swallows accept errors without a pause; a
+//! connection that sends a byte a minute would stay for ever. HTTP/1.1 only: the server stands on
+//! the application's host, where HTTP/2 brings nothing but its own ways to be flooded.
+
+mod stall;
+
+use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
+
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use poem::{
+    EndpointExt, Response,
+    endpoint::BoxEndpoint,
+    http::uri::Scheme,
+    web::{LocalAddr, RemoteAddr},
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{Semaphore, watch},
+    task::JoinSet,
+};
+
+use self::stall::Unstalled;
+use crate::{
+    Config, Error,
+    api::{self, State},
+};
+
+/// The most headers of a request.
+const MAX_HEADERS: usize = 64;
+
+/// The most bytes of the head of a request.
+const MAX_HEAD_BYTES: usize = 32 * 1024;
+
+/// The longest that a client may leave an answer unread.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The pause after an accept that failed: out of descriptors, mostly.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// A server that listens and does not answer yet.
+pub struct Server {
+    listener: TcpListener,
+    address: SocketAddr,
+    endpoint: Arc<BoxEndpoint<'static, Response>>,
+    config: Config,
+}
+
+/// Serves until `shutdown` is done.
+///
+/// # Errors
+/// What [`Server::bind`] fails with.
+pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
+    Server::bind(config).await?.run(shutdown).await
+}
+
+impl Server {
+    /// Opens the keys and listens. The trail need not exist yet.
+    ///
+    /// # Errors
+    /// When the address cannot be had, or the keys cannot be used.
+    pub async fn bind(config: Config) -> Result<Self, Error> {
+        let for_state = config.clone();
+        let state = tokio::task::spawn_blocking(move || State::open(&for_state))
+            .await
+            .map_err(Error::internal)??;
+        let fail = |source| Error::Listen { address: config.listen, source };
+        let listener = TcpListener::bind(config.listen).await.map_err(fail)?;
+        let address = listener.local_addr().map_err(fail)?;
+        let endpoint = Arc::new(api::endpoint(Arc::new(state)).boxed());
+        Ok(Self { listener, address, endpoint, config })
+    }
+
+    /// Where it listens; the port is the real one.
+    #[must_use]
+    pub fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until `shutdown` is done, then lets running requests end, for as long as the
+    /// configuration says.
+    ///
+    /// # Errors
+    /// None at present.
+    pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
+        let connections = Arc::new(Semaphore::new(self.config.max_connections));
+        let (stop, stopped) = watch::channel(false);
+        let mut tasks = JoinSet::new();
+        tokio::pin!(shutdown);
+        tracing::info!(address = %self.address, "listening");
+        loop {
+            let accepted = tokio::select! {
+                () = &mut shutdown => break,
+                Some(ended) = tasks.join_next(), if !tasks.is_empty() => {
+                    if ended.is_err() {
+                        tracing::error!("a connection's task failed");
+                    }
+                    continue;
+                }
+                accepted = self.accept(&connections) => accepted,
+            };
+            if let Some((stream, remote, permit)) = accepted {
+                let connection = self.serve(stream, remote, stopped.clone());
+                tasks.spawn(async move {
+                    connection.await;
+                    drop(permit);
+                });
+            }
+        }
+        tracing::info!(connections = tasks.len(), "stopping");
+        drop(self.listener);
+        stop.send_replace(true);
+        let ended = async { while tasks.join_next().await.is_some() {} };
+        if tokio::time::timeout(self.config.shutdown_timeout, ended).await.is_err() {
+            tracing::warn!(connections = tasks.len(), "some requests did not end in time");
+            tasks.shutdown().await;
+        }
+        Ok(())
+    }
+
+    /// The next connection, once there is room for it: until then it waits in the system's queue.
+    async fn accept(
+        &self,
+        connections: &Arc<Semaphore>,
+    ) -> Option<(TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
+        let permit = connections.clone().acquire_owned().await.ok()?;
+        match self.listener.accept().await {
+            Ok((stream, remote)) => Some((stream, remote, permit)),
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept a connection");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                None
+            }
+        }
+    }
+
+    fn serve(
+        &self,
+        stream: TcpStream,
+        remote: SocketAddr,
+        mut stopped: watch::Receiver<bool>,
+    ) -> impl Future<Output = ()> + use<> {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "cannot set TCP_NODELAY");
+        }
+        let (endpoint, address) = (self.endpoint.clone(), self.address);
+        let service = hyper::service::service_fn(move |request| {
+            let endpoint = endpoint.clone();
+            async move {
+                let parts =
+                    (request, LocalAddr(address.into()), RemoteAddr(remote.into()), Scheme::HTTP);
+                let response = poem::Endpoint::get_response(&*endpoint, parts.into()).await;
+                Ok::<poem::http::Response<_>, Infallible>(response.into())
+            }
+        });
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(self.config.header_timeout)
+            .max_headers(MAX_HEADERS)
+            .max_buf_size(MAX_HEAD_BYTES)
+            .serve_connection(TokioIo::new(Unstalled::new(stream, WRITE_TIMEOUT)), service);
+        async move {
+            tokio::pin!(connection);
+            let stopping = async { stopped.wait_for(|stopped| *stopped).await.is_ok() };
+            let ended = tokio::select! {
+                ended = &mut connection => ended,
+                _ = stopping => {
+                    connection.as_mut().graceful_shutdown();
+                    connection.await
+                }
+            };
+            if let Err(error) = ended {
+                tracing::debug!(%error, "a connection ended early");
+            }
+        }
+    }
+}

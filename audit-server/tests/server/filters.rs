@@ -1,0 +1,147 @@
+//! Each filter, on records that differ in that member.
+
+use audit_layer::record::{Member, Severity, Value};
+
+use super::support::{Event, Fixture, Trail, event};
+
+const HOUR: i64 = 3_600_000_000;
+
+fn named(event: Event, message: &'static str) -> Event {
+    event.set(Member::Message, message)
+}
+
+fn write(trail: &mut Trail) {
+    let login = event("auth.login", HOUR)
+        .set(Member::Status, "success")
+        .set(Member::Action, "login")
+        .set(Member::UserId, "u-1")
+        .set(Member::Username, "john.doe")
+        .set(Member::IpAddress, "192.168.1.1")
+        .set(Member::RequestId, "req 1&2")
+        .set(Member::CorrelationId, "c-1")
+        .set(Member::SessionId, "s-1")
+        .set(Member::Resource, "/accounts/42")
+        .set(Member::Tenant, "acme")
+        .set(Member::DataClassification, "restricted");
+    trail.write(named(login, "login"));
+    let failed = event("auth.failed", 2 * HOUR).with(|draft| {
+        draft.level = "WARN";
+        draft.severity = Severity::Warning;
+        draft.regulatory_flags = vec![("SOX".into(), Value::Bool(true))];
+    });
+    trail.write(named(failed.set(Member::Status, "failure"), "failed"));
+    let transfer = event("financial.transfer", 23 * HOUR + HOUR / 2).with(|draft| {
+        draft.severity = Severity::Critical;
+        draft.regulatory_flags = vec![("SOX".into(), Value::Bool(false))];
+    });
+    trail.write(named(transfer.set(Member::Status, "denied"), "transfer"));
+    trail.write(named(event("authx.other", 25 * HOUR), "other"));
+}
+
+#[test]
+fn each_filter_finds_what_it_names_and_nothing_else() {
+    let (fixture, mut trail) = Fixture::with_trail(|_| {});
+    write(&mut trail);
+    let all = ["other", "transfer", "failed", "login"];
+    let cases: &[(&str, &[&str])] = &[
+        ("", &all),
+        ("event_type=auth.login", &["login"]),
+        ("event_type=auth.*", &["failed", "login"]),
+        ("event_type=financial.*&event_type=auth.failed", &["transfer", "failed"]),
+        ("event_type=auth.nothing", &[]),
+        ("category=auth", &["failed", "login"]),
+        ("severity=debug", &all),
+        ("severity=warning", &["transfer", "failed"]),
+        ("severity=critical", &["transfer"]),
+        ("level=warn", &["failed"]),
+        ("level=INFO", &["other", "transfer", "login"]),
+        ("status=denied", &["transfer"]),
+        ("action=login", &["login"]),
+        ("user_id=u-1", &["login"]),
+        ("user_id=u", &[]),
+        ("username=john.doe", &["login"]),
+        ("ip_address=192.168.1.1", &["login"]),
+        ("request_id=req+1%262", &["login"]),
+        ("correlation_id=c-1", &["login"]),
+        ("session_id=s-1", &["login"]),
+        ("resource=/accounts/42", &["login"]),
+        ("tenant=acme", &["login"]),
+        ("data_classification=restricted", &["login"]),
+        ("data_classification=public", &[]),
+        ("regulation=SOX", &["failed"]),
+        ("regulation=GDPR", &[]),
+        ("start_date=2026-11-22", &["other"]),
+        ("end_date=2026-11-21", &["transfer", "failed", "login"]),
+        ("end_date=2026-11-20", &[]),
+        ("start_date=2026-11-21&end_date=2026-11-21", &["transfer", "failed", "login"]),
+        ("start_date=2026-11-21T02:00:00Z&end_date=2026-11-21T02:00:00Z", &["failed"]),
+        ("start_date=2026-11-21T03:00:00%2B01:00&end_date=2026-11-21T03:00:00+01:00", &["failed"]),
+        ("start_date=2026-11-21T02:00:00.000001Z&end_date=2026-11-21", &["transfer"]),
+        ("category=auth&status=failure&severity=warning", &["failed"]),
+        ("category=auth&status=denied", &[]),
+        ("order=asc&category=auth", &["login", "failed"]),
+        ("order=arrival&end_date=2026-11-21", &["login", "failed", "transfer"]),
+        ("limit=2", &["other", "transfer"]),
+    ];
+    for (query, expected) in cases {
+        assert_eq!(fixture.messages(&format!("/audit/logs?{query}")), *expected, "{query}");
+        assert_eq!(fixture.messages(&format!("/api/audit/logs?{query}")), *expected, "{query}");
+    }
+}
+
+#[test]
+fn security_and_financial_events_have_views_of_their_own() {
+    let (fixture, mut trail) = Fixture::with_trail(|_| {});
+    write(&mut trail);
+    let security = fixture.messages("/audit/security-events");
+    assert_eq!(security, ["transfer", "failed", "login"]);
+    assert_eq!(fixture.messages("/audit/security-events?order=asc&user_id=u-1"), ["login"]);
+    assert_eq!(fixture.messages("/audit/financial"), ["transfer"]);
+    assert!(fixture.messages("/audit/financial?status=success").is_empty());
+}
+
+#[test]
+fn a_parameter_that_is_unknown_repeated_or_malformed_is_refused_by_name() {
+    let (fixture, _trail) = Fixture::with_trail(|_| {});
+    let long = format!("user_id={}", "x".repeat(1025));
+    let cases = [
+        ("usr_id=1", "usr_id"),
+        ("user_id=a&user_id=a", "user_id"),
+        ("user_id=", "user_id"),
+        ("user_id=a%0Ab", "user_id"),
+        (&*long, "user_id"),
+        ("event_type=login", "event_type"),
+        ("event_type=auth.%25", "event_type"),
+        ("event_type=*", "event_type"),
+        ("event_type=auth.login&event_type=", "event_type"),
+        ("severity=high", "severity"),
+        ("level=loud", "level"),
+        ("data_classification=secret", "data_classification"),
+        ("start_date=yesterday", "start_date"),
+        ("end_date=2026-02-30", "end_date"),
+        ("start_date=2026-11-22&end_date=2026-11-21", "start_date"),
+        ("order=up", "order"),
+        ("limit=0", "limit"),
+        ("limit=1001", "limit"),
+        ("limit=5000", "limit"),
+        ("limit=-1", "limit"),
+        ("limit=ten", "limit"),
+        ("limit=", "limit"),
+        ("cursor=", "cursor"),
+        ("cursor=AAAA", "cursor"),
+        ("cursor=%00", "cursor"),
+    ];
+    let views = ["logs", "security-events", "financial", "redis", "combined"];
+    for (query, parameter) in cases {
+        for view in views {
+            let problem = fixture.get(&format!("/audit/{view}?{query}")).problem(400);
+            assert_eq!(problem["parameter"], parameter, "{view}?{query}: {problem}");
+        }
+    }
+    for view in ["redis", "combined"] {
+        for order in ["asc", "arrival"] {
+            let problem = fixture.get(&format!("/audit/{view}?order={order}")).problem(400);
+            assert_eq!(problem["parameter"], "order");
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! What a client may not do, and what poem itself refuses.
+
+use std::{
+    io::{Read, Write},
+    net::TcpStream,
+    time::Duration,
+};
+
+use super::support::{Fixture, Running};
+
+/// Sends bytes and reads until the server closes.
+fn raw(server: &Running, request: &[u8]) -> String {
+    let mut stream = TcpStream::connect(server.address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    // The server may close before it has read all.
+    let _ = stream.write_all(request);
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer);
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+#[test]
+fn what_poem_refuses_is_a_problem_too() {
+    let (fixture, _trail) = Fixture::with_trail(|_| {});
+    for path in ["/nothing", "/audit", "/audit/nothing", "/api/audit/nothing", "/audit/logs/"] {
+        assert_eq!(fixture.get(path).problem(404)["type"], "/problems/not-found", "{path}");
+    }
+    let bearer = format!("Bearer {}", fixture.key);
+    for method in ["POST", "PUT", "DELETE"] {
+        let headers = [("authorization", &*bearer), ("content-length", "0")];
+        let answer = fixture.server.send(method, "/audit/logs", &headers);
+        assert_eq!(answer.problem(405)["type"], "/problems/method-not-allowed");
+        assert_eq!(answer.header("allow"), Some("GET, HEAD"));
+    }
+}
+
+#[test]
+fn a_body_that_is_large_or_of_unknown_length_is_refused() {
+    let (fixture, _trail) = Fixture::with_trail(|_| {});
+    let head = format!(
+        "GET /audit/logs HTTP/1.1\r\nhost: x\r\nx-api-key: {}\r\nconnection: close\r\n",
+        fixture.key
+    );
+    let answer = |rest: &str| raw(&fixture.server, format!("{head}{rest}").as_bytes());
+    assert!(answer("\r\n").starts_with("HTTP/1.1 200"));
+    assert!(answer("content-length: 2\r\n\r\n{}").starts_with("HTTP/1.1 200"));
+    let large = answer("content-length: 65537\r\n\r\n");
+    assert!(large.starts_with("HTTP/1.1 413") && large.contains("/problems/too-large"), "{large}");
+    let chunked = answer("transfer-encoding: chunked\r\n\r\n0\r\n\r\n");
+    assert!(chunked.starts_with("HTTP/1.1 411"), "{chunked}");
+}
+
+#[test]
+fn a_head_that_is_too_large_is_refused() {
+    let fixture = Fixture::start(|_| {});
+    let long = format!("GET /health HTTP/1.1\r\nhost: x\r\nx: {}\r\n\r\n", "x".repeat(100_000));
+    assert!(raw(&fixture.server, long.as_bytes()).starts_with("HTTP/1.1 431"));
+    let many = format!("GET /health HTTP/1.1\r\nhost: x\r\n{}\r\n", "x: y\r\n".repeat(100));
+    assert!(raw(&fixture.server, many.as_bytes()).starts_with("HTTP/1.1 431"));
+}
+
+#[test]
+fn a_client_that_never_ends_its_head_is_closed() {
+    let fixture = Fixture::start(|config| config.header_timeout = Duration::from_millis(200));
+    raw(&fixture.server, b"GET /health HTTP/1.1\r\nhost:");
+    // One that says nothing at all, too.
+    raw(&fixture.server, b"");
+}
+
+#[test]
+fn connections_beyond_the_bound_wait_for_their_turn() {
+    let (fixture, _trail) = Fixture::with_trail(|config| config.max_connections = 1);
+    let mut first = TcpStream::connect(fixture.server.address).unwrap();
+    first.write_all(b"GET /health HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
+    first.read_exact(&mut [0; 12]).unwrap();
+    let mut second = TcpStream::connect(fixture.server.address).unwrap();
+    second.write_all(b"GET /health HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").unwrap();
+    second.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
+    assert!(second.read(&mut [0]).is_err(), "the second was served beside the first");
+    drop(first);
+    second.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    let mut answer = String::new();
+    second.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+}
+
+#[test]
+fn every_answer_tells_browsers_what_they_must_not_do() {
+    let (fixture, _trail) = Fixture::with_trail(|_| {});
+    let refused = fixture.server.send("GET", "/audit/logs", &[]);
+    for answer in [fixture.get("/audit/logs"), refused, fixture.get("/nothing")] {
+        assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
+        assert_eq!(answer.header("x-frame-options"), Some("DENY"));
+        assert_eq!(answer.header("cache-control"), Some("no-store"));
+        assert!(answer.header("content-security-policy").unwrap().contains("'none'"));
+    }
+}

@@ -1,0 +1,14 @@
+//! The server, started in this process on a free port over a real SQLite file and, where Redis is
+//! concerned, a real `redis-server`.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
+
+mod auth;
+mod combined;
+mod cursors;
+mod document;
+mod failures;
+mod filters;
+mod limits;
+mod pages;
+mod redis;
+mod support;

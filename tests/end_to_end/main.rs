@@ -1,0 +1,30 @@
+//! Everything that the project promises, tried against real files, servers and processes.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot go on says so by a panic"
+)]
+
+mod beside_fmt;
+mod context;
+mod dashboards;
+mod delivery;
+mod demo;
+mod details;
+mod filter;
+mod golden;
+mod imported;
+mod installed;
+mod members;
+mod nested;
+mod own_members;
+mod policies;
+mod processes;
+mod properties;
+mod quickstart;
+mod redis;
+mod rotation;
+mod spans;
+mod survival;
+mod truncation;
+mod values;

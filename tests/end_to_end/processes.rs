@@ -1,0 +1,125 @@
+//! Several processes, restarts and crashes.
+
+use std::{
+    io::{BufRead, BufReader},
+    path::Path,
+    process::{Child, ChildStdin, Command, Stdio},
+};
+
+use tests::trail_files::{database_lines, lines, of_type, parse, verify_with_python};
+
+struct Writer {
+    child: Child,
+    stdin: Option<ChildStdin>,
+    stream: String,
+}
+
+impl Writer {
+    fn start(dir: &Path, service: &str, events: u64) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_writer"))
+            .args([dir.to_str().unwrap(), service, &events.to_string()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut said = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut said).unwrap();
+        let stream = said.trim().strip_prefix("ready ").expect("the writer is ready").to_owned();
+        let stdin = child.stdin.take();
+        Self { child, stdin, stream }
+    }
+
+    fn end(mut self) {
+        drop(self.stdin.take());
+        assert!(self.child.wait().unwrap().success());
+    }
+
+    fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+#[test]
+fn two_live_processes_of_one_service_write_two_streams_and_damage_no_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = Writer::start(dir.path(), "payments", 3000);
+    let second = Writer::start(dir.path(), "payments", 3000);
+    assert_ne!(first.stream, second.stream);
+    let streams = [first.stream.clone(), second.stream.clone()];
+    first.end();
+    second.end();
+
+    let files = ["audit.log", "audit#2.log"].map(|name| dir.path().join(name));
+    for (file, stream) in files.iter().zip(&streams) {
+        let records = parse(&lines(file));
+        assert!(records.iter().all(|record| record["stream"] == stream.as_str()));
+        assert_eq!(of_type(&records, "data.read").len(), 3000);
+        verify_with_python(std::slice::from_ref(file)).unwrap();
+    }
+    let all = parse(&database_lines(dir.path().join("audit.db")));
+    for stream in &streams {
+        let count = all.iter().filter(|r| r["stream"] == stream.as_str()).count();
+        assert_eq!(count, 3002, "with startup and shutdown");
+    }
+}
+
+#[test]
+fn a_restarted_service_goes_on_with_its_stream() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = Writer::start(dir.path(), "payments", 10);
+    let stream = first.stream.clone();
+    first.end();
+    let second = Writer::start(dir.path(), "payments", 10);
+    assert_eq!(second.stream, stream);
+    second.end();
+    let records = parse(&lines(dir.path().join("audit.log")));
+    let numbers: Vec<_> = records.iter().map(|record| record["seq"].as_u64().unwrap()).collect();
+    assert_eq!(numbers, (1..=24).collect::<Vec<_>>());
+    verify_with_python(&[dir.path().join("audit.log")]).unwrap();
+}
+
+#[test]
+fn a_killed_process_frees_its_stream_and_the_chain_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = Writer::start(dir.path(), "payments", 500);
+    let stream = first.stream.clone();
+    first.kill();
+    let second = Writer::start(dir.path(), "payments", 10);
+    assert_eq!(second.stream, stream);
+    second.end();
+    let records = parse(&lines(dir.path().join("audit.log")));
+    assert_eq!(of_type(&records, "system.startup").len(), 2);
+    assert_eq!(of_type(&records, "data.read").len(), 510);
+    verify_with_python(&[dir.path().join("audit.log")]).unwrap();
+    let database = database_lines(dir.path().join("audit.db"));
+    assert_eq!(database, lines(dir.path().join("audit.log")));
+}
+
+#[test]
+fn a_sink_that_a_crash_left_behind_is_caught_up_from_the_other() {
+    let dir = tempfile::tempdir().unwrap();
+    Writer::start(dir.path(), "payments", 2500).end();
+    let log = dir.path().join("audit.log");
+    let whole = lines(&log);
+    // The file loses its tail, torn inside a line, as a power cut may leave it.
+    let kept: String = whole[..700].iter().map(|line| format!("{line}\n")).collect();
+    std::fs::write(&log, format!("{kept}{}", &whole[700][..50])).unwrap();
+
+    Writer::start(dir.path(), "payments", 1).end();
+    let now = lines(&log);
+    assert_eq!(now[..whole.len()], whole);
+    assert_eq!(now, database_lines(dir.path().join("audit.db")));
+    verify_with_python(&[log]).unwrap();
+}
+
+#[test]
+fn another_service_in_the_same_directory_has_a_stream_of_its_own() {
+    let dir = tempfile::tempdir().unwrap();
+    Writer::start(dir.path(), "payments", 5).end();
+    let other = Writer::start(dir.path(), "ledger", 5);
+    assert!(other.stream.starts_with("ledger@"));
+    other.end();
+    assert_eq!(lines(dir.path().join("audit.log")).len(), 7);
+    assert_eq!(lines(dir.path().join("audit#2.log")).len(), 7);
+}
