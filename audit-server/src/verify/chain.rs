@@ -2,7 +2,10 @@
 
 use audit_layer::record::{Hash, Head, StreamName};
 
-use super::{Cause, Receipt, ReceiptResult, line::Line};
+use super::{
+    Cause, Receipt, ReceiptResult,
+    line::{Digits, Line, hash_of},
+};
 
 /// What is known of one stream at one path.
 #[derive(Debug)]
@@ -12,15 +15,15 @@ pub(super) struct Chain<'r> {
     pub(super) first: u64,
     /// The hash that the first record states of its predecessor.
     pub(super) before: Option<Hash>,
-    /// The last record that is sound.
-    pub(super) last: Head,
+    /// The position of the last record that is sound.
+    pub(super) last: u64,
     /// How many records are sound.
     pub(super) records: u64,
     /// How many there are from the first break on.
     pub(super) unfollowed: u64,
     pub(super) broken: bool,
-    /// The 64 digits of `last.hash`, as the next record has to state them.
-    digits: [u8; 64],
+    /// The hash of the last record that is sound, as the next one has to state it.
+    digits: Digits,
     /// The receipts for this stream by position, with what became of each.
     receipts: Vec<(&'r Receipt, Option<ReceiptResult>)>,
     /// How many of them have been passed.
@@ -36,7 +39,7 @@ impl<'r> Chain<'r> {
             name,
             first: 0,
             before: None,
-            last: Head::START,
+            last: 0,
             records: 0,
             unfollowed: 0,
             broken: false,
@@ -52,16 +55,16 @@ impl<'r> Chain<'r> {
         let prev_hash = line.members.prev_hash.as_bytes();
         if self.records == 0 {
             self.start(line)?;
-        } else if seq == self.last.seq {
+        } else if seq == self.last {
             return Err(Cause::Repeated);
-        } else if seq < self.last.seq {
-            return Err(Cause::Backwards(self.last.seq));
-        } else if seq - self.last.seq > 1 {
-            return Err(Cause::Missing(self.last.seq + 1, seq - 1));
+        } else if seq < self.last {
+            return Err(Cause::Backwards(self.last));
+        } else if seq - self.last > 1 {
+            return Err(Cause::Missing(self.last + 1, seq - 1));
         } else if prev_hash != self.digits {
             return Err(Cause::Unlinked);
         }
-        self.last = Head { seq, hash: line.stated };
+        self.last = seq;
         self.digits = line.digits;
         self.records += 1;
         self.hold_against_receipts();
@@ -81,14 +84,19 @@ impl<'r> Chain<'r> {
         Ok(())
     }
 
+    /// The last record that is sound.
+    pub(super) fn head(&self) -> Head {
+        Head { seq: self.last, hash: hash_of(&self.digits).unwrap_or(Hash::ZERO) }
+    }
+
     fn hold_against_receipts(&mut self) {
         while let Some((receipt, result)) = self.receipts.get_mut(self.passed) {
-            if receipt.seq > self.last.seq {
+            if receipt.seq > self.last {
                 break;
             }
-            *result = Some(if receipt.seq < self.last.seq {
+            *result = Some(if receipt.seq < self.last {
                 ReceiptResult::NotCovered { first: self.first }
-            } else if receipt.hash == self.last.hash {
+            } else if hash_of(&self.digits) == Some(receipt.hash) {
                 ReceiptResult::Confirmed
             } else {
                 ReceiptResult::Differs
@@ -106,7 +114,7 @@ impl<'r> Chain<'r> {
         let unreached = if self.broken || !whole {
             ReceiptResult::NotReached
         } else {
-            ReceiptResult::CutOff { last: self.last.seq }
+            ReceiptResult::CutOff { last: self.last }
         };
         self.receipts.iter().map(move |(receipt, result)| (*receipt, result.unwrap_or(unreached)))
     }

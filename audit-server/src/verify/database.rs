@@ -16,7 +16,7 @@ use std::{
 };
 
 use audit_layer::record::{Hash, split_hash};
-use rusqlite::{Connection, ErrorCode, OpenFlags, config::DbConfig};
+use rusqlite::{Connection, ErrorCode, OpenFlags, config::DbConfig, limits::Limit};
 
 use super::{
     Cause, MAX_LINE_BYTES, PathKind, PathReport, Place, Receipt, Unreadable,
@@ -47,6 +47,9 @@ const TRIGGERS: [&str; 6] = [
     "financial_audit_logs_keep_delete",
 ];
 
+/// The longest row that is read, all columns together.
+const MAX_ROW_BYTES: i32 = 4 << 20;
+
 /// Why a walk ended early.
 enum Halt {
     Unreadable(Unreadable),
@@ -62,7 +65,9 @@ impl From<Unreadable> for Halt {
 impl From<rusqlite::Error> for Halt {
     fn from(error: rusqlite::Error) -> Self {
         match error.sqlite_error_code() {
-            Some(ErrorCode::DatabaseCorrupt) => Self::Damaged(error.to_string()),
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::TooBig) => {
+                Self::Damaged(error.to_string())
+            }
             _ => Self::Unreadable(Unreadable::Database(error.to_string())),
         }
     }
@@ -179,8 +184,7 @@ impl Database {
     fn walk(&self, trail: &mut Trail<'_>) -> Result<(), Halt> {
         self.notice_missing_triggers(trail)?;
         let mut logs = self.connection.prepare(&format!(
-            "SELECT arrival, stream, seq, id, timestamp, event_type, \
-                    CASE WHEN octet_length(record) <= {MAX_LINE_BYTES} THEN record END \
+            "SELECT arrival, stream, seq, id, timestamp, event_type, record \
              FROM audit_logs NOT INDEXED WHERE arrival >= ?1 ORDER BY arrival LIMIT {CHUNK}"
         ))?;
         let mut security = self.connection.prepare(&format!(
@@ -207,14 +211,21 @@ impl Database {
                 security.pass_before(Some(arrival), trail)?;
                 financial.pass_before(Some(arrival), trail)?;
                 let place = || Place::Row { arrival };
-                let stream = text(row, 1).and_then(|bytes| std::str::from_utf8(bytes).ok());
+                let stream =
+                    || text(row, 1).map(|bytes| String::from_utf8_lossy(bytes).into_owned());
                 match text(row, 6) {
+                    Some(record) if record.len() > MAX_LINE_BYTES => {
+                        trail.break_at(stream().as_deref(), None, Some(place()), Cause::TooLong);
+                    }
                     Some(record) => trail.take(record, place, stream, |members| {
                         let (security, financial) =
                             (security.row_of(arrival), financial.row_of(arrival));
                         comparison.difference(members, row, security, financial)
                     })?,
-                    None => trail.break_at(stream, None, Some(place()), Cause::TooLong),
+                    None => {
+                        let cause = Cause::NotARecord("the column record is not text".to_owned());
+                        trail.break_at(stream().as_deref(), None, Some(place()), cause);
+                    }
                 }
                 security.pass(arrival)?;
                 financial.pass(arrival)?;
@@ -253,8 +264,8 @@ impl Database {
             if let Ok(at) = without.binary_search_by(|name| name.as_str().cmp(stream)) {
                 without.remove(at);
             }
-            let last = trail.chain(stream).map_or(Default::default(), |chain| chain.last.seq);
-            let hash = trail.chain(stream).map(|chain| chain.last.hash.to_string());
+            let last = trail.chain(stream).map_or(Default::default(), |chain| chain.last);
+            let hash = trail.chain(stream).map(|chain| chain.head().hash.to_string());
             let cause = if seq > last {
                 Cause::CursorAhead(seq)
             } else if seq < last {
@@ -291,6 +302,7 @@ fn connect(path: &std::ffi::OsStr, flags: OpenFlags) -> rusqlite::Result<Connect
     connection.busy_timeout(PATIENCE)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, MAX_ROW_BYTES)?;
     connection.pragma_update(None, "query_only", true)?;
     connection.pragma_update(None, "cell_size_check", true)?;
     // The file is touched only now.

@@ -25,7 +25,8 @@ use super::{
     trail::Trail,
 };
 
-const BUFFER_BYTES: usize = 1 << 20;
+/// What stays in the cache between the kernel's copy and ours.
+const BUFFER_BYTES: usize = 1 << 17;
 
 /// One of the files that a path stands for.
 struct Part {
@@ -160,10 +161,10 @@ fn read(part: Part, trail: &mut Trail<'_>) -> Result<(), Unreadable> {
             trail.break_at(None, None, Some(place()), Cause::TooLong);
             reader.skip_until(b'\n').map_err(|error| unreadable(&path, &error))?;
         } else if ended {
-            trail.take(&bytes, place, None, |_| None)?;
+            trail.take(&bytes, place, || None, |_| None)?;
         } else if split_hash(&bytes).is_some() {
             trail.notice(format!("{}: the last record has no line feed yet", place()));
-            trail.take(&bytes, place, None, |_| None)?;
+            trail.take(&bytes, place, || None, |_| None)?;
         } else if live && is_beginning(&bytes) {
             trail.notice(format!(
                 "{}: a torn tail of {} bytes; its writer was killed or is writing",
@@ -171,7 +172,7 @@ fn read(part: Part, trail: &mut Trail<'_>) -> Result<(), Unreadable> {
                 bytes.len()
             ));
         } else {
-            trail.take(&bytes, place, None, |_| None)?;
+            trail.take(&bytes, place, || None, |_| None)?;
         }
     }
 }

@@ -5,43 +5,44 @@
 //! `serde_json`, which refuses a second member of any name that we know. Either way a forger can't
 //! hide a second `seq` behind the first.
 
-use std::borrow::Cow;
-
-use audit_layer::record::{Hash, Member, Record, VERSION, split_hash};
+use audit_layer::record::{HASH_SUFFIX_LEN, Hash, Member, Record, VERSION, split_hash};
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
 use super::scan::{RawStr, Scanner};
+
+/// The lower-case hex digits of a hash.
+pub(super) type Digits = [u8; 64];
 
 /// A record, and whether its bytes have the hash that it states.
 #[derive(Debug)]
 pub(super) struct Line<'a> {
     pub(super) intact: bool,
-    pub(super) stated: Hash,
-    /// The 64 digits of `stated`.
-    pub(super) digits: [u8; 64],
+    /// Of the hash that the bytes have. Two hashes are compared by their digits, so that none has
+    /// to be decoded.
+    pub(super) digits: Digits,
     pub(super) members: Members<'a>,
 }
 
-/// The members that a verifier compares.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
+/// The members that a verifier compares, as they stand in the line.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Members<'a> {
     pub(super) v: u64,
-    pub(super) stream: Cow<'a, str>,
     pub(super) seq: u64,
-    pub(super) prev_hash: Cow<'a, str>,
-    pub(super) id: Cow<'a, str>,
-    pub(super) timestamp: Cow<'a, str>,
-    pub(super) category: Cow<'a, str>,
-    pub(super) event_type: Cow<'a, str>,
-    pub(super) severity: Cow<'a, str>,
-    pub(super) status: Option<Cow<'a, str>>,
-    pub(super) user_id: Option<Cow<'a, str>>,
-    pub(super) username: Option<Cow<'a, str>>,
-    pub(super) ip_address: Option<Cow<'a, str>>,
-    pub(super) resource: Option<Cow<'a, str>>,
-    pub(super) correlation_id: Option<Cow<'a, str>>,
-    /// The JSON as it stands.
+    pub(super) stream: &'a str,
+    pub(super) prev_hash: &'a str,
+    pub(super) id: RawStr<'a>,
+    pub(super) timestamp: RawStr<'a>,
+    pub(super) category: RawStr<'a>,
+    pub(super) event_type: RawStr<'a>,
+    pub(super) severity: RawStr<'a>,
+    pub(super) status: Option<RawStr<'a>>,
+    pub(super) user_id: Option<RawStr<'a>>,
+    pub(super) username: Option<RawStr<'a>>,
+    pub(super) ip_address: Option<RawStr<'a>>,
+    pub(super) resource: Option<RawStr<'a>>,
+    pub(super) correlation_id: Option<RawStr<'a>>,
     pub(super) details: Option<&'a str>,
 }
 
@@ -61,20 +62,21 @@ impl<'a> Line<'a> {
         let Ok(text) = std::str::from_utf8(bytes) else {
             return malformed("it is not UTF-8");
         };
-        let Some((open, stated)) = split_hash(bytes) else {
+        let Some((open, stated)) = split(text) else {
             return match later_version(text) {
                 Some(v) => Err(NotARecord::Newer(v)),
                 None => malformed("it does not end in a hash"),
             };
         };
-        let computed: [u8; 32] =
-            Sha256::new().chain_update(open).chain_update(b"}").finalize().into();
-        let intact = computed == *stated.as_bytes();
-        let mut digits = [0; 64];
-        // 32 bytes always fill 64 digits.
-        let _ = hex::encode_to_slice(computed, &mut digits);
-        let members = match text.get(..open.len()).and_then(scan) {
-            Some(members) => members,
+        let digits =
+            hex_digits(Sha256::new().chain_update(open).chain_update(b"}").finalize().into());
+        let intact = digits == stated.as_bytes();
+        if !intact && split_hash(bytes).is_none() {
+            return malformed("it ends in a hash that is not 64 lower-case hex digits");
+        }
+        let mut members = Members::default();
+        let members = match scan(open, &mut members) {
+            Some(()) => members,
             None => match parse(text) {
                 Ok(members) => members,
                 // Only what is intact is believed to be of a later version.
@@ -93,19 +95,38 @@ impl<'a> Line<'a> {
         if members.seq == 0 {
             return malformed("its seq is 0, and streams begin at 1");
         }
-        Ok(Self { intact, stated, digits, members })
+        Ok(Self { intact, digits, members })
     }
 }
 
-impl<'a> RawStr<'a> {
-    /// Resolves the escapes.
-    pub(super) fn resolve(self) -> Option<Cow<'a, str>> {
-        if self.escaped {
-            serde_json::from_str(&format!("\"{}\"", self.raw)).ok().map(Cow::Owned)
-        } else {
-            Some(Cow::Borrowed(self.raw))
+/// Splits a line as [`split_hash`] does, without looking at the digits: they are compared anyway.
+fn split(line: &str) -> Option<(&str, &str)> {
+    let (open, suffix) = line.split_at_checked(line.len().checked_sub(HASH_SUFFIX_LEN)?)?;
+    Some((open, suffix.strip_prefix(",\"hash\":\"")?.strip_suffix("\"}")?))
+}
+
+fn hex_digits(hash: [u8; 32]) -> Digits {
+    const PAIRS: [[u8; 2]; 256] = {
+        let hex = b"0123456789abcdef";
+        let mut pairs = [[0; 2]; 256];
+        let mut byte = 0;
+        while byte < 256 {
+            pairs[byte] = [hex[byte >> 4], hex[byte & 15]];
+            byte += 1;
         }
+        pairs
+    };
+    let mut digits = [0; 64];
+    for (pair, byte) in digits.as_chunks_mut::<2>().0.iter_mut().zip(hash) {
+        // A byte is always less than 256.
+        *pair = PAIRS[usize::from(byte)];
     }
+    digits
+}
+
+/// The hash that these digits are of.
+pub(super) fn hash_of(digits: &Digits) -> Option<Hash> {
+    std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
 /// The members that every record has, beside its hash.
@@ -133,41 +154,40 @@ const fn bits(members: &[Member]) -> u32 {
     bits
 }
 
+/// The names of [`Member::ALL`].
+static NAMES: [&str; Member::COUNT] = {
+    let mut names = [""; Member::COUNT];
+    let mut at = 0;
+    while at < Member::COUNT {
+        names[at] = Member::ALL[at].name();
+        at += 1;
+    }
+    names
+};
+
 /// Reads a canonical object that lacks its closing brace. `None` when it is not canonical, or has
-/// something that the layer rarely writes.
-fn scan(open: &str) -> Option<Members<'_>> {
+/// something that the layer rarely writes, or never, such as a member of an unknown name.
+fn scan<'a>(open: &'a str, members: &mut Members<'a>) -> Option<()> {
     let mut scanner = Scanner::new(open);
-    let mut members = Members::default();
-    let mut known = Member::ALL.iter().copied();
-    let mut candidate = known.next();
-    let mut previous = "";
     let mut seen = 0;
+    // Names are looked for behind the last one only: none can be there twice.
+    let mut known = Member::ALL.iter().zip(&NAMES);
     scanner.eat(b'{')?;
     loop {
         let name = scanner.string()?;
-        if name.escaped || name.raw <= previous || name.raw == "hash" {
-            return None;
-        }
-        previous = name.raw;
+        let (member, _) = known.find(|(_, known)| **known == name.raw)?;
         scanner.eat(b':')?;
-        while candidate.is_some_and(|member| member.name() < name.raw) {
-            candidate = known.next();
-        }
-        match candidate.filter(|member| member.name() == name.raw) {
-            Some(member) => {
-                seen |= bits(&[member]);
-                read_member(member, &mut scanner, &mut members)?;
-            }
-            None => drop(scanner.raw_value()?),
-        }
+        seen |= bits(&[*member]);
+        read_member(*member, &mut scanner, members)?;
         if scanner.is_at_end() {
             break;
         }
         scanner.eat(b',')?;
     }
-    (seen & REQUIRED == REQUIRED).then_some(members)
+    (seen & REQUIRED == REQUIRED).then_some(())
 }
 
+#[inline]
 fn read_member<'a>(
     member: Member,
     scanner: &mut Scanner<'a>,
@@ -183,19 +203,19 @@ fn read_member<'a>(
         _ => {
             let text = scanner.string()?;
             match member {
-                Member::Stream => members.stream = text.resolve()?,
-                Member::PrevHash => members.prev_hash = text.resolve()?,
-                Member::Id => members.id = text.resolve()?,
-                Member::Timestamp => members.timestamp = text.resolve()?,
-                Member::Category => members.category = text.resolve()?,
-                Member::EventType => members.event_type = text.resolve()?,
-                Member::Severity => members.severity = text.resolve()?,
-                Member::Status => members.status = Some(text.resolve()?),
-                Member::UserId => members.user_id = Some(text.resolve()?),
-                Member::Username => members.username = Some(text.resolve()?),
-                Member::IpAddress => members.ip_address = Some(text.resolve()?),
-                Member::Resource => members.resource = Some(text.resolve()?),
-                Member::CorrelationId => members.correlation_id = Some(text.resolve()?),
+                Member::Stream => members.stream = text.raw,
+                Member::PrevHash => members.prev_hash = text.raw,
+                Member::Id => members.id = text,
+                Member::Timestamp => members.timestamp = text,
+                Member::Category => members.category = text,
+                Member::EventType => members.event_type = text,
+                Member::Severity => members.severity = text,
+                Member::Status => members.status = Some(text),
+                Member::UserId => members.user_id = Some(text),
+                Member::Username => members.username = Some(text),
+                Member::IpAddress => members.ip_address = Some(text),
+                Member::Resource => members.resource = Some(text),
+                Member::CorrelationId => members.correlation_id = Some(text),
                 _ => {}
             }
         }
@@ -206,31 +226,73 @@ fn read_member<'a>(
 /// Reads any line. The sentence for people carries nothing from the line, which may be personal or
 /// hold control characters.
 fn parse(text: &str) -> Result<Members<'_>, &'static str> {
-    let record = Record::parse(text).map_err(|error| {
+    let why = |error: serde_json::Error| {
         if error.is_data() {
             "a member that every record has is missing, is there twice, or is of the wrong kind"
         } else {
             "it is not JSON"
         }
-    })?;
+    };
+    let record = Record::parse(text).map_err(why)?;
+    let raw: RawMembers<'_> = serde_json::from_str(text).map_err(why)?;
     Ok(Members {
         v: record.v,
-        stream: record.stream,
         seq: record.seq,
-        prev_hash: record.prev_hash,
-        id: record.id,
-        timestamp: record.timestamp,
-        category: record.category,
-        event_type: record.event_type,
-        severity: record.severity,
-        status: record.status,
-        user_id: record.user_id,
-        username: record.username,
-        ip_address: record.ip_address,
-        resource: record.resource,
-        correlation_id: record.correlation_id,
-        details: record.details.map(serde_json::value::RawValue::get),
+        stream: inside(raw.stream).raw,
+        prev_hash: inside(raw.prev_hash).raw,
+        id: inside(raw.id),
+        timestamp: inside(raw.timestamp),
+        category: inside(raw.category),
+        event_type: inside(raw.event_type),
+        severity: inside(raw.severity),
+        status: raw.status.map(inside),
+        user_id: raw.user_id.map(inside),
+        username: raw.username.map(inside),
+        ip_address: raw.ip_address.map(inside),
+        resource: raw.resource.map(inside),
+        correlation_id: raw.correlation_id.map(inside),
+        details: raw.details.map(RawValue::get),
     })
+}
+
+/// What [`Record`] found to be strings, as they stand.
+#[derive(Deserialize)]
+struct RawMembers<'a> {
+    #[serde(borrow)]
+    stream: &'a RawValue,
+    #[serde(borrow)]
+    prev_hash: &'a RawValue,
+    #[serde(borrow)]
+    id: &'a RawValue,
+    #[serde(borrow)]
+    timestamp: &'a RawValue,
+    #[serde(borrow)]
+    category: &'a RawValue,
+    #[serde(borrow)]
+    event_type: &'a RawValue,
+    #[serde(borrow)]
+    severity: &'a RawValue,
+    #[serde(borrow, default)]
+    status: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    user_id: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    username: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    ip_address: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    resource: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    correlation_id: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    details: Option<&'a RawValue>,
+}
+
+/// What stands between the quotes of a value that is known to be a string.
+fn inside(string: &RawValue) -> RawStr<'_> {
+    let raw = string.get().trim_matches(|c: char| c.is_ascii_whitespace());
+    let raw = raw.strip_prefix('"').and_then(|raw| raw.strip_suffix('"')).unwrap_or_default();
+    RawStr { raw, escaped: raw.contains('\\') }
 }
 
 fn later_version(text: &str) -> Option<u64> {
@@ -242,11 +304,17 @@ fn later_version(text: &str) -> Option<u64> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "in tests")]
 mod tests {
     use audit_layer::record::{Draft, Value};
     use proptest::prelude::*;
 
     use super::*;
+
+    fn scanned(open: &str) -> Option<Members<'_>> {
+        let mut members = Members::default();
+        scan(open, &mut members).map(|()| members)
+    }
 
     fn seal(object: &str) -> String {
         let open = object.strip_suffix('}').unwrap();
@@ -264,9 +332,9 @@ mod tests {
     #[test]
     fn a_canonical_line_is_read_without_the_general_parser() {
         let line = seal(&canonical("\"resource\":\"a\\\"b\","));
-        let members = scan(line.split(",\"hash\"").next().unwrap()).unwrap();
-        assert_eq!((members.seq, &*members.stream), (7, "s@h~abcdef"));
-        assert_eq!(members.resource.as_deref(), Some("a\"b"));
+        let members = scanned(line.split(",\"hash\"").next().unwrap()).unwrap();
+        assert_eq!((members.seq, members.stream), (7, "s@h~abcdef"));
+        assert!(members.resource.unwrap().is(b"a\"b"));
         assert!(Line::read(line.as_bytes()).unwrap().intact);
     }
 
@@ -342,7 +410,7 @@ mod tests {
         #[test]
         fn the_layers_own_lines_are_scanned_as_the_general_parser_reads_them(line in any_line()) {
             let (open, _) = split_hash(line.as_bytes()).unwrap();
-            let scanned = scan(&line[..open.len()]);
+            let scanned = scanned(&line[..open.len()]);
             prop_assert_eq!(scanned, Some(parse(&line).unwrap()));
         }
 
@@ -360,7 +428,7 @@ mod tests {
                 while !object.is_char_boundary(to) { to += 1; }
                 object.replace_range(from..to, &text);
             }
-            if let Some(members) = scan(&object) {
+            if let Some(members) = scanned(&object) {
                 let line = seal(&format!("{object}}}"));
                 prop_assert_eq!(parse(&line).ok(), Some(members), "{}", line);
             }

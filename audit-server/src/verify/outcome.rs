@@ -148,7 +148,7 @@ impl StreamReport {
             records: chain.records,
             first: chain.first,
             before: chain.before,
-            last: chain.last,
+            last: chain.head(),
             broken: chain.broken,
         }
     }

@@ -46,6 +46,7 @@ impl fmt::Display for Receipt {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "in tests")]
 mod tests {
     use super::*;
 

@@ -9,7 +9,12 @@ use rusqlite::{
 };
 use serde_json::value::RawValue;
 
-use super::{Cause, Place, line::Members, scan::Scanner, trail::Trail};
+use super::{
+    Cause, Place,
+    line::Members,
+    scan::{RawStr, Scanner},
+    trail::Trail,
+};
 
 pub(super) const SECURITY: &str = "security_events";
 pub(super) const FINANCIAL: &str = "financial_audit_logs";
@@ -21,17 +26,22 @@ const DETAILS: [&str; 6] = ["amount", "currency", "symbol", "side", "quantity", 
 pub(super) struct SideRows<'s> {
     table: &'static str,
     rows: Rows<'s>,
+    /// Of the row that the walk is at.
+    arrival: Option<i64>,
 }
 
 impl<'s> SideRows<'s> {
     /// Begins before the first row.
-    pub(super) fn new(table: &'static str, mut rows: Rows<'s>) -> rusqlite::Result<Self> {
-        rows.advance()?;
-        Ok(Self { table, rows })
+    pub(super) fn new(table: &'static str, rows: Rows<'s>) -> rusqlite::Result<Self> {
+        let mut side = Self { table, rows, arrival: None };
+        side.advance()?;
+        Ok(side)
     }
 
-    fn arrival(&self) -> Option<i64> {
-        integer(self.rows.get()?, 0)
+    fn advance(&mut self) -> rusqlite::Result<()> {
+        self.rows.advance()?;
+        self.arrival = self.rows.get().and_then(|row| integer(row, 0));
+        Ok(())
     }
 
     /// Passes the rows before `arrival`, all of them when it is `None`: no record was there to
@@ -41,23 +51,22 @@ impl<'s> SideRows<'s> {
         arrival: Option<i64>,
         trail: &mut Trail<'_>,
     ) -> rusqlite::Result<()> {
-        while let Some(own) = self.arrival().filter(|own| arrival.is_none_or(|limit| *own < limit))
-        {
+        while let Some(own) = self.arrival.filter(|own| arrival.is_none_or(|limit| *own < limit)) {
             let place = Place::Row { arrival: own };
             trail.break_at(None, None, Some(place), Cause::RowUnexpected(self.table));
-            self.rows.advance()?;
+            self.advance()?;
         }
         Ok(())
     }
 
     /// The row of the record that arrived as `arrival`.
     pub(super) fn row_of(&self, arrival: i64) -> Option<&Row<'s>> {
-        self.rows.get().filter(|row| integer(row, 0) == Some(arrival))
+        self.rows.get().filter(|_| self.arrival == Some(arrival))
     }
 
     /// Passes the row of the record that arrived as `arrival`.
     pub(super) fn pass(&mut self, arrival: i64) -> rusqlite::Result<()> {
-        if self.row_of(arrival).is_some() { self.rows.advance() } else { Ok(()) }
+        if self.arrival == Some(arrival) { self.advance() } else { Ok(()) }
     }
 }
 
@@ -92,72 +101,81 @@ impl Comparison {
     ) -> Option<Cause> {
         const LOGS: &str = "audit_logs";
         let differs = |equal: bool, column| (!equal).then_some(Cause::Column(LOGS, column));
+        let time = integer(log, 4);
         let seq = integer(log, 2).and_then(|seq| u64::try_from(seq).ok());
-        differs(holds(log, 1, Some(&members.stream)), "stream")
+        differs(text(log, 1) == Some(members.stream.as_bytes()), "stream")
             .or_else(|| differs(seq == Some(members.seq), "seq"))
-            .or_else(|| differs(holds(log, 3, Some(&members.id)), "id"))
-            .or_else(|| differs(self.is_time(log, 4, members), "timestamp"))
-            .or_else(|| differs(holds(log, 5, Some(&members.event_type)), "event_type"))
-            .or_else(|| self.security(members, security))
-            .or_else(|| self.financial(members, financial))
+            .or_else(|| differs(holds(log, 3, Some(members.id)), "id"))
+            .or_else(|| differs(self.is_time(time, members), "timestamp"))
+            .or_else(|| differs(holds(log, 5, Some(members.event_type)), "event_type"))
+            .or_else(|| compare_security(members, time, security))
+            .or_else(|| compare_financial(members, time, financial))
     }
 
-    fn security(&mut self, members: &Members<'_>, row: Option<&Row<'_>>) -> Option<Cause> {
-        let belongs = matches!(&*members.category, "auth" | "security" | "admin")
-            || members.status.as_deref() == Some("denied");
-        let row = match presence(SECURITY, belongs, row) {
-            Ok(row) => row?,
-            Err(cause) => return Some(cause),
-        };
-        if !self.is_time(row, 1, members) {
-            return Some(Cause::Column(SECURITY, "timestamp"));
-        }
-        [
-            ("event_type", Some(&members.event_type)),
-            ("severity", Some(&members.severity)),
-            ("status", members.status.as_ref()),
-            ("user_id", members.user_id.as_ref()),
-            ("username", members.username.as_ref()),
-            ("ip_address", members.ip_address.as_ref()),
-            ("resource", members.resource.as_ref()),
-        ]
-        .iter()
-        .zip(2..)
-        .find(|((_, member), column)| !holds(row, *column, member.map(|m| &**m)))
-        .map(|((name, _), _)| Cause::Column(SECURITY, name))
-    }
-
-    fn financial(&mut self, members: &Members<'_>, row: Option<&Row<'_>>) -> Option<Cause> {
-        let belongs = matches!(&*members.category, "financial" | "trade" | "risk");
-        let row = match presence(FINANCIAL, belongs, row) {
-            Ok(row) => row?,
-            Err(cause) => return Some(cause),
-        };
-        if !self.is_time(row, 1, members) {
-            return Some(Cause::Column(FINANCIAL, "timestamp"));
-        }
-        let details = members.details.map(details).unwrap_or_default();
-        [
-            ("event_type", Some(&members.event_type)),
-            ("status", members.status.as_ref()),
-            ("user_id", members.user_id.as_ref()),
-            ("correlation_id", members.correlation_id.as_ref()),
-        ]
-        .into_iter()
-        .chain(DETAILS.into_iter().zip(details.iter().map(Option::as_ref)))
-        .zip(2..)
-        .find(|((_, member), column)| !holds(row, *column, member.map(|m| &**m)))
-        .map(|((name, _), _)| Cause::Column(FINANCIAL, name))
-    }
-
-    fn is_time(&mut self, row: &Row<'_>, column: usize, members: &Members<'_>) -> bool {
-        let Some(micros) = integer(row, column) else { return false };
+    fn is_time(&mut self, time: Option<i64>, members: &Members<'_>) -> bool {
+        let Some(micros) = time else { return false };
         self.timestamp.clear();
         push_timestamp(&mut self.timestamp, micros);
         // Writing is cheaper than reading; a timestamp in another form is still the same time.
-        self.timestamp == members.timestamp.as_bytes()
-            || parse_timestamp(&members.timestamp) == Some(micros)
+        members.timestamp.is(&self.timestamp)
+            || members.timestamp.resolve().and_then(|text| parse_timestamp(&text)) == Some(micros)
     }
+}
+
+fn compare_security(
+    members: &Members<'_>,
+    time: Option<i64>,
+    row: Option<&Row<'_>>,
+) -> Option<Cause> {
+    let belongs = [&b"auth"[..], b"security", b"admin"].iter().any(|c| members.category.is(c))
+        || members.status.is_some_and(|status| status.is(b"denied"));
+    let row = match presence(SECURITY, belongs, row) {
+        Ok(row) => row?,
+        Err(cause) => return Some(cause),
+    };
+    if integer(row, 1) != time {
+        return Some(Cause::Column(SECURITY, "timestamp"));
+    }
+    [
+        ("event_type", Some(members.event_type)),
+        ("severity", Some(members.severity)),
+        ("status", members.status),
+        ("user_id", members.user_id),
+        ("username", members.username),
+        ("ip_address", members.ip_address),
+        ("resource", members.resource),
+    ]
+    .iter()
+    .zip(2..)
+    .find(|((_, member), column)| !holds(row, *column, *member))
+    .map(|((name, _), _)| Cause::Column(SECURITY, name))
+}
+
+fn compare_financial(
+    members: &Members<'_>,
+    time: Option<i64>,
+    row: Option<&Row<'_>>,
+) -> Option<Cause> {
+    let belongs = [&b"financial"[..], b"trade", b"risk"].iter().any(|c| members.category.is(c));
+    let row = match presence(FINANCIAL, belongs, row) {
+        Ok(row) => row?,
+        Err(cause) => return Some(cause),
+    };
+    if integer(row, 1) != time {
+        return Some(Cause::Column(FINANCIAL, "timestamp"));
+    }
+    let details = members.details.map(details).unwrap_or_default();
+    [
+        ("event_type", Some(members.event_type)),
+        ("status", members.status),
+        ("user_id", members.user_id),
+        ("correlation_id", members.correlation_id),
+    ]
+    .into_iter()
+    .chain(DETAILS.into_iter().zip(details))
+    .zip(2..)
+    .find(|((_, member), column)| !holds(row, *column, *member))
+    .map(|((name, _), _)| Cause::Column(FINANCIAL, name))
 }
 
 fn presence<'r, 's>(
@@ -172,15 +190,15 @@ fn presence<'r, 's>(
     }
 }
 
-fn holds(row: &Row<'_>, column: usize, expected: Option<&str>) -> bool {
+fn holds(row: &Row<'_>, column: usize, expected: Option<RawStr<'_>>) -> bool {
     match row.get_ref(column) {
         Ok(ValueRef::Null) => expected.is_none(),
-        Ok(ValueRef::Text(value)) => expected.is_some_and(|text| text.as_bytes() == value),
+        Ok(ValueRef::Text(value)) => expected.is_some_and(|text| text.is(value)),
         _ => false,
     }
 }
 
-type DetailTexts<'a> = [Option<Cow<'a, str>>; DETAILS.len()];
+type DetailTexts<'a> = [Option<RawStr<'a>>; DETAILS.len()];
 
 /// A string's content, a number as it is written, else nothing, for each of [`DETAILS`].
 fn details(json: &str) -> DetailTexts<'_> {
@@ -197,13 +215,10 @@ fn scan_details(json: &str) -> Option<DetailTexts<'_>> {
             return None;
         }
         scanner.eat(b':')?;
+        let value = scanner.raw_value()?;
         let slot = DETAILS.iter().position(|wanted| *wanted == name.raw);
-        match slot.and_then(|slot| texts.get_mut(slot)) {
-            Some(text) if scanner.peek() == Some(b'"') => {
-                *text = Some(scanner.string()?.resolve()?)
-            }
-            Some(text) => *text = number(scanner.raw_value()?).map(Cow::Borrowed),
-            None => drop(scanner.raw_value()?),
+        if let Some(text) = slot.and_then(|slot| texts.get_mut(slot)) {
+            *text = content(value);
         }
         if scanner.eat(b'}').is_some() {
             return scanner.is_at_end().then_some(texts);
@@ -212,23 +227,25 @@ fn scan_details(json: &str) -> Option<DetailTexts<'_>> {
     }
 }
 
-fn number(json: &str) -> Option<&str> {
-    json.starts_with(|first: char| first == '-' || first.is_ascii_digit()).then_some(json)
-}
-
 fn parse_details(json: &str) -> DetailTexts<'_> {
     let members: std::collections::HashMap<Cow<'_, str>, &RawValue> =
         serde_json::from_str(json).unwrap_or_default();
-    DETAILS.map(|name| {
-        let raw = members.get(name)?.get();
-        match serde_json::from_str::<String>(raw) {
-            Ok(text) => Some(Cow::Owned(text)),
-            Err(_) => number(raw).map(Cow::Borrowed),
+    DETAILS.map(|name| content(members.get(name)?.get()))
+}
+
+fn content(value: &str) -> Option<RawStr<'_>> {
+    match value.as_bytes().first()? {
+        b'"' => {
+            let raw = value.strip_prefix('"')?.strip_suffix('"')?;
+            Some(RawStr { raw, escaped: raw.contains('\\') })
         }
-    })
+        b'-' | b'0'..=b'9' => Some(RawStr { raw: value, escaped: false }),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "in tests")]
 mod tests {
     use super::*;
 
@@ -238,7 +255,10 @@ mod tests {
         let expected = ["1.50", "E\"R", "", "", "7", "-1.5e+21"];
         let scanned = scan_details(json).unwrap();
         assert_eq!(scanned, parse_details(json));
-        assert_eq!(scanned.map(|text| text.unwrap_or_default().into_owned()), expected);
+        assert_eq!(
+            scanned.map(|text| text.unwrap_or_default().resolve().unwrap().into_owned()),
+            expected
+        );
     }
 
     #[test]

@@ -43,20 +43,20 @@ impl<'r> Trail<'r> {
 
     /// Takes one line or `record` column.
     ///
-    /// `stream` is the stream that something beside the record names. `beside` is asked, for a
-    /// record that has its hash, whether what stands beside it agrees.
+    /// `stream` is asked for the stream that something beside the record names; `beside`, for a
+    /// record that has its hash, for what stands beside it and differs.
     pub(super) fn take(
         &mut self,
         bytes: &[u8],
         place: impl Fn() -> Place,
-        stream: Option<&str>,
+        stream: impl Fn() -> Option<String>,
         beside: impl FnOnce(&Members<'_>) -> Option<Cause>,
     ) -> Result<(), Unreadable> {
         let line = match Line::read(bytes) {
             Ok(line) => line,
             Err(NotARecord::Newer(v)) => return Err(Unreadable::NewerRecord(v)),
             Err(NotARecord::Malformed(why)) => {
-                self.break_at(stream, None, Some(place()), Cause::NotARecord(why));
+                self.break_at(stream().as_deref(), None, Some(place()), Cause::NotARecord(why));
                 return Ok(());
             }
         };
@@ -64,15 +64,17 @@ impl<'r> Trail<'r> {
         let members = &line.members;
         if !line.intact {
             // Any byte may be the changed one, so that the stream is believed only if it is known.
-            let stream = self.position(&members.stream).map_or(stream, |_| Some(&members.stream));
+            let beside = stream();
+            let stream =
+                self.position(members.stream).map_or(beside.as_deref(), |_| Some(members.stream));
             self.break_at(stream, Some(members.seq), Some(place()), Cause::Changed);
             return Ok(());
         }
-        let at = match self.position(&members.stream) {
+        let at = match self.position(members.stream) {
             Some(at) => at,
             None => match members.stream.parse() {
                 Ok(name) if self.chains.len() < MAX_STREAMS => {
-                    self.by_name.insert((*members.stream).into(), self.chains.len());
+                    self.by_name.insert(members.stream.into(), self.chains.len());
                     self.chains.push(Chain::new(name, self.receipts));
                     self.chains.len() - 1
                 }
@@ -95,7 +97,7 @@ impl<'r> Trail<'r> {
             None => chain.follow(&line),
         };
         if let Err(cause) = result {
-            self.break_at(Some(&members.stream), Some(members.seq), Some(place()), cause);
+            self.break_at(Some(members.stream), Some(members.seq), Some(place()), cause);
         }
         Ok(())
     }

@@ -13,11 +13,11 @@ use rusqlite::{Connection, params};
 use serde_json::Value as Json;
 use uuid::Uuid;
 
-pub const STREAM: &str = "payments@web-1~k3x9q2";
-pub const OTHER: &str = "orders@web-2~a1b2c3";
+pub(crate) const STREAM: &str = "payments@web-1~k3x9q2";
+pub(crate) const OTHER: &str = "orders@web-2~a1b2c3";
 
 /// The records `first..first + count` of a stream, of all the kinds that a database keeps apart.
-pub fn chain_from(stream: &str, first: u64, mut prev: Hash, count: u64) -> Vec<Line> {
+pub(crate) fn chain_from(stream: &str, first: u64, mut prev: Hash, count: u64) -> Vec<Line> {
     (first..first + count)
         .map(|seq| {
             let line = record(stream, seq, prev, "");
@@ -27,12 +27,12 @@ pub fn chain_from(stream: &str, first: u64, mut prev: Hash, count: u64) -> Vec<L
         .collect()
 }
 
-pub fn chain(stream: &str, count: u64) -> Vec<Line> {
+pub(crate) fn chain(stream: &str, count: u64) -> Vec<Line> {
     chain_from(stream, 1, Hash::ZERO, count)
 }
 
 /// One record, some 600 bytes long. `mark` tells a forged one from the original.
-pub fn record(stream: &str, seq: u64, prev: Hash, mark: &str) -> Line {
+pub(crate) fn record(stream: &str, seq: u64, prev: Hash, mark: &str) -> Line {
     let message = format!("Something worth a record happened in the payment service {mark}");
     let user = format!("123e4567-e89b-12d3-a456-{seq:012}");
     let kind =
@@ -47,7 +47,10 @@ pub fn record(stream: &str, seq: u64, prev: Hash, mark: &str) -> Line {
     draft.set_text(Member::Status, if seq % 8 == 2 { "denied" } else { "success" });
     match kind {
         "auth.login" => {
-            draft.set_text(Member::Username, "john \"the\" doe");
+            draft.set_text(
+                Member::Username,
+                if seq % 16 == 4 { "john \"the\" doe" } else { "john.doe" },
+            );
             draft.details.push(("method".into(), Value::Str("password")));
         }
         "financial.transaction" => {
@@ -57,27 +60,28 @@ pub fn record(stream: &str, seq: u64, prev: Hash, mark: &str) -> Line {
             draft.details.push(("quantity".into(), Value::U64(7)));
             draft.details.push(("side".into(), Value::Bool(true)));
         }
-        _ => draft.set_text(Member::Resource, "/accounts/77\u{1}"),
+        _ => draft
+            .set_text(Member::Resource, if seq % 16 == 10 { "/a\u{1}\t" } else { "/accounts/77" }),
     }
     draft.seal()
 }
 
 /// The lines as a file holds them.
-pub fn text(lines: &[Line]) -> Vec<u8> {
+pub(crate) fn text(lines: &[Line]) -> Vec<u8> {
     lines.iter().flat_map(|line| [line.text.as_bytes(), b"\n"].concat()).collect()
 }
 
-pub fn write(path: &Path, lines: &[Line]) {
+pub(crate) fn write(path: &Path, lines: &[Line]) {
     fs::write(path, text(lines)).unwrap();
 }
 
 /// Takes turns between two streams.
-pub fn interleave(one: &[Line], other: &[Line]) -> Vec<Line> {
+pub(crate) fn interleave(one: &[Line], other: &[Line]) -> Vec<Line> {
     one.iter().zip(other).flat_map(|(a, b)| [a.clone(), b.clone()]).collect()
 }
 
 /// A database that holds the lines as the sink would have written them.
-pub fn database(path: &Path, lines: &[Line]) -> Connection {
+pub(crate) fn database(path: &Path, lines: &[Line]) -> Connection {
     let db = Connection::open(path).unwrap();
     db.pragma_update(None, "journal_mode", "WAL").unwrap();
     db.execute_batch(include_str!("../../../audit-layer/src/sink/migrations/0001_trail.sql"))
@@ -88,7 +92,7 @@ pub fn database(path: &Path, lines: &[Line]) -> Connection {
     db
 }
 
-pub fn insert(db: &Connection, lines: &[Line]) {
+pub(crate) fn insert(db: &Connection, lines: &[Line]) {
     let transaction = db.unchecked_transaction().unwrap();
     for line in lines {
         insert_one(db, line);
@@ -165,7 +169,7 @@ fn insert_one(db: &Connection, line: &Line) {
 }
 
 /// What an attacker does first: takes the triggers and the foreign keys away.
-pub fn disarm(db: &Connection) {
+pub(crate) fn disarm(db: &Connection) {
     db.pragma_update(None, "foreign_keys", false).unwrap();
     for table in ["audit_logs", "security_events", "financial_audit_logs"] {
         for verb in ["update", "delete"] {

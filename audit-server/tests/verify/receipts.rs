@@ -62,7 +62,7 @@ fn a_trail_that_was_written_anew_is_found_with_a_receipt() {
     let lines = chain(STREAM, 10);
     write(&file, &lines);
     let other = Receipt { hash: Hash::of(b"another"), ..receipt(&lines[4], STREAM, 5) };
-    let outcome = verify(&[&file], &[other.clone()]);
+    let outcome = verify(&[&file], std::slice::from_ref(&other));
     assert_eq!(cause(&outcome), Cause::ReceiptDiffers(Box::new(other)));
     assert_eq!(results(&outcome), [ReceiptResult::Differs]);
 }
@@ -87,10 +87,16 @@ fn a_receipt_for_a_stream_that_is_nowhere_is_a_break() {
     let file = directory.path().join("audit.log");
     write(&file, &chain(STREAM, 3));
     let absent = receipt(&chain(OTHER, 1)[0], OTHER, 1);
-    assert!(matches!(cause(&verify(&[&file], &[absent.clone()])), Cause::StreamAbsent(_)));
+    assert!(matches!(
+        cause(&verify(&[&file], std::slice::from_ref(&absent))),
+        Cause::StreamAbsent(_)
+    ));
     // An emptied file is such a case, too.
     write(&file, &[]);
-    assert!(matches!(cause(&verify(&[&file], &[absent.clone()])), Cause::StreamAbsent(_)));
+    assert!(matches!(
+        cause(&verify(&[&file], std::slice::from_ref(&absent))),
+        Cause::StreamAbsent(_)
+    ));
     // What could not be read may hold it.
     let missing = directory.path().join("missing.log");
     assert_eq!(verify(&[&file, &missing], &[absent]).exit_code(), 2);
