@@ -11,16 +11,19 @@ use crate::{
     AuditGuard, AuditLayer, Error,
     capture::Core,
     config::{
-        Config, DEFAULT_DB, DEFAULT_FILE, DbIndexes, FileConfig, MIN_FILE_BYTES, OnFailure,
-        Overflow, RedisConfig, SqliteConfig,
+        Config, DEFAULT_DB, DEFAULT_FILE, DbIndexes, FileConfig, MAX_DURATION, MIN_FILE_BYTES,
+        OnFailure, Overflow, RedisConfig, SqliteConfig,
     },
     diagnostics, fork,
-    journal::{self, directory},
+    journal::{self, directory, frame::Frame},
     pipeline::{self, Settings},
-    record::{Head, StreamName},
+    record::{Head, Link, StreamName, checked_hash},
     sink::{self, Batch, Sink, file::FileSink, stdout::StdoutSink},
 };
 
+/// How long a stream may be for a sink that has nothing of it to be given all of it: a crash may
+/// have come before its first batch.
+const NEW_SINK: u64 = 10_000;
 /// How many lines a sink that was left behind is given at a time.
 const CATCH_UP: usize = 1000;
 
@@ -184,10 +187,20 @@ impl Builder {
         self.settle()?;
         let config = self.config;
         fork::mark_parent();
-        let directory = directory::open(&config.journal_path(), &config.service)?;
-        let stream = directory.stream.clone();
+        let mut directory = directory::open(&config.journal_path(), &config.service)?;
         let mut sinks = open_sinks(&config, directory.slot)?;
-        let head = catch_up(&mut sinks, &stream)?;
+        let mut notes = Vec::new();
+        let head = match catch_up(&mut sinks, &directory.stream, &mut notes)? {
+            Some(head) => head,
+            None => {
+                if !directory.is_new {
+                    let old = directory.renew()?;
+                    notes.push(pipeline::stream_opened(&old));
+                }
+                Head::START
+            }
+        };
+        let stream = directory.stream.clone();
         diagnostics::debug(|| format!("{stream} goes on behind record {}", head.seq));
 
         let (queue, reader) = journal::queue(config.policies.clone());
@@ -200,6 +213,7 @@ impl Builder {
             heartbeat: config.heartbeat,
             backlog: config.policies.max_queue_size,
             startup: startup(&config, &sinks),
+            notes,
         };
         let sinks =
             sinks.into_iter().map(|(sink, head)| (sink, head.map_or(0, |h| h.seq))).collect();
@@ -234,8 +248,14 @@ impl Builder {
         if config.batch_size == 0 {
             return invalid("batch_size", "is at least 1");
         }
-        if config.flush_interval.is_zero() || config.heartbeat.is_zero() {
-            return invalid("flush_interval, heartbeat", "are over zero");
+        for (name, time) in [
+            ("flush_interval", config.flush_interval),
+            ("heartbeat", config.heartbeat),
+            ("block_timeout", config.policies.block_timeout),
+        ] {
+            if time.is_zero() || time > MAX_DURATION {
+                return invalid(name, "is over zero and at most a day");
+            }
         }
         Ok(())
     }
@@ -276,11 +296,17 @@ fn not_built(sink: &'static str) -> Error {
     Error::Sink { sink, why: format!("audit-layer was built without the feature {sink:?}") }
 }
 
-/// Finds the last record that any sink has, and gives those that have fewer what they lack.
+/// Finds the last record that any sink has, and gives those that have fewer what they lack; `None`
+/// when no sink has any.
 ///
-/// A crash can leave one sink ahead of another by a batch. A sink that has nothing of the stream
-/// is new, or was emptied on purpose, and begins here.
-fn catch_up(sinks: &mut Opened, stream: &StreamName) -> Result<Head, Error> {
+/// A crash can leave one sink ahead of another by a batch, also when it is the first. A sink that
+/// has nothing of a stream that is long is new, or was emptied on purpose, and begins here. What
+/// nobody holds any more is told in the trail.
+fn catch_up(
+    sinks: &mut Opened,
+    stream: &StreamName,
+    notes: &mut Vec<Frame>,
+) -> Result<Option<Head>, Error> {
     for (sink, head) in sinks.iter_mut() {
         match sink.head(stream) {
             Ok(found) => *head = found,
@@ -294,18 +320,28 @@ fn catch_up(sinks: &mut Opened, stream: &StreamName) -> Result<Head, Error> {
         }
     }
     let newest = sinks.iter().filter_map(|(_, head)| *head).max_by_key(|head| head.seq);
-    let Some(newest) = newest else { return Ok(Head::START) };
+    let Some(newest) = newest else { return Ok(None) };
+    for (sink, head) in sinks.iter_mut() {
+        let required = sink.delivery() == sink::Delivery::Required;
+        if required && head.is_none() && newest.seq <= NEW_SINK {
+            *head = Some(Head::START);
+        }
+    }
     for behind in 0..sinks.len() {
-        if let Some((_, Some(head))) = sinks.get(behind)
+        if let Some((sink, Some(head))) = sinks.get(behind)
             && head.seq < newest.seq
         {
-            let name = sinks.get(behind).map_or("", |(sink, _)| sink.name());
+            let name = sink.name();
             if let Err(error) = bring_forward(sinks, behind, stream, newest) {
                 diagnostics::warn(&format!("the {name} sink could not be caught up: {error}"));
+                if let Some((sink, Some(have))) = sinks.get(behind) {
+                    let (first, count) = (have.seq + 1, newest.seq - have.seq);
+                    notes.push(pipeline::skipped(sink.name(), count, first, newest.seq));
+                }
             }
         }
     }
-    Ok(newest)
+    Ok(Some(newest))
 }
 
 /// Copies what the sink at `behind` lacks from one that has it.
@@ -322,19 +358,18 @@ fn bring_forward(
         if have.seq >= newest.seq {
             return Ok(());
         }
-        let mut lines = Vec::new();
+        let mut records = Vec::new();
         for (at, (sink, head)) in sinks.iter_mut().enumerate() {
             if at != behind && head.is_some_and(|head| head.seq > have.seq) {
-                lines = sink.lines_after(stream, have.seq, CATCH_UP)?;
-                if !lines.is_empty() {
+                records = following(have, &sink.lines_after(stream, have.seq, CATCH_UP)?);
+                if !records.is_empty() {
                     break;
                 }
             }
         }
-        let records = sink::file::sealed_lines(&lines);
         let Some(last) = records.last().map(sink::Sealed::head) else {
             return Err(sink::SinkError(format!(
-                "no other sink holds the records behind {}",
+                "no other sink holds what follows its record {}",
                 have.seq
             )));
         };
@@ -342,6 +377,24 @@ fn bring_forward(
         sink.write(&Batch { stream: Arc::clone(&shared), records })?;
         *head = Some(last);
     }
+}
+
+/// The records of those lines that follow `have` without a gap, each intact and chained to the one
+/// before it: a damaged sink must not spread its damage.
+fn following(mut have: Head, lines: &[String]) -> Vec<sink::Sealed> {
+    let mut records = Vec::new();
+    for line in lines {
+        let follows = Link::parse(line)
+            .is_ok_and(|link| link.seq == have.seq + 1 && link.prev_hash.parse() == Ok(have.hash));
+        match sink::Sealed::from_line(line) {
+            Some((_, sealed)) if follows && checked_hash(line.as_bytes()).is_some() => {
+                have = sealed.head();
+                records.push(sealed);
+            }
+            _ => break,
+        }
+    }
+    records
 }
 
 /// What the trail says of the settings it is recorded with.

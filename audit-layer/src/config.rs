@@ -225,14 +225,17 @@ impl Config {
             }
             config.file = Some(file);
         }
-        let mut sqlite = SqliteConfig::at(env.text("AUDIT_DB").unwrap_or(DEFAULT_DB.into()));
+        let db = env.text("AUDIT_DB");
+        let off = db.as_ref().is_some_and(|path| path.eq_ignore_ascii_case("off"));
+        let built = cfg!(feature = "sqlite") || db.is_some();
+        let mut sqlite = SqliteConfig::at(db.unwrap_or(DEFAULT_DB.into()));
         sqlite.indexes = env
             .read(
                 "AUDIT_DB_INDEXES",
                 word(&[("lean", DbIndexes::Lean), ("full", DbIndexes::Full)]),
             )?
             .unwrap_or_default();
-        config.sqlite = Some(sqlite);
+        config.sqlite = (built && !off).then_some(sqlite);
         let url = env.text("REDIS_URL");
         let enabled = env.read("REDIS_LOG_ENABLED", boolean)?.unwrap_or(url.is_some());
         match (enabled, url) {
@@ -351,14 +354,16 @@ fn word<T: Copy>(words: &[(&str, T)]) -> impl Fn(&str) -> Result<T, String> {
     }
 }
 
+/// No time-out or interval is longer.
+pub const MAX_DURATION: Duration = Duration::from_secs(86_400);
+
 /// A time such as `5s`, `500ms` or `1m`; a bare number is seconds.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
-    const MOST: Duration = Duration::from_secs(86_400);
     let read = match text.parse::<u64>() {
         Ok(seconds) => Some(Duration::from_secs(seconds)),
         Err(_) => humantime::parse_duration(text).ok(),
     };
-    read.filter(|time| !time.is_zero() && *time <= MOST)
+    read.filter(|time| !time.is_zero() && *time <= MAX_DURATION)
         .ok_or_else(|| "a time such as 5s, 500ms or 1m, over zero and at most a day".to_owned())
 }
 

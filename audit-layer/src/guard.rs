@@ -14,6 +14,7 @@ use tracing::level_filters::{LevelFilter, STATIC_MAX_LEVEL};
 use crate::{
     Error, NotInstalled, Stats,
     capture::Core,
+    config::MAX_DURATION,
     fork,
     journal::{FlushRequest, Item, directory::Directory},
     pipeline::Pipeline,
@@ -88,7 +89,7 @@ impl AuditGuard {
     /// [`Error::Poisoned`] when the pipeline is dead, [`Error::Forked`] in a forked child.
     pub fn flush(&self, timeout: Duration) -> Result<(), Error> {
         let request = Arc::new(FlushRequest::default());
-        self.ask(Item::Flush(Arc::clone(&request)), &request, Instant::now() + timeout)
+        self.ask(Item::Flush(Arc::clone(&request)), &request, deadline(timeout))
     }
 
     fn ask(&self, item: Item, request: &FlushRequest, until: Instant) -> Result<(), Error> {
@@ -129,7 +130,7 @@ impl AuditGuard {
             std::mem::forget(self.directory.take());
             return Err(Error::Forked);
         }
-        let until = Instant::now() + timeout;
+        let until = deadline(timeout);
         self.core.queue.close();
         let request = Arc::new(FlushRequest::default());
         let result = self.ask(Item::Shutdown(Arc::clone(&request)), &request, until);
@@ -180,6 +181,12 @@ impl AuditGuard {
             NotInstalled::Filtered
         }))
     }
+}
+
+/// A time-out beyond any clock is a day.
+fn deadline(timeout: Duration) -> Instant {
+    let now = Instant::now();
+    now.checked_add(timeout).unwrap_or(now + MAX_DURATION)
 }
 
 /// Sends the event by which the layer is looked for, at the least grave level that is recorded.

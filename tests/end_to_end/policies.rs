@@ -6,7 +6,7 @@ use std::{
 };
 
 use audit_layer::{AuditLayer, Builder, DropCause, OnFailure, Overflow};
-use tests::trail_files::{eventually, lines, of_type, parse};
+use tests::trail_files::{eventually, lines, lines_with_backups, of_type, parse};
 use tracing_subscriber::prelude::*;
 
 const LONG: Duration = Duration::from_secs(60);
@@ -172,4 +172,51 @@ fn events_after_the_shutdown_are_counted_as_dropped() {
     });
     let records = parse(&lines(dir.path().join("audit.log")));
     assert_eq!(of_type(&records, "data.read").len(), 3);
+}
+
+#[test]
+fn a_batch_size_beyond_the_largest_batch_does_not_slow_the_pipeline() {
+    let dir = tempfile::tempdir().unwrap();
+    let (layer, audit) = AuditLayer::builder()
+        .service("payments")
+        .file(dir.path().join("audit.log"))
+        .batch_size(1_000_000)
+        .flush_interval(Duration::from_secs(3600))
+        .max_queue_size(10_000)
+        .block_timeout(LONG)
+        .build()
+        .unwrap();
+    tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || emit(50_000));
+    assert!(audit.stats().dropped.is_empty());
+    audit.shutdown(LONG).unwrap();
+    let records = parse(&lines_with_backups(dir.path().join("audit.log")));
+    assert_eq!(of_type(&records, "data.read").len(), 50_000);
+}
+
+#[test]
+fn events_that_race_the_shutdown_are_recorded_or_counted() {
+    for round in 0..20 {
+        let dir = tempfile::tempdir().unwrap();
+        let (layer, audit) = builder(dir.path()).block_timeout(LONG).build().unwrap();
+        let dispatch = tracing::Dispatch::new(tracing_subscriber::registry().with(layer));
+        let emitters: Vec<_> = (0..2)
+            .map(|_| {
+                let dispatch = dispatch.clone();
+                std::thread::spawn(move || {
+                    tracing::dispatcher::with_default(&dispatch, || emit(2000));
+                })
+            })
+            .collect();
+        std::thread::sleep(Duration::from_millis(round));
+        audit.shutdown(LONG).unwrap();
+        for emitter in emitters {
+            emitter.join().unwrap();
+        }
+        // The shutdown record says how many were accepted: each of them is there, and it is last.
+        let records = parse(&lines(dir.path().join("audit.log")));
+        let last = records.last().unwrap();
+        assert_eq!(last["event_type"], "system.shutdown");
+        let read = of_type(&records, "data.read").len();
+        assert_eq!(last["details"]["accepted"], read, "round {round}");
+    }
 }

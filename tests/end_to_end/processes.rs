@@ -123,3 +123,68 @@ fn another_service_in_the_same_directory_has_a_stream_of_its_own() {
     assert_eq!(lines(dir.path().join("audit.log")).len(), 7);
     assert_eq!(lines(dir.path().join("audit#2.log")).len(), 7);
 }
+
+#[test]
+fn a_database_that_a_crash_left_empty_is_given_what_the_file_holds() {
+    let dir = tempfile::tempdir().unwrap();
+    Writer::start(dir.path(), "payments", 800).end();
+    for name in ["audit.db", "audit.db-wal", "audit.db-shm"] {
+        let _ = std::fs::remove_file(dir.path().join(name));
+    }
+    Writer::start(dir.path(), "payments", 1).end();
+    assert_eq!(database_lines(dir.path().join("audit.db")), lines(dir.path().join("audit.log")));
+}
+
+#[test]
+fn a_foreign_line_at_the_end_of_the_file_does_not_restart_the_numbers() {
+    let dir = tempfile::tempdir().unwrap();
+    Writer::start(dir.path(), "payments", 20).end();
+    let log = dir.path().join("audit.log");
+    let mut text = std::fs::read_to_string(&log).unwrap();
+    text.push_str("# somebody's note\n");
+    std::fs::write(&log, text).unwrap();
+    Writer::start(dir.path(), "payments", 20).end();
+    let now = lines(&log);
+    let ours: Vec<String> = now.iter().filter(|line| line.starts_with('{')).cloned().collect();
+    assert_eq!(ours.len(), now.len() - 1);
+    assert_eq!(ours, database_lines(dir.path().join("audit.db")));
+}
+
+#[test]
+fn when_every_record_is_gone_a_new_stream_names_the_old_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = Writer::start(dir.path(), "payments", 5);
+    let old = first.stream.clone();
+    first.end();
+    for name in ["audit.db", "audit.db-wal", "audit.db-shm", "audit.log"] {
+        std::fs::remove_file(dir.path().join(name)).unwrap();
+    }
+    let second = Writer::start(dir.path(), "payments", 5);
+    assert_ne!(second.stream, old, "its numbers would stand for other records");
+    second.end();
+    let records = parse(&lines(dir.path().join("audit.log")));
+    assert_eq!(records[1]["event_type"], "system.stream_opened");
+    assert_eq!(records[1]["details"]["predecessor"], old.as_str());
+}
+
+#[test]
+fn what_no_sink_holds_any_more_is_told_in_the_trail() {
+    let dir = tempfile::tempdir().unwrap();
+    Writer::start(dir.path(), "payments", 100).end();
+    let log = dir.path().join("audit.log");
+    // The file lost its tail, and the database is gone: nobody has the records in between.
+    let db = rusqlite::Connection::open(dir.path().join("audit.db")).unwrap();
+    db.execute_batch(
+        "DROP TRIGGER audit_logs_keep_delete; DELETE FROM audit_logs WHERE seq BETWEEN 40 AND 60;",
+    )
+    .unwrap();
+    drop(db);
+    let kept: String = lines(&log)[..30].iter().map(|line| format!("{line}\n")).collect();
+    std::fs::write(&log, kept).unwrap();
+    Writer::start(dir.path(), "payments", 1).end();
+    let records = parse(&database_lines(dir.path().join("audit.db")));
+    let gap = of_type(&records, "system.audit_gap").pop().unwrap().clone();
+    assert_eq!(gap["details"]["sink"], "file");
+    assert_eq!(gap["details"]["first_seq"], 40);
+    assert_eq!(gap["details"]["last_seq"], 102);
+}

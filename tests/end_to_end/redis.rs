@@ -251,9 +251,12 @@ fn a_redis_that_stays_away_is_skipped_within_the_bound_and_the_trail_says_so() {
         .map(|gap| gap["details"]["count"].as_u64().unwrap())
         .sum();
     assert_eq!(told, skipped);
-    // What is there is the newest, without a hole.
+    // The newest are there, without a hole.
     let list = redis.list("data");
-    assert_eq!(list, expected(dir.path(), "data", list.len()));
+    assert!(list.len() >= 300, "{}", list.len());
+    assert!(list[..300] == expected(dir.path(), "data", 300));
+    // However often it skipped, the trail says so once.
+    assert_eq!(of_type(&records, "system.audit_gap").len(), 1);
 }
 
 #[test]

@@ -30,9 +30,6 @@ fn with_the_default_bounds_what_rotation_removes_is_said_and_what_is_left_verifi
         for number in 0..9000 {
             tracing::info!(target: "audit", event_type = "data.read", number, document, "read");
         }
-        audit.flush(LONG).unwrap();
-        // What the last rotation removed is told within a moment.
-        std::thread::sleep(Duration::from_millis(500));
     });
     audit.shutdown(LONG).unwrap();
 
@@ -133,4 +130,31 @@ fn a_shipper_that_follows_the_file_sees_every_line_once() {
     let all = database_lines(dir.path().join("audit.db"));
     assert_eq!(seen.len(), all.len());
     assert!(seen == all, "the shipper saw other lines than the database holds");
+}
+
+#[test]
+fn a_log_directory_that_was_removed_is_made_anew_and_the_trail_says_so_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let logs = dir.path().join("logs");
+    let (layer, audit) = AuditLayer::builder()
+        .service("payments")
+        .file(logs.join("audit.log"))
+        .sqlite(dir.path().join("audit.db"))
+        .flush_interval(Duration::from_millis(5))
+        .build()
+        .unwrap();
+    tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+        tracing::info!(target: "audit", event_type = "data.read", "before");
+        audit.flush(LONG).unwrap();
+        std::fs::remove_dir_all(&logs).unwrap();
+        tracing::info!(target: "audit", event_type = "data.read", "after");
+        audit.flush(LONG).unwrap();
+    });
+    audit.shutdown(LONG).unwrap();
+    let left = parse(&lines_with_backups(logs.join("audit.log")));
+    assert_eq!(of_type(&left, "data.read").len(), 1);
+    let all = parse(&database_lines(dir.path().join("audit.db")));
+    let told = of_type(&all, "system.audit_trimmed");
+    assert_eq!(told.len(), 1);
+    assert_eq!(told[0]["details"]["reason"], "removed");
 }

@@ -39,8 +39,21 @@ pub(crate) struct Directory {
     /// Which of the processes that share the path this is, from 1.
     pub(crate) slot: u32,
     pub(crate) stream: StreamName,
+    /// Whether the stream was named just now.
+    pub(crate) is_new: bool,
     path: PathBuf,
     _lock: File,
+}
+
+impl Directory {
+    /// Gives the directory a new stream, in the place of one whose records are all gone: going on
+    /// under its name would number records twice. Returns the name of the old one.
+    pub(crate) fn renew(&mut self) -> Result<StreamName, Error> {
+        let stream = new_stream(self.stream.service())?;
+        write_identity(&self.path, &stream)
+            .map_err(|source| Error::Journal { path: self.path.clone(), source })?;
+        Ok(std::mem::replace(&mut self.stream, stream))
+    }
 }
 
 impl Drop for Directory {
@@ -81,7 +94,9 @@ fn try_slot(path: &Path, service: &str, slot: u32) -> Result<Option<Directory>, 
     }
     let result = lock_and_name(&path, service);
     match result {
-        Ok(Some((lock, stream))) => Ok(Some(Directory { slot, stream, path, _lock: lock })),
+        Ok(Some((lock, stream, is_new))) => {
+            Ok(Some(Directory { slot, stream, is_new, path, _lock: lock }))
+        }
         Ok(None) => {
             locked(&HELD).remove(&path);
             Ok(None)
@@ -93,7 +108,7 @@ fn try_slot(path: &Path, service: &str, slot: u32) -> Result<Option<Directory>, 
     }
 }
 
-fn lock_and_name(path: &Path, service: &str) -> Result<Option<(File, StreamName)>, Error> {
+fn lock_and_name(path: &Path, service: &str) -> Result<Option<(File, StreamName, bool)>, Error> {
     let failed = |source: io::Error| Error::Journal { path: path.to_path_buf(), source };
     let lock = OpenOptions::new()
         .create(true)
@@ -108,18 +123,18 @@ fn lock_and_name(path: &Path, service: &str) -> Result<Option<(File, StreamName)
         Err(error) => return Err(failed(error.into())),
     }
     let identity = path.join("identity");
-    let stream = match read_identity(&identity).map_err(failed)? {
-        Some(text) => text
-            .trim_end()
-            .parse::<StreamName>()
-            .map_err(|source| Error::Identity { path: identity, source })?,
+    let (stream, is_new) = match read_identity(&identity).map_err(failed)? {
+        Some(text) => {
+            let stream = text.trim_end().parse::<StreamName>();
+            (stream.map_err(|source| Error::Identity { path: identity, source })?, false)
+        }
         None => {
             let stream = new_stream(service)?;
             write_identity(path, &stream).map_err(failed)?;
-            stream
+            (stream, true)
         }
     };
-    Ok((stream.service() == service).then_some((lock, stream)))
+    Ok((stream.service() == service).then_some((lock, stream, is_new)))
 }
 
 fn read_identity(path: &Path) -> io::Result<Option<String>> {

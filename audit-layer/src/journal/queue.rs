@@ -11,8 +11,8 @@ use std::{
     sync::{
         Arc, Condvar, Mutex,
         atomic::{
-            AtomicBool, AtomicU64,
-            Ordering::{Acquire, Relaxed, Release},
+            AtomicBool, AtomicU64, AtomicUsize,
+            Ordering::{Acquire, Relaxed, Release, SeqCst},
         },
     },
     time::{Duration, Instant},
@@ -91,6 +91,8 @@ struct Shared {
     /// The queue is full and waiting did not help: until there is room again nobody waits.
     failing: AtomicBool,
     closed: AtomicBool,
+    /// Callers between the look at `closed` and the end of their append.
+    entering: AtomicUsize,
     /// Why the pipeline died.
     poison: Mutex<Option<String>>,
     poisoned: AtomicBool,
@@ -120,6 +122,7 @@ pub(crate) fn queue(policies: Policies) -> (Queue, QueueReader) {
         gaps: Gaps::default(),
         failing: AtomicBool::new(false),
         closed: AtomicBool::new(false),
+        entering: AtomicUsize::new(0),
         poison: Mutex::new(None),
         poisoned: AtomicBool::new(false),
         warned: AtomicBool::new(false),
@@ -134,17 +137,21 @@ impl Queue {
         if fork::is_child() {
             return self.drop_one(DropCause::Forked);
         }
-        if shared.closed.load(Relaxed) {
-            return self.drop_one(DropCause::Shutdown);
+        // The pipeline closes first and then waits until nobody is entering, so that whoever saw
+        // the queue open gets in. Both sides are sequentially consistent for that.
+        shared.entering.fetch_add(1, SeqCst);
+        if shared.closed.load(SeqCst) {
+            self.drop_one(DropCause::Shutdown);
+        } else if shared.poisoned.load(Acquire) {
+            self.fail(Item::Frame(Frame::new(frame)));
+        } else {
+            match self.sender.try_send(Item::Frame(Frame::new(frame))) {
+                Ok(()) => self.accept(),
+                Err(TrySendError::Full(item)) => self.full(item),
+                Err(TrySendError::Disconnected(item)) => self.fail(item),
+            }
         }
-        if shared.poisoned.load(Acquire) {
-            return self.fail(Item::Frame(Frame::new(frame)));
-        }
-        match self.sender.try_send(Item::Frame(Frame::new(frame))) {
-            Ok(()) => self.accept(),
-            Err(TrySendError::Full(item)) => self.full(item),
-            Err(TrySendError::Disconnected(item)) => self.fail(item),
-        }
+        shared.entering.fetch_sub(1, SeqCst);
     }
 
     fn accept(&self) {
@@ -177,7 +184,9 @@ impl Queue {
         loop {
             item = match self.sender.send_timeout(item, LOOK) {
                 Ok(()) => return Ok(()),
-                Err(SendTimeoutError::Timeout(item) | SendTimeoutError::Disconnected(item)) => item,
+                Err(SendTimeoutError::Timeout(item)) => item,
+                // The pipeline has ended.
+                Err(SendTimeoutError::Disconnected(item)) => return Err(item),
             };
             let late = until.is_some_and(|until| Instant::now() >= until);
             if late || self.is_dead() {
@@ -192,7 +201,7 @@ impl Queue {
             OnFailure::Block => {
                 // A pipeline that died never comes back: the caller stands still, as it was asked
                 // to, rather than go on unrecorded.
-                while self.is_dead() && !self.shared.closed.load(Relaxed) {
+                while self.is_dead() && !self.shared.closed.load(SeqCst) {
                     std::thread::sleep(LOOK);
                 }
                 match self.wait_for_room(item, None) {
@@ -224,7 +233,7 @@ impl Queue {
 
     /// No event enters from now on.
     pub(crate) fn close(&self) {
-        self.shared.closed.store(true, Relaxed);
+        self.shared.closed.store(true, SeqCst);
     }
 
     /// The pipeline is dead, and this is why.
@@ -259,6 +268,18 @@ impl QueueReader {
     /// The next item, if there is one now.
     pub(crate) fn next(&self) -> Option<Item> {
         self.receiver.try_recv().ok()
+    }
+
+    /// The next item of a queue that is closed; `None` once it is empty and nobody is entering.
+    pub(crate) fn next_before_the_end(&self) -> Option<Item> {
+        loop {
+            let entering = self.shared.entering.load(SeqCst) > 0;
+            match self.next() {
+                Some(item) => return Some(item),
+                None if entering => std::thread::sleep(Duration::from_micros(100)),
+                None => return None,
+            }
+        }
     }
 
     pub(crate) fn gaps(&self) -> &Gaps {

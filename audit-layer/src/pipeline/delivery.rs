@@ -232,7 +232,12 @@ fn run(mut sink: Box<dyn Sink>, shared: &Delivered, commands: &Receiver<Command>
         fn drop(&mut self) {
             self.0.alive.store(false, Release);
             if std::thread::panicking() {
-                self.1.poisoned_by(format!("the thread of the {} sink panicked", self.0.name));
+                let why = format!("the thread of the {} sink panicked", self.0.name);
+                *locked(&self.0.last_error) = Some(why.clone());
+                match self.0.delivery {
+                    Delivery::Required => self.1.poisoned_by(why),
+                    Delivery::BestEffort => diagnostics::warn(&why),
+                }
             }
         }
     }

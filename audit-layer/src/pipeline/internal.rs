@@ -8,7 +8,7 @@ use crate::{
         DropCause, Gap,
         frame::{Entries, Frame, Header, Key},
     },
-    record::{Classification, EventType, Member, Severity, format_timestamp},
+    record::{Classification, EventType, Member, Severity, StreamName, format_timestamp},
     sink::Trimmed,
 };
 
@@ -54,8 +54,8 @@ pub(super) fn gap(cause: DropCause, gap: &Gap, after: u64) -> Frame {
     )
 }
 
-/// Records that a best-effort sink did not get; every other sink has them.
-pub(super) fn skipped(sink: &str, count: u64, first: u64, last: u64) -> Frame {
+/// Records that one sink did not get, or will never have.
+pub(crate) fn skipped(sink: &str, count: u64, first: u64, last: u64) -> Frame {
     frame(
         EventType::SystemAuditGap,
         Severity::Warning,
@@ -68,6 +68,17 @@ pub(super) fn skipped(sink: &str, count: u64, first: u64, last: u64) -> Frame {
             "first_seq": first,
             "last_seq": last,
         }),
+    )
+}
+
+/// A new stream takes the place of one whose records no sink has any more.
+pub(crate) fn stream_opened(predecessor: &StreamName) -> Frame {
+    frame(
+        EventType::SystemStreamOpened,
+        Severity::Warning,
+        "success",
+        "no sink holds a record of the stream before this one",
+        &json!({ "predecessor": predecessor.as_str() }),
     )
 }
 

@@ -14,5 +14,6 @@ mod render;
 mod statistics;
 mod worker;
 
+pub(crate) use internal::{skipped, stream_opened};
 pub use statistics::{SinkStats, Stats};
 pub(crate) use worker::{Pipeline, Settings, start};

@@ -20,7 +20,7 @@ use std::{
 use serde_json::{Value as Json, json};
 
 use super::{
-    delivery::{Delivered, SinkHandle},
+    delivery::{Delivered, SinkHandle, Skipped},
     internal,
     render::render,
 };
@@ -42,6 +42,8 @@ const LONG_SLEEP: Duration = Duration::from_millis(5);
 const HOUSEKEEPING: Duration = Duration::from_millis(50);
 /// A smaller difference of the clocks is drift, not a step.
 const CLOCK_STEP: i64 = 1_000_000;
+/// How long the sinks may take for what came before the last record.
+const SETTLE: Duration = Duration::from_secs(5);
 /// How long a best-effort sink is waited for at the end, at most.
 const BEST_EFFORT_FAREWELL: Duration = Duration::from_secs(1);
 
@@ -56,6 +58,8 @@ pub(crate) struct Settings {
     pub(crate) backlog: usize,
     /// What `system.startup` says.
     pub(crate) startup: Json,
+    /// What the start itself has to tell: a new stream, records that a sink will never have.
+    pub(crate) notes: Vec<Frame>,
 }
 
 /// A running pipeline, as its guard sees it.
@@ -97,6 +101,10 @@ pub(crate) fn start(
         gaps: BTreeMap::new(),
         made: 0,
         clock_offset: clock_offset(),
+        max_batch: max_batch(settings.backlog),
+        looked_at: settings.head.seq,
+        skipped: BTreeMap::new(),
+        skips_told: Instant::now(),
         settings,
     };
     // Made here, so that its time is before that of any event.
@@ -145,17 +153,28 @@ struct Worker {
     made: u64,
     /// Wall clock less monotonic clock, in microseconds.
     clock_offset: i64,
+    /// No batch is larger: a best-effort sink that falls behind skips whole batches, which must
+    /// be small against what may wait for it.
+    max_batch: usize,
+    /// The last record when gaps were looked at before.
+    looked_at: u64,
+    /// What best-effort sinks skipped and the trail has not been told, and when it was told last.
+    skipped: BTreeMap<&'static str, Skipped>,
+    skips_told: Instant,
 }
 
 impl Worker {
     fn run(mut self, startup: &Frame) {
         self.note(startup);
+        for note in std::mem::take(&mut self.settings.notes) {
+            self.note(&note);
+        }
         let mut sleep = SHORT_SLEEP;
         let mut house = Instant::now();
         let mut heartbeat = Instant::now() + self.settings.heartbeat;
         loop {
             let mut took = false;
-            while self.batch.len() < MAX_BATCH {
+            while self.batch.len() < self.max_batch {
                 match self.reader.next() {
                     Some(Item::Frame(frame)) => {
                         self.taken += 1;
@@ -182,7 +201,7 @@ impl Worker {
                 self.heartbeat();
             }
             let waited = self.oldest.map_or(Duration::ZERO, |oldest| now.duration_since(oldest));
-            if self.batch.len() >= self.settings.batch_size
+            if self.batch.len() >= self.settings.batch_size.min(self.max_batch)
                 || !self.batch.is_empty() && waited >= self.settings.flush_interval
             {
                 self.send_batch();
@@ -226,16 +245,35 @@ impl Worker {
             let last = batch.records.last().map_or(0, |record| record.seq);
             format!("a batch of {} records up to {last} leaves", batch.records.len())
         });
-        let mut notes = Vec::new();
         for sink in &self.sinks {
             if let Some(skipped) = sink.write(&batch) {
-                let note =
-                    internal::skipped(sink.name(), skipped.count, skipped.first, skipped.last);
-                notes.push(note);
+                let all = self.skipped.entry(sink.name()).or_insert(Skipped {
+                    count: 0,
+                    first: skipped.first,
+                    last: 0,
+                });
+                all.count += skipped.count;
+                all.last = skipped.last;
             }
         }
-        for note in notes {
-            self.note(&note);
+    }
+
+    /// Makes records of what was skipped: when the sink works again, and while it does not, with
+    /// the heartbeat; a record for each skip would be the next to be skipped.
+    fn tell_skips(&mut self, all: bool) {
+        let due = all || self.skips_told.elapsed() >= self.settings.heartbeat;
+        let works = |name: &str| {
+            self.sinks.iter().any(|sink| {
+                let stats = sink.shared.stats(self.head.seq);
+                stats.name == name && stats.healthy
+            })
+        };
+        let told: Vec<_> = self.skipped.keys().copied().filter(|name| due || works(name)).collect();
+        for name in told {
+            if let Some(skipped) = self.skipped.remove(name) {
+                self.skips_told = Instant::now();
+                self.note(&internal::skipped(name, skipped.count, skipped.first, skipped.last));
+            }
         }
     }
 
@@ -250,6 +288,7 @@ impl Worker {
     fn housekeeping(&mut self) {
         self.reader.warn_when_nearly_full();
         self.tell_gaps(false);
+        self.tell_skips(false);
         let trimmed: Vec<_> = self.sinks.iter().flat_map(SinkHandle::take_trimmed).collect();
         for trimmed in trimmed {
             self.note(&internal::trimmed(&trimmed));
@@ -274,12 +313,12 @@ impl Worker {
                 })
                 .or_insert((new, None));
         }
-        let (head, taken) = (self.head.seq, self.taken);
+        // The first drop came after the look before, so the record then is one before it.
+        let (head, taken) = (self.looked_at, self.taken);
+        self.looked_at = self.head.seq;
         let mut passed = Vec::new();
         for (cause, (gap, after)) in &mut self.gaps {
-            if after.is_none() && taken >= gap.first_after {
-                *after = Some(head);
-            }
+            after.get_or_insert(head);
             if all || taken >= gap.last_after {
                 passed.push(*cause);
             }
@@ -334,8 +373,27 @@ impl Worker {
     }
 
     fn shut_down(mut self, request: &Arc<FlushRequest>) {
+        // Callers that were on their way in when the queue was closed.
+        while let Some(item) = self.reader.next_before_the_end() {
+            match item {
+                Item::Frame(frame) => {
+                    self.taken += 1;
+                    self.record(&frame);
+                }
+                Item::Flush(request) | Item::Shutdown(request) => self.flush(&request),
+            }
+            if self.batch.len() >= self.max_batch {
+                self.send_batch();
+            }
+        }
+        // What the sinks do with it, such as a rotation, is told before the end.
+        self.send_batch();
+        let settled = Arc::new(FlushRequest::default());
+        self.flush(&settled);
+        let _ = settled.wait(Instant::now() + SETTLE);
         self.housekeeping();
         self.tell_gaps(true);
+        self.tell_skips(true);
         let counts = self.counts();
         self.note(&internal::frame(
             EventType::SystemShutdown,
@@ -344,8 +402,6 @@ impl Worker {
             "recording ends in good order",
             &counts,
         ));
-        self.send_batch();
-        // A best-effort sink that skipped left a note behind, which is the last of all.
         self.send_batch();
         request.expect(self.sinks.iter().map(|sink| sink.name().to_owned()).collect());
         for sink in &self.sinks {
@@ -379,6 +435,11 @@ impl Worker {
     }
 }
 
+/// A quarter of what may wait for a sink, and no more than [`MAX_BATCH`].
+fn max_batch(backlog: usize) -> usize {
+    (backlog / 4).clamp(1, MAX_BATCH)
+}
+
 fn clock_offset() -> i64 {
     use std::sync::OnceLock;
     static START: OnceLock<Instant> = OnceLock::new();
@@ -406,6 +467,7 @@ mod tests {
                 heartbeat: Duration::from_secs(60),
                 backlog: 100,
                 startup: Json::Null,
+                notes: Vec::new(),
             },
             stream: Arc::new(stream),
             head: Head::START,
@@ -419,6 +481,10 @@ mod tests {
             gaps: BTreeMap::new(),
             made: 0,
             clock_offset: clock_offset(),
+            max_batch: 100,
+            looked_at: 0,
+            skipped: BTreeMap::new(),
+            skips_told: Instant::now(),
         }
     }
 
@@ -465,6 +531,6 @@ mod tests {
         let gap = worker.batch.last().unwrap();
         let record = Record::parse(&gap.line).unwrap();
         assert_eq!((record.event_type.as_ref(), record.seq), ("system.audit_gap", 4));
-        assert!(record.details.unwrap().get().contains("\"after_seq\":3"));
+        assert!(record.details.unwrap().get().contains("\"after_seq\":0"));
     }
 }

@@ -27,7 +27,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Batch, Delivery, Sealed, Sink, SinkError, Trimmed, Written};
+use super::{Batch, Delivery, Sink, SinkError, Trimmed, Written};
 use crate::{
     Error,
     config::FileConfig,
@@ -46,6 +46,8 @@ pub(crate) struct FileSink {
     /// The last record in the file, of whatever stream.
     last: Option<(Box<str>, Head)>,
     trimmed: Vec<Trimmed>,
+    /// A sync failed once: the kernel may have dropped the pages, and a later success means nothing.
+    sync_failed: bool,
 }
 
 impl FileSink {
@@ -58,11 +60,10 @@ impl FileSink {
     }
 
     fn try_open(config: FileConfig) -> io::Result<Self> {
-        if let Some(parent) = config.path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-            DirBuilder::new().recursive(true).mode(0o750).create(parent)?;
-        }
+        make_directory(&config.path)?;
         let file = open_append(&config.path)?;
-        let mut sink = Self { config, file, size: 0, last: None, trimmed: Vec::new() };
+        let mut sink =
+            Self { config, file, size: 0, last: None, trimmed: Vec::new(), sync_failed: false };
         sink.repair()?;
         Ok(sink)
     }
@@ -100,8 +101,10 @@ impl FileSink {
             Err(error) => return Err(error),
         };
         if there != Some((open.dev(), open.ino())) {
+            make_directory(&self.config.path)?;
+            let new = open_append(&self.config.path)?;
             self.trimmed.push(describe(&self.file, self.size, &self.config.path, "removed"));
-            self.file = open_append(&self.config.path)?;
+            self.file = new;
             self.size = 0;
             // A file that someone put there may hold lines, or half of one.
             let length = self.file.metadata()?.len();
@@ -130,8 +133,20 @@ impl FileSink {
         Ok(())
     }
 
+    fn sync_file(&mut self) -> io::Result<()> {
+        if self.sync_failed {
+            return Err(io::Error::other(
+                "an earlier sync of the file failed, so what was written since is not known to be \
+                 on the disk; check the disk and restart",
+            ));
+        }
+        let result = self.file.sync_data();
+        self.sync_failed = result.is_err();
+        result
+    }
+
     fn rotate(&mut self) -> io::Result<()> {
-        self.file.sync_all()?;
+        self.sync_file()?;
         let kept = self.config.backups;
         // Usually one file; more when fewer backups are kept than before.
         let mut number = kept.max(1);
@@ -192,11 +207,12 @@ impl Sink for FileSink {
     }
 
     fn head(&mut self, stream: &StreamName) -> Result<Option<Head>, SinkError> {
-        Ok(self
-            .last
-            .as_ref()
-            .filter(|(last, _)| last.as_ref() == stream.as_str())
-            .map(|(_, head)| *head))
+        if self.last.as_ref().is_none_or(|(last, _)| last.as_ref() != stream.as_str()) {
+            // Someone else's line, or another stream's, stands at the end: look further back.
+            let all = self.lines_after(stream, 0, usize::MAX)?;
+            self.last = all.last().and_then(|line| position(line.as_bytes()));
+        }
+        Ok(self.last.as_ref().map(|(_, head)| *head))
     }
 
     fn lines_after(
@@ -215,8 +231,9 @@ impl Sink for FileSink {
             let Ok(file) = File::open(&path) else { break };
             let mut lines = Vec::new();
             let mut reaches_back = false;
-            for line in BufReader::new(file).lines() {
-                let line = line?;
+            for line in BufReader::new(file).split(b'\n') {
+                // What is not text is nobody's record.
+                let Ok(line) = String::from_utf8(line?) else { continue };
                 if let Ok(link) = Link::parse(&line)
                     && link.stream == stream.as_str()
                 {
@@ -266,7 +283,7 @@ impl Sink for FileSink {
     }
 
     fn sync(&mut self) -> Result<(), SinkError> {
-        Ok(self.file.sync_data()?)
+        Ok(self.sync_file()?)
     }
 
     fn take_trimmed(&mut self) -> Vec<Trimmed> {
@@ -276,6 +293,13 @@ impl Sink for FileSink {
 
 fn open_append(path: &Path) -> io::Result<File> {
     OpenOptions::new().create(true).append(true).read(true).mode(0o640).open(path)
+}
+
+fn make_directory(path: &Path) -> io::Result<()> {
+    match path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        Some(parent) => DirBuilder::new().recursive(true).mode(0o750).create(parent),
+        None => Ok(()),
+    }
 }
 
 fn sync_directory(path: &Path) -> io::Result<()> {
@@ -343,16 +367,11 @@ fn describe(file: &File, length: u64, path: &Path, reason: &'static str) -> Trim
     }
 }
 
-/// Only for tests of other modules and the catch-up: the records of lines.
-pub(crate) fn sealed_lines(lines: &[String]) -> Vec<Sealed> {
-    lines.iter().filter_map(|line| Sealed::from_line(line)).map(|(_, sealed)| sealed).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
-    use super::*;
+    use super::{super::Sealed, *};
     use crate::record::{Draft, Hash};
 
     fn stream() -> Arc<StreamName> {
@@ -460,6 +479,7 @@ mod tests {
         let mut sink = open(dir.path(), 1 << 20, 5);
         assert_eq!(sink.head(&stream()).unwrap(), Some(records[3].head()));
         let after = sink.lines_after(&stream(), 1, 10).unwrap();
-        assert_eq!(sealed_lines(&after), records[1..]);
+        let expected: Vec<_> = records[1..].iter().map(|record| record.line.to_string()).collect();
+        assert_eq!(after, expected);
     }
 }

@@ -20,11 +20,11 @@ use std::{collections::BTreeMap, time::Duration};
 
 use redis::{Client, Connection, ConnectionLike, IntoConnectionInfo, Script};
 
-use super::{Batch, Delivery, Sealed, Sink, SinkError, Written};
+use super::{Batch, Delivery, Sealed, Sink, SinkError, Trimmed, Written};
 use crate::{
     Error,
     config::RedisConfig,
-    record::{Hash, Head, StreamName, event_type},
+    record::{Hash, Head, Link, StreamName, event_type},
 };
 
 /// How long a connection or an answer is waited for.
@@ -70,6 +70,7 @@ pub(crate) struct RedisSink {
     cursor: Option<Head>,
     /// The last record that this sink was ever given.
     given: u64,
+    trimmed: Vec<Trimmed>,
 }
 
 impl std::fmt::Debug for RedisSink {
@@ -96,7 +97,15 @@ impl RedisSink {
         let settings = info.redis_settings().clone().set_db(config.db);
         let client = Client::open(info.set_redis_settings(settings)).map_err(failed)?;
         let script = Script::new(PUSH);
-        Ok(Self { config, client, connection: None, script, cursor: None, given: 0 })
+        Ok(Self {
+            config,
+            client,
+            connection: None,
+            script,
+            cursor: None,
+            given: 0,
+            trimmed: Vec::new(),
+        })
     }
 
     fn connect(&mut self, timeout: Duration) -> Result<&mut Connection, SinkError> {
@@ -146,6 +155,23 @@ impl RedisSink {
         Ok(call.invoke(connection)?)
     }
 
+    /// Redis has less than it had: it was emptied, or came back with an older state. What lies
+    /// between is not in its lists any more, and the trail says so.
+    fn notice_loss(&mut self, stream: &StreamName, there: u64, part: &[Sealed]) {
+        let had = self.cursor.map_or(0, |head| head.seq);
+        let next = part.iter().find(|record| record.seq > there).map_or(0, |record| record.seq);
+        let last = had.min(next.saturating_sub(1));
+        if there < last {
+            self.trimmed.push(Trimmed {
+                sink: "redis",
+                what: "what the lists held".to_owned(),
+                reason: "removed",
+                first: Some((stream.as_str().into(), there + 1)),
+                last: Some((stream.as_str().into(), last)),
+            });
+        }
+    }
+
     fn write_part(&mut self, stream: &StreamName, part: &[Sealed]) -> Result<Written, SinkError> {
         let mut written = Written::default();
         let Some(last) = part.last().map(Sealed::head) else { return Ok(written) };
@@ -171,7 +197,11 @@ impl RedisSink {
                     written.new = behind.len() as u64;
                     return Ok(written);
                 }
-                Some(there) => self.cursor = parse_cursor(&there)?,
+                Some(there) => {
+                    let there = parse_cursor(&there)?;
+                    self.notice_loss(stream, there.map_or(0, |head| head.seq), part);
+                    self.cursor = there;
+                }
             }
         }
         Err(SinkError("the cursor keeps moving: another writer uses this stream".to_owned()))
@@ -193,6 +223,54 @@ impl Sink for RedisSink {
             redis::cmd("GET").arg(key).query(self.connect(START_TIMEOUT)?)?;
         self.cursor = parse_cursor(&cursor.unwrap_or_default())?;
         Ok(self.cursor)
+    }
+
+    /// Reads the lists of all categories: only at a start, and only when Redis is ahead.
+    fn lines_after(
+        &mut self,
+        stream: &StreamName,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<String>, SinkError> {
+        let connection = self.connect(START_TIMEOUT)?;
+        let mut keys: Vec<String> = Vec::new();
+        let mut cursor = 0_u64;
+        loop {
+            let (next, mut found): (u64, Vec<String>) = redis::cmd("SCAN")
+                .arg(cursor)
+                .arg("MATCH")
+                .arg(list_key("*"))
+                .arg("COUNT")
+                .arg(1000)
+                .query(connection)?;
+            keys.append(&mut found);
+            cursor = next;
+            if cursor == 0 {
+                break;
+            }
+        }
+        keys.sort_unstable();
+        keys.dedup();
+        let mut lines = Vec::new();
+        for key in keys {
+            let list: Vec<String> =
+                redis::cmd("LRANGE").arg(key).arg(0).arg(-1).query(connection)?;
+            for line in list {
+                if let Ok(link) = Link::parse(&line)
+                    && link.stream == stream.as_str()
+                    && link.seq > after
+                {
+                    lines.push((link.seq, line));
+                }
+            }
+        }
+        lines.sort_unstable();
+        lines.truncate(limit);
+        Ok(lines.into_iter().map(|(_, line)| line).collect())
+    }
+
+    fn take_trimmed(&mut self) -> Vec<Trimmed> {
+        std::mem::take(&mut self.trimmed)
     }
 
     fn write(&mut self, batch: &Batch) -> Result<Written, SinkError> {

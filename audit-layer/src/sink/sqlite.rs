@@ -103,7 +103,7 @@ fn create_private(path: &Path) -> std::io::Result<()> {
 fn prepare(db: &mut Connection, indexes: DbIndexes) -> Result<(), SinkError> {
     db.busy_timeout(BUSY_TIMEOUT)?;
     persist_wal(db);
-    let mode: String = db.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
+    let mode = to_wal(db)?;
     if mode != "wal" {
         return Err(SinkError(format!(
             "the file system does not support WAL (journal mode {mode}); put the database on a local disk"
@@ -123,6 +123,23 @@ fn prepare(db: &mut Connection, indexes: DbIndexes) -> Result<(), SinkError> {
         )?;
     }
     Ok(())
+}
+
+/// Two processes that make the same database at once can meet here, where SQLite does not wait.
+fn to_wal(db: &Connection) -> Result<String, SinkError> {
+    let mut tries = 0;
+    loop {
+        match db.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)) {
+            Err(error)
+                if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy)
+                    && tries < 100 =>
+            {
+                tries += 1;
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            result => return Ok(result?),
+        }
+    }
 }
 
 #[allow(unsafe_code, reason = "rusqlite has no safe call for this file control")]
