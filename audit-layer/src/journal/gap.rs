@@ -8,7 +8,8 @@ use crate::locked;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum DropCause {
-    /// The queue was full and the overflow policy is `drop`.
+    /// The queue was full and the overflow policy is `drop`, or the event came from one of the
+    /// layer's own threads.
     Overflow,
     /// The queue stayed full for longer than the block time-out, or the pipeline is dead.
     Failure,

@@ -4,10 +4,17 @@
 //! when waiting did not help, or the pipeline is dead, is the failure policy. Both are decided
 //! here, on the caller's thread, and whatever is dropped is counted here.
 //!
+//! The layer's own threads may emit an audit event too, through a library or a panic hook. It is
+//! recorded like any other, but such a thread never waits for room: it would wait for itself.
+//! Rejected: to run these threads under a `NoSubscriber`. A scoped subscriber anywhere in a process
+//! makes `tracing` discard events that are emitted while another is recorded, in every thread, and
+//! `NoSubscriber` gives no level hint, which sets the whole process to TRACE.
+//!
 //! A flush travels through the queue like a frame, so that it is exact: when it comes out, all that
 //! entered before it has come out.
 
 use std::{
+    cell::Cell,
     sync::{
         Arc, Condvar, Mutex,
         atomic::{
@@ -29,6 +36,16 @@ use crate::{
 
 /// How often a caller that waits for room looks whether the pipeline still lives.
 const LOOK: Duration = Duration::from_millis(20);
+
+thread_local! {
+    /// Whether this thread belongs to the pipeline.
+    static WORKER: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Takes the current thread for one that the pipeline cannot do without.
+pub(crate) fn mark_worker() {
+    WORKER.set(true);
+}
 
 /// What travels through the queue.
 #[derive(Debug)]
@@ -156,6 +173,7 @@ impl Queue {
 
     fn full(&self, item: Item) {
         match self.shared.policies.overflow {
+            _ if WORKER.get() => self.drop_one(DropCause::Overflow),
             Overflow::Drop => self.drop_one(DropCause::Overflow),
             Overflow::Block if self.shared.failing.load(Relaxed) => self.fail(item),
             Overflow::Block => {
@@ -188,6 +206,7 @@ impl Queue {
 
     fn fail(&self, item: Item) {
         match self.shared.policies.on_failure {
+            _ if WORKER.get() => self.drop_one(DropCause::Failure),
             OnFailure::Drop => self.drop_one(DropCause::Failure),
             OnFailure::Block => {
                 // A pipeline that died never comes back: the caller stands still, as it was asked
