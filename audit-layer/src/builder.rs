@@ -14,7 +14,7 @@ use crate::{
         Config, DEFAULT_DB, DEFAULT_FILE, DbIndexes, FileConfig, MIN_FILE_BYTES, OnFailure,
         Overflow, RedisConfig, SqliteConfig,
     },
-    diagnostics, fork,
+    diagnostics,
     journal::{self, directory},
     pipeline::{self, Settings},
     record::{Head, StreamName},
@@ -183,7 +183,6 @@ impl Builder {
     {
         self.settle()?;
         let config = self.config;
-        fork::mark_parent();
         let directory = directory::open(&config.journal_path(), &config.service)?;
         let stream = directory.stream.clone();
         let mut sinks = open_sinks(&config, directory.slot)?;

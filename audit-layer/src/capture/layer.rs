@@ -266,8 +266,14 @@ where
     S: Subscriber + for<'span> LookupSpan<'span>,
 {
     fn on_new_span(&self, attributes: &span::Attributes<'_>, id: &span::Id, ctx: Context<'_, S>) {
-        let Some(span) = ctx.span(id) else { return };
         let records = self.core.filter.records(attributes.metadata());
+        if self.core.queue.is_forked() {
+            if records {
+                self.core.queue.drop_one(DropCause::Forked);
+            }
+            return;
+        }
+        let Some(span) = ctx.span(id) else { return };
         // Formatted into a buffer first: no user code runs while the extensions are locked.
         let state = self.core.plans.with(attributes.metadata(), |plan| {
             let mut buffer = Buffer::take()?;
@@ -305,6 +311,9 @@ where
     }
 
     fn on_record(&self, id: &span::Id, values: &span::Record<'_>, ctx: Context<'_, S>) {
+        if self.core.queue.is_forked() {
+            return;
+        }
         let Some(span) = ctx.span(id) else { return };
         let metadata = span.metadata();
         let context_only = !self.core.filter.records(metadata);
@@ -328,6 +337,9 @@ where
     }
 
     fn on_event(&self, event: &Event<'_>, ctx: Context<'_, S>) {
+        if self.core.queue.is_forked() {
+            return self.core.queue.drop_one(DropCause::Forked);
+        }
         if !self.is_canary(event) {
             self.core.plans.with(event.metadata(), |plan| self.record_event(event, &ctx, plan));
         }

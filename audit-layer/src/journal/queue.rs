@@ -31,7 +31,9 @@ use super::{DropCause, Gaps, frame::Frame};
 use crate::{
     clock,
     config::{OnFailure, Overflow, Policies},
-    diagnostics, fork, locked,
+    diagnostics,
+    fork::Owner,
+    locked,
 };
 
 /// How often a caller that waits for room looks whether the pipeline still lives.
@@ -103,6 +105,7 @@ impl FlushRequest {
 #[derive(Debug)]
 struct Shared {
     policies: Policies,
+    owner: Owner,
     accepted: AtomicU64,
     gaps: Gaps,
     /// The queue is full and waiting did not help: until there is room again nobody waits.
@@ -133,6 +136,7 @@ pub(crate) fn queue(policies: Policies) -> (Queue, QueueReader) {
     let (sender, receiver) = crossbeam_channel::bounded(policies.max_queue_size);
     let shared = Arc::new(Shared {
         policies,
+        owner: Owner::this_process(),
         accepted: AtomicU64::new(0),
         gaps: Gaps::default(),
         failing: AtomicBool::new(false),
@@ -148,8 +152,8 @@ impl Queue {
     /// Takes a frame in, or counts why not. Blocks only as the policies say.
     pub(crate) fn append(&self, frame: &[u8]) {
         let shared = &*self.shared;
-        if fork::is_child() {
-            return self.drop_one(DropCause::Forked);
+        if self.is_forked() {
+            return self.shared.gaps.count_forked();
         }
         if shared.closed.load(Relaxed) {
             return self.drop_one(DropCause::Shutdown);
@@ -229,8 +233,19 @@ impl Queue {
         }
     }
 
+    /// Whether this process is the child of the one that has the pipeline. Nothing may be locked in
+    /// such a child: another thread of the parent may have held the lock when the child was made,
+    /// and does not exist in the child to give it back.
+    #[inline]
+    pub(crate) fn is_forked(&self) -> bool {
+        self.shared.owner.is_elsewhere()
+    }
+
     /// Counts an event that is not recorded.
     pub(crate) fn drop_one(&self, cause: DropCause) {
+        if self.is_forked() {
+            return self.shared.gaps.count_forked();
+        }
         if self.shared.gaps.count(cause, clock::now_micros(), self.accepted()) {
             diagnostics::warn(&format!("an event was dropped: {cause}"));
         }
@@ -238,7 +253,7 @@ impl Queue {
 
     /// Sends a request through the queue, waiting for room until `until`.
     pub(crate) fn request(&self, item: Item, until: Instant) -> bool {
-        !fork::is_child() && !self.is_dead() && self.wait_for_room(item, Some(until)).is_ok()
+        !self.is_forked() && !self.is_dead() && self.wait_for_room(item, Some(until)).is_ok()
     }
 
     /// No event enters from now on.
