@@ -13,7 +13,7 @@ use tracing::level_filters::{LevelFilter, STATIC_MAX_LEVEL};
 
 use crate::{
     Error, NotInstalled, Stats,
-    capture::Core,
+    capture::{Core, canary},
     journal::{DropCause, FlushRequest, Item, directory::Directory},
     pipeline::Pipeline,
     record::StreamName,
@@ -174,7 +174,7 @@ impl AuditGuard {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let nonce = NEXT.fetch_add(1, Relaxed);
         let level = self.core.filter.level;
-        send_canary(level, nonce);
+        canary::send(level, nonce);
         if level == LevelFilter::OFF || self.core.canary.load(Relaxed) == nonce {
             return Ok(());
         }
@@ -193,31 +193,6 @@ impl AuditGuard {
         } else {
             NotInstalled::Filtered
         }))
-    }
-}
-
-/// Sends the event by which the layer is looked for, at the least grave level that is recorded.
-fn send_canary(level: LevelFilter, nonce: u64) {
-    macro_rules! send {
-        ($level:ident) => {
-            tracing::event!(
-                target: "audit",
-                tracing::Level::$level,
-                audit_layer.canary = nonce,
-                "looking for the audit layer"
-            )
-        };
-    }
-    if level == LevelFilter::TRACE {
-        send!(TRACE);
-    } else if level == LevelFilter::DEBUG {
-        send!(DEBUG);
-    } else if level == LevelFilter::INFO {
-        send!(INFO);
-    } else if level == LevelFilter::WARN {
-        send!(WARN);
-    } else if level == LevelFilter::ERROR {
-        send!(ERROR);
     }
 }
 

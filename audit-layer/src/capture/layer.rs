@@ -35,9 +35,6 @@ use crate::{
 /// the formatting of a value of the one around it.
 const MAX_NESTING: usize = 4;
 
-/// The name of the field that marks the event by which `verify_installed` looks for the layer.
-pub(crate) const CANARY_FIELD: &str = "audit_layer.canary";
-
 /// A `tracing-subscriber` layer that records audit events.
 ///
 /// It sees the events whose target is `audit` or begins with `audit::`, and the spans that have
@@ -186,10 +183,8 @@ impl Capture {
         }
     }
 
-    fn is_canary(&self, event: &Event<'_>) -> bool {
-        if event.metadata().fields().field(CANARY_FIELD).is_none() {
-            return false;
-        }
+    /// Keeps the number that a canary carries.
+    fn see_canary(&self, event: &Event<'_>) {
         struct Nonce<'c>(&'c AtomicU64);
         impl tracing_core::field::Visit for Nonce<'_> {
             fn record_u64(&mut self, _: &tracing_core::Field, value: u64) {
@@ -198,7 +193,6 @@ impl Capture {
             fn record_debug(&mut self, _: &tracing_core::Field, _: &dyn std::fmt::Debug) {}
         }
         event.record(&mut Nonce(&self.core.canary));
-        true
     }
 
     fn record_event<S>(&self, event: &Event<'_>, ctx: &Context<'_, S>, plan: &Plan)
@@ -340,9 +334,13 @@ where
         if self.core.queue.is_forked() {
             return self.core.queue.drop_one(DropCause::Forked);
         }
-        if !self.is_canary(event) {
-            self.core.plans.with(event.metadata(), |plan| self.record_event(event, &ctx, plan));
-        }
+        self.core.plans.with(event.metadata(), |plan| {
+            if plan.is_canary {
+                self.see_canary(event);
+            } else {
+                self.record_event(event, &ctx, plan);
+            }
+        });
     }
 
     fn on_close(&self, id: span::Id, ctx: Context<'_, S>) {

@@ -15,6 +15,7 @@
 //! - *A fork.* The child has no pipeline; what it emits is counted as dropped there, before
 //!   anything that a thread of the parent may have locked.
 
+pub(crate) mod canary;
 mod encoder;
 mod filter;
 mod layer;

@@ -51,6 +51,8 @@ pub(crate) struct Plan {
     pub(crate) name: Box<str>,
     /// By the index of the field.
     pub(crate) roles: Box<[Role]>,
+    /// Whether it is the event by which `verify_installed` looks for the layer.
+    pub(crate) is_canary: bool,
 }
 
 impl Plan {
@@ -66,6 +68,7 @@ impl Plan {
             source,
             name: metadata.name().into(),
             roles: metadata.fields().iter().map(|field| Role::of(field.name())).collect(),
+            is_canary: metadata.module_path() == Some(super::canary::MODULE),
         }
     }
 
@@ -78,6 +81,7 @@ impl Plan {
             source: None,
             name: "audit".into(),
             roles: Box::default(),
+            is_canary: false,
         }
     }
 }
