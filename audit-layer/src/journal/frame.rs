@@ -72,6 +72,48 @@ pub(crate) enum Captured<'f> {
     Json(&'f str),
 }
 
+impl<'f> Captured<'f> {
+    /// The text that a member which is text takes from it. JSON has some when it is a number, a
+    /// truth value, or a string without escapes: text that needs them is captured as text.
+    pub(crate) fn as_text(&self) -> Option<&'f str> {
+        match self {
+            Self::Plain(Value::Str(text)) => Some(text),
+            Self::Plain(_) => None,
+            Self::Json(json) => match json.as_bytes().first()? {
+                b'{' | b'[' | b'n' => None,
+                b'"' => json
+                    .strip_prefix('"')
+                    .and_then(|json| json.strip_suffix('"'))
+                    .filter(|text| !text.contains('\\')),
+                _ => Some(json),
+            },
+        }
+    }
+
+    /// The whole number of microseconds that it is.
+    pub(crate) fn as_duration_us(&self) -> Option<u64> {
+        match self {
+            Self::Plain(Value::U64(value)) => Some(*value),
+            Self::Plain(Value::I64(value)) => u64::try_from(*value).ok(),
+            Self::Plain(Value::I128(value)) => u64::try_from(*value).ok(),
+            Self::Plain(Value::U128(value)) => u64::try_from(*value).ok(),
+            Self::Plain(Value::Str(text)) | Self::Json(text) => text.parse().ok(),
+            Self::Plain(_) => None,
+        }
+        // Beyond 2^53 the member would have to be a string.
+        .filter(|value| *value <= 1 << 53)
+    }
+
+    /// Whether it sets the member, or is only kept in `details`.
+    pub(crate) fn sets(&self, member: Member) -> bool {
+        match member {
+            Member::DurationUs => self.as_duration_us().is_some(),
+            Member::Details | Member::RegulatoryFlags => true,
+            _ => self.as_text().is_some_and(|text| !text.is_empty()),
+        }
+    }
+}
+
 /// Appends entries to a buffer within the bounds of a record.
 #[derive(Debug)]
 pub(crate) struct Entries<'b> {

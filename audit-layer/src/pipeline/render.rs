@@ -86,11 +86,11 @@ impl<'f> Filler<'f> {
         // A value that turns out not to fit leaves the member as it was.
         let fits = match member {
             Member::Details | Member::RegulatoryFlags => return self.merge(member, value),
-            Member::DurationUs => duration_us(&value).is_some(),
-            _ => match &value {
-                Captured::Plain(Value::Str("")) => return,
-                Captured::Plain(Value::Str(text)) => self.fits(member, text),
-                _ => false,
+            Member::DurationUs => value.as_duration_us().is_some(),
+            _ => match value.as_text() {
+                Some("") => return,
+                Some(text) => self.fits(member, text),
+                None => false,
             },
         };
         if !fits {
@@ -101,14 +101,14 @@ impl<'f> Filler<'f> {
             self.draft.duplicates.push(member.name().into());
         }
         self.seen |= bit;
-        match (member, value) {
-            (Member::DurationUs, value) => self.draft.duration_us = duration_us(&value),
-            (Member::EventType, Captured::Plain(Value::Str(text))) => self.event_type(text),
-            (Member::Severity, Captured::Plain(Value::Str(text))) => {
+        match (member, value.as_text()) {
+            (Member::DurationUs, _) => self.draft.duration_us = value.as_duration_us(),
+            (Member::EventType, Some(text)) => self.event_type(text),
+            (Member::Severity, Some(text)) => {
                 self.draft.severity = severity(text).unwrap_or(self.draft.severity);
             }
-            (_, Captured::Plain(Value::Str(text))) => self.draft.set_text(member, text),
-            _ => {}
+            (_, Some(text)) => self.draft.set_text(member, text),
+            (_, None) => {}
         }
     }
 
@@ -167,19 +167,6 @@ fn plain(value: Captured<'_>) -> Value<'_> {
             }
         }
     }
-}
-
-fn duration_us(value: &Captured<'_>) -> Option<u64> {
-    match value {
-        Captured::Plain(Value::U64(value)) => Some(*value),
-        Captured::Plain(Value::I64(value)) => u64::try_from(*value).ok(),
-        Captured::Plain(Value::I128(value)) => u64::try_from(*value).ok(),
-        Captured::Plain(Value::U128(value)) => u64::try_from(*value).ok(),
-        Captured::Plain(Value::Str(text)) => text.parse().ok(),
-        _ => None,
-    }
-    // Beyond 2^53 the member would have to be a string.
-    .filter(|value| *value <= 1 << 53)
 }
 
 fn severity(text: &str) -> Option<Severity> {
