@@ -236,15 +236,16 @@ impl Capture {
         let mut entries = Entries::new(&mut buffer.0);
         entries.room = entries.room.saturating_sub(state.entries().len());
         let mut set = state.set();
+        own.see_panic();
         let mut outcome = own.outcome();
-        if std::thread::panicking() {
-            outcome = Outcome::Error;
-        }
         if !set.has(Member::DurationUs) {
             let elapsed = u64::try_from(own.started.elapsed().as_micros()).unwrap_or(u64::MAX);
             entries.u64(Key::Member(Member::DurationUs), elapsed);
         }
-        if !set.has(Member::Status) {
+        if let Some(status) = state.text(Member::Status) {
+            // What the span says of itself is what the spans around it are told.
+            outcome = Outcome::of_status(status);
+        } else {
             entries.str(Key::Member(Member::Status), outcome.as_str());
         }
         if !set.has(Member::Message) {
@@ -280,13 +281,12 @@ where
                 context_only: !records,
             };
             attributes.record(&mut encoder);
-            let set = encoder.set;
             let own = if records {
                 self.core.plans.by_number(plan.number).map(OwnRecord::new)
             } else {
                 None
             };
-            Some(SpanState::new(self.layer(), &buffer.0, set, own))
+            Some(SpanState::new(self.layer(), &buffer.0, own))
         });
         let Some(state) = state else {
             if records {
@@ -341,6 +341,17 @@ where
                 self.record_event(event, &ctx, plan);
             }
         });
+    }
+
+    fn on_exit(&self, id: &span::Id, ctx: Context<'_, S>) {
+        // A panic may be caught before the span closes.
+        if std::thread::panicking()
+            && let Some(span) = ctx.span(id)
+            && let Some(states) = span.extensions().get::<SpanStates>()
+            && let Some(own) = states.get(self.layer()).and_then(|state| state.own.as_ref())
+        {
+            own.see_panic();
+        }
     }
 
     fn on_close(&self, id: span::Id, ctx: Context<'_, S>) {
