@@ -26,7 +26,7 @@ use crate::{
     AuditGuard, Builder, Error, clock,
     journal::{
         DropCause, Queue,
-        frame::{Entries, Header, Key},
+        frame::{Entries, EntryIter, Header, Key},
     },
     record::Member,
 };
@@ -232,9 +232,11 @@ impl Capture {
         };
         let (time, observed_at, id) = clock::stamp();
         Header { time, observed_at, id, callsite: own.plan.number }.push(&mut buffer.0);
-        buffer.0.extend_from_slice(state.entries());
         let mut entries = Entries::new(&mut buffer.0);
-        entries.room = entries.room.saturating_sub(state.entries().len());
+        // One by one: what was recorded later has a bound of its own.
+        for entry in EntryIter::of(state.entries()) {
+            entries.copy(&entry);
+        }
         let mut set = state.set();
         own.see_panic();
         let mut outcome = own.outcome();
