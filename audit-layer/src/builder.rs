@@ -14,7 +14,7 @@ use crate::{
         Config, DEFAULT_DB, DEFAULT_FILE, DbIndexes, FileConfig, MAX_DURATION, MIN_FILE_BYTES,
         OnFailure, Overflow, RedisConfig, SqliteConfig,
     },
-    diagnostics, fork,
+    diagnostics,
     journal::{self, directory, frame::Frame},
     pipeline::{self, Settings},
     record::{Head, Link, StreamName, checked_hash},
@@ -186,7 +186,6 @@ impl Builder {
     {
         self.settle()?;
         let config = self.config;
-        fork::mark_parent();
         let mut directory = directory::open(&config.journal_path(), &config.service)?;
         let mut sinks = open_sinks(&config, directory.slot)?;
         let mut notes = Vec::new();

@@ -1,46 +1,49 @@
-//! Whether this process is the child of a fork.
+//! Which process a layer belongs to.
 //!
 //! A forked child has the parent's queue and none of its threads: what it puts in is never taken
-//! out, and its destructors would wait for threads that do not exist. `getpid` is a system call and
-//! measured 86 ns, a third of what an event may cost; a page that the kernel wipes in the child
-//! (`MADV_WIPEONFORK`, Linux 4.14) tells the same for a load. Where there is no such page the
-//! process id is compared.
+//! out, and its destructors would wait for threads that do not exist. It may build a layer of its
+//! own, so it is the layer that remembers its process. `getpid` is a system call and measured
+//! 86 ns, a third of what an event may cost; a page that holds the process id and that the kernel
+//! wipes in a child (`MADV_WIPEONFORK`, Linux 4.14) tells the same for a load. Where there is no
+//! such page the process id is asked for.
 
 #![allow(unsafe_code, reason = "the page is mapped and shared with the kernel's fork")]
 
 use std::sync::{
     OnceLock,
-    atomic::{AtomicU8, Ordering::Relaxed},
+    atomic::{AtomicU32, Ordering::Relaxed},
 };
 
-static PARENT: OnceLock<Mark> = OnceLock::new();
+/// The process id, or 0 in a child that has not written its own.
+static PAGE: OnceLock<Option<&'static AtomicU32>> = OnceLock::new();
 
-enum Mark {
-    #[cfg(target_os = "linux")]
-    Page(&'static AtomicU8),
-    Process(u32),
-}
+/// The process that has a layer's threads.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Owner(u32);
 
-/// Takes this process for the one that has the pipeline's threads.
-pub(crate) fn mark_parent() {
-    let mark =
-        PARENT.get_or_init(|| wiped_page().unwrap_or_else(|| Mark::Process(std::process::id())));
-    let _ = mark;
-}
+impl Owner {
+    /// The current process.
+    pub(crate) fn this_process() -> Self {
+        let id = std::process::id();
+        if let Some(page) = PAGE.get_or_init(wiped_page) {
+            page.store(id, Relaxed);
+        }
+        Self(id)
+    }
 
-/// Whether this process was forked from the marked one.
-#[inline]
-pub(crate) fn is_child() -> bool {
-    match PARENT.get() {
-        #[cfg(target_os = "linux")]
-        Some(Mark::Page(page)) => page.load(Relaxed) == 0,
-        Some(Mark::Process(id)) => *id != std::process::id(),
-        None => false,
+    /// Whether the current process was forked from the owner.
+    #[inline]
+    pub(crate) fn is_elsewhere(self) -> bool {
+        let current = match PAGE.get() {
+            Some(Some(page)) => page.load(Relaxed),
+            _ => std::process::id(),
+        };
+        current != self.0
     }
 }
 
 #[cfg(target_os = "linux")]
-fn wiped_page() -> Option<Mark> {
+fn wiped_page() -> Option<&'static AtomicU32> {
     use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap_anonymous};
     let length = rustix::param::page_size();
     // SAFETY: a fresh anonymous mapping at an address of the kernel's choice aliases nothing.
@@ -60,15 +63,12 @@ fn wiped_page() -> Option<Mark> {
         let _ = unsafe { rustix::mm::munmap(page, length) };
         return None;
     }
-    // SAFETY: the page is mapped for the life of the process, zeroed, aligned for a byte, and from
-    // here on reached only through this atomic.
-    let mark = unsafe { AtomicU8::from_ptr(page.cast::<u8>()) };
-    mark.store(1, Relaxed);
-    Some(Mark::Page(mark))
+    // SAFETY: the page is mapped for the life of the process, zeroed, aligned for any integer, and
+    // from here on reached only through this atomic.
+    Some(unsafe { AtomicU32::from_ptr(page.cast::<u32>()) })
 }
 
 #[cfg(not(target_os = "linux"))]
-fn wiped_page() -> Option<Mark> {
-    let _ = AtomicU8::new(0).load(Relaxed);
+fn wiped_page() -> Option<&'static AtomicU32> {
     None
 }

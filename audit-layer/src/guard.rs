@@ -13,10 +13,9 @@ use tracing::level_filters::{LevelFilter, STATIC_MAX_LEVEL};
 
 use crate::{
     Error, NotInstalled, Stats,
-    capture::Core,
+    capture::{Core, canary},
     config::MAX_DURATION,
-    fork,
-    journal::{FlushRequest, Item, directory::Directory},
+    journal::{DropCause, FlushRequest, Item, directory::Directory},
     pipeline::Pipeline,
     record::StreamName,
 };
@@ -54,10 +53,26 @@ impl AuditGuard {
         self.pipeline.as_ref().map(|pipeline| &*pipeline.stream)
     }
 
-    /// How the layer is doing. Cheap enough to be asked every second.
+    /// How the layer is doing. Cheap enough to be asked every second. In the child of a fork it
+    /// tells only how many events were dropped there.
     #[must_use]
     pub fn stats(&self) -> Stats {
         let queue = &self.core.queue;
+        if queue.is_forked() {
+            // Only what needs no lock.
+            let forked = queue.gaps().forked();
+            return Stats {
+                stream: String::new(),
+                queued: 0,
+                queue_bound: self.queue_bound,
+                accepted: 0,
+                dropped: (forked > 0).then_some((DropCause::Forked, forked)).into_iter().collect(),
+                last_seq: 0,
+                worker_alive: false,
+                poisoned: None,
+                sinks: Vec::new(),
+            };
+        }
         let mut stats = Stats {
             stream: String::new(),
             queued: queue.len(),
@@ -73,8 +88,7 @@ impl AuditGuard {
             stats.stream = pipeline.stream.to_string();
             stats.last_seq = pipeline.last_seq.load(Relaxed);
             stats.sinks = pipeline.sinks.iter().map(|sink| sink.stats(stats.last_seq)).collect();
-            stats.worker_alive = !fork::is_child()
-                && stats.poisoned.is_none()
+            stats.worker_alive = stats.poisoned.is_none()
                 && !pipeline.thread.is_finished()
                 && pipeline.sinks.iter().all(|sink| sink.is_alive());
         }
@@ -93,7 +107,7 @@ impl AuditGuard {
     }
 
     fn ask(&self, item: Item, request: &FlushRequest, until: Instant) -> Result<(), Error> {
-        if fork::is_child() {
+        if self.core.queue.is_forked() {
             return Err(Error::Forked);
         }
         let sent = self.core.queue.request(item, until);
@@ -124,7 +138,7 @@ impl AuditGuard {
 
     fn end(&mut self, timeout: Duration) -> Result<(), Error> {
         let Some(pipeline) = self.pipeline.take() else { return Ok(()) };
-        if fork::is_child() {
+        if self.core.queue.is_forked() {
             // The threads and the lock are the parent's.
             std::mem::forget(pipeline);
             std::mem::forget(self.directory.take());
@@ -161,7 +175,7 @@ impl AuditGuard {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let nonce = NEXT.fetch_add(1, Relaxed);
         let level = self.core.filter.level;
-        send_canary(level, nonce);
+        canary::send(level, nonce);
         if level == LevelFilter::OFF || self.core.canary.load(Relaxed) == nonce {
             return Ok(());
         }
@@ -187,31 +201,6 @@ impl AuditGuard {
 fn deadline(timeout: Duration) -> Instant {
     let now = Instant::now();
     now.checked_add(timeout).unwrap_or(now + MAX_DURATION)
-}
-
-/// Sends the event by which the layer is looked for, at the least grave level that is recorded.
-fn send_canary(level: LevelFilter, nonce: u64) {
-    macro_rules! send {
-        ($level:ident) => {
-            tracing::event!(
-                target: "audit",
-                tracing::Level::$level,
-                audit_layer.canary = nonce,
-                "looking for the audit layer"
-            )
-        };
-    }
-    if level == LevelFilter::TRACE {
-        send!(TRACE);
-    } else if level == LevelFilter::DEBUG {
-        send!(DEBUG);
-    } else if level == LevelFilter::INFO {
-        send!(INFO);
-    } else if level == LevelFilter::WARN {
-        send!(WARN);
-    } else if level == LevelFilter::ERROR {
-        send!(ERROR);
-    }
 }
 
 impl Drop for AuditGuard {

@@ -32,7 +32,8 @@ where
         .enable_time()
         .build()
         .unwrap();
-    runtime.block_on(tokio::spawn(future.with_subscriber(subscriber))).unwrap();
+    let task = runtime.spawn(future.with_subscriber(subscriber));
+    runtime.block_on(task).unwrap();
     drop(runtime);
     trail.end(guard)
 }
@@ -117,6 +118,16 @@ fn an_empty_member_of_an_inner_span_does_not_hide_the_outer_ones() {
 }
 
 #[test]
+fn of_two_equal_names_in_one_span_the_last_wins_and_the_name_is_listed() {
+    let record = Recorded::one(|| {
+        let _span = tracing::info_span!("request", user_id = "first", user_id = "last").entered();
+        tracing::info!(target: "audit", "hello");
+    });
+    assert_eq!(record["user_id"], "last");
+    assert_eq!(record["details"], json!({"duplicates": ["user_id"]}));
+}
+
+#[test]
 fn context_is_gone_with_its_span() {
     let recorded = Recorded::from(|| {
         {
@@ -157,8 +168,8 @@ fn context_that_is_recorded_late_reaches_child_spans_that_are_open_already() {
     let record = Recorded::one(|| {
         let parent = tracing::info_span!("request", user_id = Empty);
         let child = tracing::info_span!(parent: &parent, "child", request_id = "req-1");
-        let grandchild = tracing::info_span!(parent: &child, "grandchild");
-        let _entered = grandchild.enter();
+        let _entered = child.enter();
+        let _plain = tracing::info_span!("no context at all", method = "GET").entered();
         parent.record("user_id", "u-1");
         tracing::info!(target: "audit", "hello");
     });

@@ -12,8 +12,8 @@ use super::{
     value,
 };
 use crate::{
-    journal::frame::{Entries, Key, Text},
-    record::Member,
+    journal::frame::{Captured, Entries, Key, Text},
+    record::{Member, Value},
 };
 
 /// What a value whose formatting panicked is recorded as.
@@ -105,12 +105,21 @@ impl Encoder<'_, '_> {
     fn text(&mut self, place: &Place, write: impl FnOnce(&mut Text<'_>)) {
         let outcome = self.entries.with_text(place.key, |text| {
             write(text);
-            // JSON does not fit a member that is text; it is kept in `details`.
-            let counts = text.len() > 0 && !(text.is_json() && place.text.is_some());
-            counts.then(|| match place.text {
-                Some(Member::Status) => {
-                    Outcome::of_status(str::from_utf8(text.as_bytes()).unwrap_or(""))
+            // Most is plain text, which sets a member unless it is empty: nothing is read again.
+            let read = || {
+                let written = str::from_utf8(text.as_bytes()).unwrap_or_default();
+                if text.is_json() {
+                    Captured::Json(written)
+                } else {
+                    Captured::Plain(Value::Str(written))
                 }
+            };
+            let sets = match place.text {
+                Some(member) if text.is_json() => read().sets(member),
+                _ => text.len() > 0,
+            };
+            sets.then(|| match place.text {
+                Some(Member::Status) => Outcome::of_status(read().as_text().unwrap_or_default()),
                 _ => Outcome::Success,
             })
         });
@@ -192,6 +201,9 @@ impl Visit for Encoder<'_, '_> {
         let Some(place) = self.place(field) else { return };
         self.text(&place, |text| {
             formatted(text, |text| {
+                if value::write_text(text, &value)? {
+                    return Ok(());
+                }
                 value::write_json(text, &value);
                 if !text.is_cut() {
                     text.mark_json();

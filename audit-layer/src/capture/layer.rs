@@ -26,7 +26,7 @@ use crate::{
     AuditGuard, Builder, Error, clock,
     journal::{
         DropCause, Queue,
-        frame::{Entries, Header, Key},
+        frame::{Entries, EntryIter, Header, Key},
     },
     record::Member,
 };
@@ -34,9 +34,6 @@ use crate::{
 /// How many audit events may be in the making at once on one thread: each inner one is emitted by
 /// the formatting of a value of the one around it.
 const MAX_NESTING: usize = 4;
-
-/// The name of the field that marks the event by which `verify_installed` looks for the layer.
-pub(crate) const CANARY_FIELD: &str = "audit_layer.canary";
 
 /// A `tracing-subscriber` layer that records audit events.
 ///
@@ -186,10 +183,8 @@ impl Capture {
         }
     }
 
-    fn is_canary(&self, event: &Event<'_>) -> bool {
-        if event.metadata().fields().field(CANARY_FIELD).is_none() {
-            return false;
-        }
+    /// Keeps the number that a canary carries.
+    fn see_canary(&self, event: &Event<'_>) {
         struct Nonce<'c>(&'c AtomicU64);
         impl tracing_core::field::Visit for Nonce<'_> {
             fn record_u64(&mut self, _: &tracing_core::Field, value: u64) {
@@ -198,7 +193,6 @@ impl Capture {
             fn record_debug(&mut self, _: &tracing_core::Field, _: &dyn std::fmt::Debug) {}
         }
         event.record(&mut Nonce(&self.core.canary));
-        true
     }
 
     fn record_event<S>(&self, event: &Event<'_>, ctx: &Context<'_, S>, plan: &Plan)
@@ -238,19 +232,22 @@ impl Capture {
         };
         let (time, observed_at, id) = clock::stamp();
         Header { time, observed_at, id, callsite: own.plan.number }.push(&mut buffer.0);
-        buffer.0.extend_from_slice(state.entries());
         let mut entries = Entries::new(&mut buffer.0);
-        entries.room = entries.room.saturating_sub(state.entries().len());
-        let mut set = state.set();
-        let mut outcome = own.outcome();
-        if std::thread::panicking() {
-            outcome = Outcome::Error;
+        // One by one: what was recorded later has a bound of its own.
+        for entry in EntryIter::of(state.entries()) {
+            entries.copy(&entry);
         }
+        let mut set = state.set();
+        own.see_panic();
+        let mut outcome = own.outcome();
         if !set.has(Member::DurationUs) {
             let elapsed = u64::try_from(own.started.elapsed().as_micros()).unwrap_or(u64::MAX);
             entries.u64(Key::Member(Member::DurationUs), elapsed);
         }
-        if !set.has(Member::Status) {
+        if let Some(status) = state.text(Member::Status) {
+            // What the span says of itself is what the spans around it are told.
+            outcome = Outcome::of_status(status);
+        } else {
             entries.str(Key::Member(Member::Status), outcome.as_str());
         }
         if !set.has(Member::Message) {
@@ -266,8 +263,14 @@ where
     S: Subscriber + for<'span> LookupSpan<'span>,
 {
     fn on_new_span(&self, attributes: &span::Attributes<'_>, id: &span::Id, ctx: Context<'_, S>) {
-        let Some(span) = ctx.span(id) else { return };
         let records = self.core.filter.records(attributes.metadata());
+        if self.core.queue.is_forked() {
+            if records {
+                self.core.queue.drop_one(DropCause::Forked);
+            }
+            return;
+        }
+        let Some(span) = ctx.span(id) else { return };
         // Formatted into a buffer first: no user code runs while the extensions are locked.
         let state = self.core.plans.with(attributes.metadata(), |plan| {
             let mut buffer = Buffer::take()?;
@@ -280,13 +283,12 @@ where
                 context_only: !records,
             };
             attributes.record(&mut encoder);
-            let set = encoder.set;
             let own = if records {
                 self.core.plans.by_number(plan.number).map(OwnRecord::new)
             } else {
                 None
             };
-            Some(SpanState::new(self.layer(), &buffer.0, set, own))
+            Some(SpanState::new(self.layer(), &buffer.0, own))
         });
         let Some(state) = state else {
             if records {
@@ -305,6 +307,9 @@ where
     }
 
     fn on_record(&self, id: &span::Id, values: &span::Record<'_>, ctx: Context<'_, S>) {
+        if self.core.queue.is_forked() {
+            return;
+        }
         let Some(span) = ctx.span(id) else { return };
         let metadata = span.metadata();
         let context_only = !self.core.filter.records(metadata);
@@ -328,8 +333,26 @@ where
     }
 
     fn on_event(&self, event: &Event<'_>, ctx: Context<'_, S>) {
-        if !self.is_canary(event) {
-            self.core.plans.with(event.metadata(), |plan| self.record_event(event, &ctx, plan));
+        if self.core.queue.is_forked() {
+            return self.core.queue.drop_one(DropCause::Forked);
+        }
+        self.core.plans.with(event.metadata(), |plan| {
+            if plan.is_canary {
+                self.see_canary(event);
+            } else {
+                self.record_event(event, &ctx, plan);
+            }
+        });
+    }
+
+    fn on_exit(&self, id: &span::Id, ctx: Context<'_, S>) {
+        // A panic may be caught before the span closes.
+        if std::thread::panicking()
+            && let Some(span) = ctx.span(id)
+            && let Some(states) = span.extensions().get::<SpanStates>()
+            && let Some(own) = states.get(self.layer()).and_then(|state| state.own.as_ref())
+        {
+            own.see_panic();
         }
     }
 

@@ -12,8 +12,10 @@
 //! - *A `Debug` that logs.* The inner event is recorded with a buffer of its own, before the outer
 //!   one. Too many levels are counted as dropped. Under a scoped default subscriber
 //!   (`with_default`) `tracing` itself discards such events.
-//! - *A fork.* The child has no pipeline; what it emits is counted as dropped there.
+//! - *A fork.* The child has no pipeline; what it emits is counted as dropped there, before
+//!   anything that a thread of the parent may have locked.
 
+pub(crate) mod canary;
 mod encoder;
 mod filter;
 mod layer;

@@ -51,6 +51,8 @@ pub(crate) struct Plan {
     pub(crate) name: Box<str>,
     /// By the index of the field.
     pub(crate) roles: Box<[Role]>,
+    /// Whether it is the event by which `verify_installed` looks for the layer.
+    pub(crate) is_canary: bool,
 }
 
 impl Plan {
@@ -66,6 +68,7 @@ impl Plan {
             source,
             name: metadata.name().into(),
             roles: metadata.fields().iter().map(|field| Role::of(field.name())).collect(),
+            is_canary: metadata.module_path() == Some(super::canary::MODULE),
         }
     }
 
@@ -78,6 +81,7 @@ impl Plan {
             source: None,
             name: "audit".into(),
             roles: Box::default(),
+            is_canary: false,
         }
     }
 }
@@ -117,11 +121,12 @@ impl Plans {
     /// Runs `use_plan` with the plan of a callsite, which is made at its first use.
     pub(crate) fn with<R>(&self, metadata: &Metadata<'_>, use_plan: impl FnOnce(&Plan) -> R) -> R {
         let key = (self.layer, metadata.callsite());
-        // The cache is not borrowed while the plan is used: a value's `Debug` may log.
-        let cached = CACHE.with_borrow(|cache| cache.get(&key).cloned());
-        let plan = cached.unwrap_or_else(|| {
+        // The cache is not borrowed while the plan is used: a value's `Debug` may log. It is gone
+        // when a destructor of the thread's own locals emits an event.
+        let cached = CACHE.try_with(|cache| cache.borrow().get(&key).cloned());
+        let plan = cached.ok().flatten().unwrap_or_else(|| {
             let plan = self.make(metadata);
-            CACHE.with_borrow_mut(|cache| cache.insert(key, Arc::clone(&plan)));
+            let _ = CACHE.try_with(|cache| cache.borrow_mut().insert(key, Arc::clone(&plan)));
             plan
         });
         use_plan(&plan)

@@ -12,7 +12,10 @@ use super::{
     encoder::{Members, Outcome},
     plan::Plan,
 };
-use crate::journal::frame::{Entries, EntryIter, Key};
+use crate::{
+    journal::frame::{Entries, EntryIter, Key},
+    record::Member,
+};
 
 /// The state of one layer in a span's extensions.
 #[derive(Debug)]
@@ -30,12 +33,30 @@ pub(crate) struct SpanState {
 pub(crate) struct OwnRecord {
     pub(crate) plan: Arc<Plan>,
     pub(crate) started: Instant,
+    /// Whether the span began while a panic unwound already.
+    unwinding: bool,
     worst: AtomicU8,
 }
 
 impl OwnRecord {
     pub(crate) fn new(plan: Arc<Plan>) -> Self {
-        Self { plan, started: Instant::now(), worst: AtomicU8::new(0) }
+        Self {
+            plan,
+            started: Instant::now(),
+            unwinding: std::thread::panicking(),
+            worst: AtomicU8::new(0),
+        }
+    }
+
+    /// Takes note of a panic that unwinds through the span now.
+    pub(crate) fn see_panic(&self) {
+        if std::thread::panicking() && !self.unwinding {
+            self.saw(Outcome::Error);
+        }
+    }
+
+    fn saw(&self, outcome: Outcome) {
+        self.worst.fetch_max(outcome as u8, Relaxed);
     }
 
     /// The gravest outcome of what happened inside.
@@ -50,14 +71,14 @@ impl OwnRecord {
 }
 
 impl SpanState {
-    pub(crate) fn new(layer: usize, entries: &[u8], set: Members, own: Option<OwnRecord>) -> Self {
-        Self { layer, entries: entries.to_vec(), set, own }
+    pub(crate) fn new(layer: usize, entries: &[u8], own: Option<OwnRecord>) -> Self {
+        Self { layer, entries: entries.to_vec(), set: set_members(entries), own }
     }
 
     /// Something with that outcome happened inside.
     pub(crate) fn saw(&self, outcome: Outcome) {
         if let Some(own) = &self.own {
-            own.worst.fetch_max(outcome as u8, Relaxed);
+            own.saw(outcome);
         }
     }
 
@@ -83,11 +104,21 @@ impl SpanState {
         self.set
     }
 
+    /// The text that the span set the member to, if it did.
+    pub(crate) fn text(&self, member: Member) -> Option<&str> {
+        EntryIter::of(&self.entries)
+            .filter(|entry| entry.key == Key::Member(member) && entry.value.sets(member))
+            .last()
+            .and_then(|entry| entry.value.as_text())
+    }
+
     /// Copies the context that `set` lacks.
     pub(crate) fn copy_context(&self, into: &mut Entries<'_>, set: &mut Members) {
+        // Of two equal names in one span both are copied: the record says so.
+        let lacked = *set;
         for entry in EntryIter::of(&self.entries) {
             let Key::Member(member) = entry.key else { continue };
-            if member.is_context() && self.set.has(member) && !set.has(member) {
+            if member.is_context() && !lacked.has(member) && entry.value.sets(member) {
                 into.copy(&entry);
                 set.insert(member);
             }
@@ -96,11 +127,10 @@ impl SpanState {
 }
 
 fn set_members(entries: &[u8]) -> Members {
-    use crate::{journal::frame::Captured, record::Value};
     let mut set = Members::default();
     for entry in EntryIter::of(entries) {
         if let Key::Member(member) = entry.key
-            && entry.value != Captured::Plain(Value::Str(""))
+            && entry.value.sets(member)
         {
             set.insert(member);
         }

@@ -65,6 +65,9 @@ impl fmt::Debug for Val<'_> {
         if FORMATTING.get() != State::Ours {
             return fmt::Debug::fmt(&self.0, f);
         }
+        if write_text(f, &self.0)? {
+            return Ok(());
+        }
         let mut counted = Counted { inner: f, bytes: 0 };
         write_json(&mut counted, &self.0);
         FORMATTING.set(State::Json(counted.bytes));
@@ -98,6 +101,19 @@ pub(super) fn format(text: &mut Text<'_>, value: &dyn fmt::Debug) -> fmt::Result
         text.mark_json();
     }
     Ok(())
+}
+
+/// Writes a value that is nothing but text as that text, which fits members that are text, and
+/// says whether it was. As a detail it is the same JSON string.
+pub(super) fn write_text(out: &mut dyn fmt::Write, value: &Value<'_>) -> Result<bool, fmt::Error> {
+    match *value {
+        Value::String(text) => out.write_str(text)?,
+        Value::Char(character) => out.write_char(character)?,
+        Value::Path(path) => out.write_str(&path.to_string_lossy())?,
+        Value::Error(error) => write!(out, "{error}")?,
+        _ => return Ok(false),
+    }
+    Ok(true)
 }
 
 /// Writes a value as JSON: structs and maps as objects, tuples and lists as arrays, enums as the

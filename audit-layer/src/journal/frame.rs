@@ -36,6 +36,9 @@ const HEADER: usize = 36;
 
 const CUT: u8 = 0x80;
 
+/// What an entry of text or bytes begins with: key, tag and length.
+const SIZED_HEAD: usize = 2 + 1 + 4;
+
 /// What an entry sets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Key {
@@ -51,6 +54,17 @@ impl Key {
             Self::Member(member) => member as u16,
             Self::Field(index) => {
                 FIRST_FIELD.saturating_add(u16::try_from(index).unwrap_or(u16::MAX))
+            }
+        }
+    }
+
+    /// Whether its value is cut so that those of other members, which say who did what and when,
+    /// fit into the record.
+    fn gives_way(self) -> bool {
+        match self {
+            Self::Field(_) => true,
+            Self::Member(member) => {
+                matches!(member, Member::Details | Member::RegulatoryFlags | Member::Message)
             }
         }
     }
@@ -72,12 +86,65 @@ pub(crate) enum Captured<'f> {
     Json(&'f str),
 }
 
+impl<'f> Captured<'f> {
+    /// The text that a member which is text takes from it. JSON has some when it is a number, a
+    /// truth value, or a string without escapes: text that needs them is captured as text.
+    pub(crate) fn as_text(&self) -> Option<&'f str> {
+        match self {
+            Self::Plain(Value::Str(text)) => Some(text),
+            Self::Plain(_) => None,
+            Self::Json(json) => match json.as_bytes().first()? {
+                b'{' | b'[' | b'n' => None,
+                b'"' => json
+                    .strip_prefix('"')
+                    .and_then(|json| json.strip_suffix('"'))
+                    .filter(|text| !text.contains('\\')),
+                _ => Some(json),
+            },
+        }
+    }
+
+    /// The whole number of microseconds that it is.
+    pub(crate) fn as_duration_us(&self) -> Option<u64> {
+        match self {
+            Self::Plain(Value::U64(value)) => Some(*value),
+            Self::Plain(Value::I64(value)) => u64::try_from(*value).ok(),
+            Self::Plain(Value::I128(value)) => u64::try_from(*value).ok(),
+            Self::Plain(Value::U128(value)) => u64::try_from(*value).ok(),
+            Self::Plain(Value::Str(text)) | Self::Json(text) => text.parse().ok(),
+            Self::Plain(_) => None,
+        }
+        // Beyond 2^53 the member would have to be a string.
+        .filter(|value| *value <= 1 << 53)
+    }
+
+    /// The bytes of its value that count towards the bound of a record: those of text and bytes.
+    fn size(&self) -> usize {
+        match self {
+            Self::Plain(Value::Str(text)) | Self::Json(text) => text.len(),
+            Self::Plain(Value::Bytes(bytes)) => bytes.len(),
+            Self::Plain(_) => 0,
+        }
+    }
+
+    /// Whether it sets the member, or is only kept in `details`.
+    pub(crate) fn sets(&self, member: Member) -> bool {
+        match member {
+            Member::DurationUs => self.as_duration_us().is_some(),
+            Member::Details | Member::RegulatoryFlags => true,
+            _ => self.as_text().is_some_and(|text| !text.is_empty()),
+        }
+    }
+}
+
 /// Appends entries to a buffer within the bounds of a record.
 #[derive(Debug)]
 pub(crate) struct Entries<'b> {
     pub(crate) bytes: &'b mut Vec<u8>,
+    /// Where the first entry begins.
+    start: usize,
     /// Bytes of values that the record may still take.
-    pub(crate) room: usize,
+    room: usize,
 }
 
 macro_rules! fixed {
@@ -92,7 +159,8 @@ macro_rules! fixed {
 
 impl<'b> Entries<'b> {
     pub(crate) fn new(bytes: &'b mut Vec<u8>) -> Self {
-        Self { bytes, room: MAX_RECORD_BYTES }
+        let start = bytes.len();
+        Self { bytes, start, room: MAX_RECORD_BYTES }
     }
 
     fn head(&mut self, key: Key, tag: u8) {
@@ -131,12 +199,11 @@ impl<'b> Entries<'b> {
         let tag_at = self.bytes.len() - 1;
         self.bytes.extend_from_slice(&[0; 4]);
         let start = self.bytes.len();
-        let limit = MAX_VALUE_BYTES.min(self.room);
+        let limit = if key.gives_way() { MAX_VALUE_BYTES.min(self.room) } else { MAX_VALUE_BYTES };
         let mut text = Text { bytes: self.bytes, start, limit, cut: false, json: false };
         let result = write(&mut text);
         let (cut, json) = (text.cut, text.json);
         let written = self.bytes.len() - start;
-        self.room -= written;
         self.bytes[tag_at] = if cut {
             7 | CUT
         } else if json {
@@ -145,18 +212,71 @@ impl<'b> Entries<'b> {
             7
         };
         self.bytes[start - 4..start].copy_from_slice(&length(written));
+        if written > self.room {
+            self.make_room(written);
+        }
+        self.room = self.room.saturating_sub(written);
         result
+    }
+
+    /// Cuts the last values that give way until a value of `needed` bytes has room, or, when that
+    /// is not enough, the last value of all.
+    #[cold]
+    fn make_room(&mut self, needed: usize) {
+        while self.room < needed {
+            let mut at = self.start;
+            let (mut gives_way, mut last) = (None, None);
+            for entry in EntryIter::of(&self.bytes[self.start..]) {
+                if entry.value.size() > 0 && entry.bytes.len() >= SIZED_HEAD {
+                    last = Some(at);
+                    if entry.key.gives_way() {
+                        gives_way = last;
+                    }
+                }
+                at += entry.bytes.len();
+            }
+            let Some(at) = gives_way.or(last) else { return };
+            self.room += self.cut(at, needed - self.room);
+            if gives_way.is_none() {
+                return;
+            }
+        }
+    }
+
+    /// Takes `over` bytes off the end of the text or bytes whose entry begins at `at`, and as many
+    /// more as their last character needs. Returns how many.
+    fn cut(&mut self, at: usize, over: usize) -> usize {
+        let Some(entry) = EntryIter::of(&self.bytes[at..]).next() else { return 0 };
+        let size = entry.value.size();
+        let (tag, keep) = match entry.value {
+            Captured::Plain(Value::Str(text)) | Captured::Json(text) => {
+                (7, text.floor_char_boundary(size.saturating_sub(over)))
+            }
+            _ => (8, size.saturating_sub(over)),
+        };
+        let value = at + SIZED_HEAD;
+        self.bytes.drain(value + keep..value + size);
+        self.bytes[at + 2] = tag | CUT;
+        self.bytes[value - 4..value].copy_from_slice(&length(keep));
+        size - keep
     }
 
     /// Copies whole entries that another buffer holds.
     pub(crate) fn copy(&mut self, entry: &RawEntry<'_>) {
-        if entry.bytes.len() <= self.room {
-            self.bytes.extend_from_slice(entry.bytes);
-            self.room -= entry.bytes.len();
-        } else if let Captured::Plain(Value::Str(text)) | Captured::Json(text) = entry.value {
-            self.str(entry.key, text);
-        } else {
-            self.bytes.extend_from_slice(entry.bytes);
+        let size = entry.value.size();
+        match entry.value {
+            Captured::Plain(Value::Str(text)) | Captured::Json(text) if size > self.room => {
+                self.str(entry.key, text);
+            }
+            Captured::Plain(Value::Bytes(bytes)) if size > self.room => {
+                self.bytes(entry.key, bytes);
+            }
+            _ => {
+                // A number has no length before it.
+                let size = if size > 0 { size } else { entry.bytes.len().saturating_sub(3) };
+                self.bytes.extend_from_slice(entry.bytes);
+                self.room = self.room.saturating_sub(size);
+            }
         }
     }
 }

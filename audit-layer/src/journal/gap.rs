@@ -1,14 +1,22 @@
 //! What was dropped, until the trail has been told.
 
-use std::{collections::BTreeMap, fmt, sync::Mutex};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{
+        Mutex,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+};
 
-use crate::locked;
+use crate::{diagnostics, locked};
 
 /// Why an event was not recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum DropCause {
-    /// The queue was full and the overflow policy is `drop`.
+    /// The queue was full and the overflow policy is `drop`, or the event came from one of the
+    /// layer's own threads.
     Overflow,
     /// The queue stayed full for longer than the block time-out, or the pipeline is dead.
     Failure,
@@ -68,7 +76,11 @@ pub(crate) struct Gap {
 
 /// Counts drops: for ever, for `stats()`, and since the trail was last told.
 #[derive(Debug, Default)]
-pub(crate) struct Gaps(Mutex<Counts>);
+pub(crate) struct Gaps {
+    counts: Mutex<Counts>,
+    /// What the child of a fork dropped, which may not lock.
+    forked: AtomicU64,
+}
 
 #[derive(Debug, Default)]
 struct Counts {
@@ -80,7 +92,7 @@ impl Gaps {
     /// Counts one drop at `now`, after the queue had accepted `accepted` events. Returns whether
     /// it is the first of its cause.
     pub(crate) fn count(&self, cause: DropCause, now: i64, accepted: u64) -> bool {
-        let mut counts = locked(&self.0);
+        let mut counts = locked(&self.counts);
         counts
             .untold
             .entry(cause)
@@ -101,13 +113,26 @@ impl Gaps {
         *total == 1
     }
 
+    /// Counts one drop in the child of a fork, without a lock. The trail is not told: it is the
+    /// parent's.
+    pub(crate) fn count_forked(&self) {
+        if self.forked.fetch_add(1, Relaxed) == 0 {
+            diagnostics::warn(&format!("an event was dropped: {}", DropCause::Forked));
+        }
+    }
+
+    /// How many were dropped in this child of a fork.
+    pub(crate) fn forked(&self) -> u64 {
+        self.forked.load(Relaxed)
+    }
+
     /// Takes what the trail has not been told.
     pub(crate) fn take(&self) -> BTreeMap<DropCause, Gap> {
-        std::mem::take(&mut locked(&self.0).untold)
+        std::mem::take(&mut locked(&self.counts).untold)
     }
 
     /// How many were dropped since the start, by cause.
     pub(crate) fn totals(&self) -> BTreeMap<DropCause, u64> {
-        locked(&self.0).total.clone()
+        locked(&self.counts).total.clone()
     }
 }

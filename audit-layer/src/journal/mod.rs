@@ -22,4 +22,4 @@ mod queue;
 
 pub use gap::DropCause;
 pub(crate) use gap::{Gap, Gaps};
-pub(crate) use queue::{FlushRequest, Item, Queue, QueueReader, queue};
+pub(crate) use queue::{FlushRequest, Item, Queue, QueueReader, mark_worker, queue};

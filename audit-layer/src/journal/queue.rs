@@ -4,10 +4,17 @@
 //! when waiting did not help, or the pipeline is dead, is the failure policy. Both are decided
 //! here, on the caller's thread, and whatever is dropped is counted here.
 //!
+//! The layer's own threads may emit an audit event too, through a library or a panic hook. It is
+//! recorded like any other, but such a thread never waits for room: it would wait for itself.
+//! Rejected: to run these threads under a `NoSubscriber`. A scoped subscriber anywhere in a process
+//! makes `tracing` discard events that are emitted while another is recorded, in every thread, and
+//! `NoSubscriber` gives no level hint, which sets the whole process to TRACE.
+//!
 //! A flush travels through the queue like a frame, so that it is exact: when it comes out, all that
 //! entered before it has come out.
 
 use std::{
+    cell::Cell,
     sync::{
         Arc, Condvar, Mutex,
         atomic::{
@@ -24,11 +31,23 @@ use super::{DropCause, Gaps, frame::Frame};
 use crate::{
     clock,
     config::{OnFailure, Overflow, Policies},
-    diagnostics, fork, locked,
+    diagnostics,
+    fork::Owner,
+    locked,
 };
 
 /// How often a caller that waits for room looks whether the pipeline still lives.
 const LOOK: Duration = Duration::from_millis(20);
+
+thread_local! {
+    /// Whether this thread belongs to the pipeline.
+    static WORKER: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Takes the current thread for one that the pipeline cannot do without.
+pub(crate) fn mark_worker() {
+    WORKER.set(true);
+}
 
 /// What travels through the queue.
 #[derive(Debug)]
@@ -86,6 +105,7 @@ impl FlushRequest {
 #[derive(Debug)]
 struct Shared {
     policies: Policies,
+    owner: Owner,
     accepted: AtomicU64,
     gaps: Gaps,
     /// The queue is full and waiting did not help: until there is room again nobody waits.
@@ -118,6 +138,7 @@ pub(crate) fn queue(policies: Policies) -> (Queue, QueueReader) {
     let (sender, receiver) = crossbeam_channel::bounded(policies.max_queue_size);
     let shared = Arc::new(Shared {
         policies,
+        owner: Owner::this_process(),
         accepted: AtomicU64::new(0),
         gaps: Gaps::default(),
         failing: AtomicBool::new(false),
@@ -134,8 +155,8 @@ impl Queue {
     /// Takes a frame in, or counts why not. Blocks only as the policies say.
     pub(crate) fn append(&self, frame: &[u8]) {
         let shared = &*self.shared;
-        if fork::is_child() {
-            return self.drop_one(DropCause::Forked);
+        if self.is_forked() {
+            return self.shared.gaps.count_forked();
         }
         // The pipeline closes first and then waits until nobody is entering, so that whoever saw
         // the queue open gets in. Both sides are sequentially consistent for that.
@@ -163,6 +184,7 @@ impl Queue {
 
     fn full(&self, item: Item) {
         match self.shared.policies.overflow {
+            _ if WORKER.get() => self.drop_one(DropCause::Overflow),
             Overflow::Drop => self.drop_one(DropCause::Overflow),
             Overflow::Block if self.shared.failing.load(Relaxed) => self.fail(item),
             Overflow::Block => {
@@ -197,6 +219,7 @@ impl Queue {
 
     fn fail(&self, item: Item) {
         match self.shared.policies.on_failure {
+            _ if WORKER.get() => self.drop_one(DropCause::Failure),
             OnFailure::Drop => self.drop_one(DropCause::Failure),
             OnFailure::Block => {
                 // A pipeline that died never comes back: the caller stands still, as it was asked
@@ -219,8 +242,19 @@ impl Queue {
         }
     }
 
+    /// Whether this process is the child of the one that has the pipeline. Nothing may be locked in
+    /// such a child: another thread of the parent may have held the lock when the child was made,
+    /// and does not exist in the child to give it back.
+    #[inline]
+    pub(crate) fn is_forked(&self) -> bool {
+        self.shared.owner.is_elsewhere()
+    }
+
     /// Counts an event that is not recorded.
     pub(crate) fn drop_one(&self, cause: DropCause) {
+        if self.is_forked() {
+            return self.shared.gaps.count_forked();
+        }
         if self.shared.gaps.count(cause, clock::now_micros(), self.accepted()) {
             diagnostics::warn(&format!("an event was dropped: {cause}"));
         }
@@ -228,7 +262,7 @@ impl Queue {
 
     /// Sends a request through the queue, waiting for room until `until`.
     pub(crate) fn request(&self, item: Item, until: Instant) -> bool {
-        !fork::is_child() && !self.is_dead() && self.wait_for_room(item, Some(until)).is_ok()
+        !self.is_forked() && !self.is_dead() && self.wait_for_room(item, Some(until)).is_ok()
     }
 
     /// No event enters from now on.

@@ -17,7 +17,7 @@ use crossbeam_channel::{Receiver, SendTimeoutError, Sender};
 use super::SinkStats;
 use crate::{
     diagnostics,
-    journal::{FlushRequest, Queue},
+    journal::{self, FlushRequest, Queue},
     locked,
     sink::{Batch, Delivery, Sink, Trimmed},
 };
@@ -241,8 +241,7 @@ fn run(mut sink: Box<dyn Sink>, shared: &Delivered, commands: &Receiver<Command>
             }
         }
     }
-    // Nothing that a sink's libraries log may come back to the layer.
-    let _quiet = tracing::subscriber::set_default(tracing::subscriber::NoSubscriber::new());
+    journal::mark_worker();
     let _ended = Ended(shared, queue);
     while let Ok(command) = commands.recv() {
         match command {

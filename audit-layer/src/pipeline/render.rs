@@ -52,19 +52,9 @@ struct Filler<'f> {
 impl<'f> Filler<'f> {
     fn entry(&mut self, key: Key, value: Captured<'f>, cut: bool) {
         match key {
-            Key::Member(member) => {
-                if cut {
-                    self.draft.truncated.push(member.name().into());
-                }
-                self.member(member, value);
-            }
+            Key::Member(member) => self.member(member, value, cut),
             Key::Field(index) => match self.plan.roles.get(index) {
-                Some(Role::Detail(name)) => {
-                    if cut {
-                        self.draft.truncated.push(format!("details.{name}").into());
-                    }
-                    self.detail(name, value);
-                }
+                Some(Role::Detail(name)) => self.detail(name, value, cut),
                 Some(Role::Flag(name)) => {
                     if cut {
                         self.draft.truncated.push(format!("regulatory_flags.{name}").into());
@@ -78,37 +68,43 @@ impl<'f> Filler<'f> {
         }
     }
 
-    fn detail(&mut self, name: &'f str, value: Captured<'f>) {
+    fn detail(&mut self, name: &'f str, value: Captured<'f>, cut: bool) {
+        if cut {
+            self.draft.truncated.push(format!("details.{name}").into());
+        }
         self.draft.details.push((Cow::Borrowed(name), plain(value)));
     }
 
-    fn member(&mut self, member: Member, value: Captured<'f>) {
+    fn member(&mut self, member: Member, value: Captured<'f>, cut: bool) {
         // A value that turns out not to fit leaves the member as it was.
         let fits = match member {
-            Member::Details | Member::RegulatoryFlags => return self.merge(member, value),
-            Member::DurationUs => duration_us(&value).is_some(),
-            _ => match &value {
-                Captured::Plain(Value::Str("")) => return,
-                Captured::Plain(Value::Str(text)) => self.fits(member, text),
-                _ => false,
+            Member::Details | Member::RegulatoryFlags => return self.merge(member, value, cut),
+            Member::DurationUs => value.as_duration_us().is_some(),
+            _ => match value.as_text() {
+                Some("") if !cut => return,
+                Some(text) => self.fits(member, text),
+                None => false,
             },
         };
         if !fits {
-            return self.detail(member.name(), value);
+            return self.detail(member.name(), value, cut);
+        }
+        if cut {
+            self.draft.truncated.push(member.name().into());
         }
         let bit = 1 << member as u8;
         if self.seen & bit != 0 {
             self.draft.duplicates.push(member.name().into());
         }
         self.seen |= bit;
-        match (member, value) {
-            (Member::DurationUs, value) => self.draft.duration_us = duration_us(&value),
-            (Member::EventType, Captured::Plain(Value::Str(text))) => self.event_type(text),
-            (Member::Severity, Captured::Plain(Value::Str(text))) => {
+        match (member, value.as_text()) {
+            (Member::DurationUs, _) => self.draft.duration_us = value.as_duration_us(),
+            (Member::EventType, Some(text)) => self.event_type(text),
+            (Member::Severity, Some(text)) => {
                 self.draft.severity = severity(text).unwrap_or(self.draft.severity);
             }
-            (_, Captured::Plain(Value::Str(text))) => self.draft.set_text(member, text),
-            _ => {}
+            (_, Some(text)) => self.draft.set_text(member, text),
+            (_, None) => {}
         }
     }
 
@@ -127,19 +123,22 @@ impl<'f> Filler<'f> {
         match EventType::from_plain_name(text) {
             Some(standard) => {
                 self.draft.event_type = standard.as_str();
-                self.detail("event_type", Captured::Plain(Value::Str(text)));
+                self.detail("event_type", Captured::Plain(Value::Str(text)), false);
             }
             None => self.draft.event_type = text,
         }
     }
 
     /// Takes in an object, or text that is one, member by member.
-    fn merge(&mut self, member: Member, value: Captured<'f>) {
+    fn merge(&mut self, member: Member, value: Captured<'f>, cut: bool) {
         let (Captured::Json(text) | Captured::Plain(Value::Str(text))) = &value else {
-            return self.detail(member.name(), value);
+            return self.detail(member.name(), value, cut);
         };
         match canonicalise_object(text) {
             Ok(members) => {
+                if cut {
+                    self.draft.truncated.push(member.name().into());
+                }
                 let into = match member {
                     Member::RegulatoryFlags => &mut self.draft.regulatory_flags,
                     _ => &mut self.draft.details,
@@ -150,8 +149,8 @@ impl<'f> Filler<'f> {
                         .map(|(name, json)| (Cow::Owned(name), Value::Json(Cow::Owned(json)))),
                 );
             }
-            Err(_) if member == Member::RegulatoryFlags && text.is_empty() => {}
-            Err(_) => self.detail(member.name(), value),
+            Err(_) if member == Member::RegulatoryFlags && text.is_empty() && !cut => {}
+            Err(_) => self.detail(member.name(), value, cut),
         }
     }
 }
@@ -167,19 +166,6 @@ fn plain(value: Captured<'_>) -> Value<'_> {
             }
         }
     }
-}
-
-fn duration_us(value: &Captured<'_>) -> Option<u64> {
-    match value {
-        Captured::Plain(Value::U64(value)) => Some(*value),
-        Captured::Plain(Value::I64(value)) => u64::try_from(*value).ok(),
-        Captured::Plain(Value::I128(value)) => u64::try_from(*value).ok(),
-        Captured::Plain(Value::U128(value)) => u64::try_from(*value).ok(),
-        Captured::Plain(Value::Str(text)) => text.parse().ok(),
-        _ => None,
-    }
-    // Beyond 2^53 the member would have to be a string.
-    .filter(|value| *value <= 1 << 53)
 }
 
 fn severity(text: &str) -> Option<Severity> {

@@ -28,7 +28,7 @@ use crate::{
     Error,
     capture::Core,
     clock, diagnostics,
-    journal::{DropCause, FlushRequest, Gap, Item, QueueReader, frame::Frame},
+    journal::{self, DropCause, FlushRequest, Gap, Item, QueueReader, frame::Frame},
     record::{EventType, Head, Severity, StreamName},
     sink::{Batch, Sealed, Sink},
 };
@@ -126,7 +126,7 @@ pub(crate) fn start(
                     }
                 }
             }
-            let _quiet = tracing::subscriber::set_default(tracing::subscriber::NoSubscriber::new());
+            journal::mark_worker();
             let _ended = Ended(core);
             worker.run(&startup);
         })
@@ -451,7 +451,7 @@ fn clock_offset() -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{config::Config, journal, record::Record};
+    use crate::{config::Config, record::Record};
 
     fn worker() -> Worker {
         let policies = Config::default().policies;

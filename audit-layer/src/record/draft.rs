@@ -144,9 +144,15 @@ impl<'a> Draft<'a> {
         out.clear();
         self.settle_duplicates();
         if !self.duplicates.is_empty() {
+            // A detail of that name gives way to the list, which then names it too.
+            let details = self.details.len();
+            self.details.retain(|(name, _)| name != "duplicates");
+            if self.details.len() < details && !self.duplicates.iter().any(|n| n == "duplicates") {
+                self.duplicates.push(Cow::Borrowed("duplicates"));
+                self.duplicates.sort_unstable();
+            }
             let mut listed = Vec::new();
             push_strings(&mut listed, &self.duplicates);
-            self.details.retain(|(name, _)| name != "duplicates");
             self.details.push((Cow::Borrowed("duplicates"), Value::Json(listed.into())));
             json::sort_members(&mut self.details, |(name, _)| name);
         }

@@ -13,6 +13,9 @@ use tracing_subscriber::{
 pub(crate) fn run(directory: &Path, how: &str) {
     let (audit, filter) = how.split_once('+').unwrap();
     let guard = install(directory, audit, filter);
+    if let Some(guard) = &guard {
+        guard.flush(crate::PATIENCE).unwrap();
+    }
     emit();
     if let Some(guard) = guard {
         crate::end(guard);

@@ -55,6 +55,8 @@ fn builder(directory: &std::path::Path) -> Builder {
 fn install(builder: Builder) -> AuditGuard {
     let (layer, guard) = builder.build().unwrap();
     tracing_subscriber::registry().with(layer).init();
+    // Every thread of the layer runs now, and does whatever it does to the process.
+    guard.flush(PATIENCE).unwrap();
     guard
 }
 
