@@ -77,7 +77,6 @@ impl Trail {
     }
 
     /// Builds a layer. It may be called again once the guard is gone.
-    #[must_use]
     pub fn open<S>(&self) -> (AuditLayer<S>, AuditGuard)
     where
         S: tracing::Subscriber + for<'span> LookupSpan<'span>,

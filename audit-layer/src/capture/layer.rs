@@ -233,11 +233,15 @@ impl Capture {
         let (time, observed_at, id) = clock::stamp();
         Header { time, observed_at, id, callsite: own.plan.number }.push(&mut buffer.0);
         let mut entries = Entries::new(&mut buffer.0);
+        let mut set = state.set();
+        // Before what the span was given: the last values are the first to be cut.
+        if !set.has(Member::Message) {
+            entries.str(Key::Member(Member::Message), &own.plan.name);
+        }
         // One by one: what was recorded later has a bound of its own.
         for entry in EntryIter::of(state.entries()) {
             entries.copy(&entry);
         }
-        let mut set = state.set();
         own.see_panic();
         let mut outcome = own.outcome();
         if !set.has(Member::DurationUs) {
@@ -250,9 +254,6 @@ impl Capture {
         } else {
             entries.str(Key::Member(Member::Status), outcome.as_str());
         }
-        if !set.has(Member::Message) {
-            entries.str(Key::Member(Member::Message), &own.plan.name);
-        }
         self.context(span.scope().skip(1), &mut entries, &mut set, outcome);
         self.core.queue.append(&buffer.0);
     }
@@ -263,13 +264,10 @@ where
     S: Subscriber + for<'span> LookupSpan<'span>,
 {
     fn on_new_span(&self, attributes: &span::Attributes<'_>, id: &span::Id, ctx: Context<'_, S>) {
-        let records = self.core.filter.records(attributes.metadata());
         if self.core.queue.is_forked() {
-            if records {
-                self.core.queue.drop_one(DropCause::Forked);
-            }
             return;
         }
+        let records = self.core.filter.records(attributes.metadata());
         let Some(span) = ctx.span(id) else { return };
         // Formatted into a buffer first: no user code runs while the extensions are locked.
         let state = self.core.plans.with(attributes.metadata(), |plan| {
@@ -358,6 +356,12 @@ where
 
     fn on_close(&self, id: span::Id, ctx: Context<'_, S>) {
         let Some(span) = ctx.span(&id) else { return };
+        if self.core.queue.is_forked() {
+            if self.core.filter.records(span.metadata()) {
+                self.core.queue.drop_one(DropCause::Forked);
+            }
+            return;
+        }
         let state = {
             let mut extensions = span.extensions_mut();
             extensions.get_mut::<SpanStates>().and_then(|states| states.take(self.layer()))
