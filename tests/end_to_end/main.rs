@@ -2,7 +2,8 @@
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
-    reason = "a test that cannot go on says so by a panic"
+    clippy::needless_pass_by_value,
+    reason = "a test that cannot go on says so by a panic, and takes what its callers have"
 )]
 
 mod beside_fmt;
