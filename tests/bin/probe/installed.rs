@@ -34,7 +34,7 @@ pub(crate) fn run(directory: &Path, how: &str) {
         "alone" | "off" | "error" => registry.with(layer).init(),
         "beside-fmt" => registry.with(layer).with(fmt!()).init(),
         "global-env" => {
-            registry.with(layer).with(fmt!()).with(EnvFilter::from_default_env()).init()
+            registry.with(layer).with(fmt!()).with(EnvFilter::from_default_env()).init();
         }
         "fmt-env" => {
             registry.with(layer).with(fmt!().with_filter(EnvFilter::from_default_env())).init();
