@@ -63,9 +63,7 @@ impl Key {
     fn gives_way(self) -> bool {
         match self {
             Self::Field(_) => true,
-            Self::Member(member) => {
-                matches!(member, Member::Details | Member::RegulatoryFlags | Member::Message)
-            }
+            Self::Member(member) => matches!(member, Member::Details | Member::RegulatoryFlags),
         }
     }
 
