@@ -13,6 +13,9 @@
 //! Rejected: `serde` formats (they walk a tree that an event does not have), names in the frame
 //! (three times the bytes), an enum sent through the channel (an allocation a string).
 //!
+//! The file is long because both directions of the encoding, and the bounds that a record keeps
+//! while it is written, stand or fall together.
+//!
 //! Invariant: a frame that does not follow this layout decodes to `None` at the first byte that is
 //! off; it never panics.
 

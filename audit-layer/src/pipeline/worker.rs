@@ -5,7 +5,11 @@
 //!
 //! Gaps: a drop is counted with the number of events that the queue had accepted by then. The
 //! record of a gap is made once the worker has passed that place in the queue, so that it stands
-//! behind the events that were accepted before the drop and names the last record before it.
+//! behind the events that were accepted before the drop. Its `after_seq` is the head of the look
+//! before, a record that is surely older than the first drop.
+//!
+//! The file is long because the loop, its housekeeping and its end share one state that nothing
+//! else may touch; what can be told apart from it is in the modules beside it.
 
 use std::{
     collections::BTreeMap,
@@ -421,7 +425,7 @@ impl Worker {
         for sink in &self.sinks {
             if !is_done(sink) {
                 sink.shared.abandon();
-                // Its last words are in the journal of the process: nobody waits for it.
+                // What it lacks is in the other sinks: nobody waits for it.
                 request.done(sink.name());
             }
         }
