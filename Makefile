@@ -12,6 +12,11 @@ demo:
 test: install-test-tools
 	$(CARGO) build --locked --workspace --bins --examples
 	$(CARGO) test --locked --workspace
+	@if command -v chromedriver >/dev/null 2>&1; then \
+	    $(CARGO) test --locked -p tests --test end_to_end -- --ignored in_a_browser; \
+	else \
+	    echo "NOT RUN: the documentation page in a browser; install chromium and chromedriver"; \
+	fi
 	@# `valuable` reaches the layer natively only under this flag, which rebuilds what uses tracing:
 	@# the smallest feature set, in a directory of its own.
 	RUSTFLAGS="$(UNSTABLE_FLAGS)" $(CARGO) test --locked -p audit-layer --no-default-features \

@@ -7,6 +7,10 @@
     reason = "a test that cannot go on says so by a panic"
 )]
 
+#[path = "support/browser.rs"]
+pub mod browser;
+#[path = "support/demo.rs"]
+pub mod demo;
 #[path = "support/programs.rs"]
 pub mod programs;
 #[path = "support/redis_server.rs"]

@@ -95,12 +95,14 @@ pub(crate) struct FileConfig {
     pub(crate) backups: u32,
 }
 
+#[cfg_attr(not(feature = "sqlite"), allow(dead_code, reason = "only the sink reads it"))]
 #[derive(Debug, Clone)]
 pub(crate) struct SqliteConfig {
     pub(crate) path: PathBuf,
     pub(crate) indexes: DbIndexes,
 }
 
+#[cfg_attr(not(feature = "redis"), allow(dead_code, reason = "only the sink reads it"))]
 #[derive(Clone)]
 pub(crate) struct RedisConfig {
     pub(crate) url: String,

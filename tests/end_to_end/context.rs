@@ -316,6 +316,40 @@ fn a_hundred_tasks_on_four_threads_keep_their_contexts_apart() {
 }
 
 #[test]
+fn a_span_without_context_around_a_task_needs_the_current_span_beside_it() {
+    // Nobody enables `job`: for `tracing` it is no span at all, and knows no parent.
+    let recorded = record_async(async {
+        async {
+            let work = async { tracing::info!(target: "audit", "both") };
+            let both = work.instrument(tracing::info_span!("job")).in_current_span();
+            tokio::spawn(both.with_current_subscriber()).await.unwrap();
+        }
+        .instrument(tracing::info_span!("request", user_id = "u-1"))
+        .await;
+    });
+    assert_eq!(recorded.saying("both")["user_id"], "u-1");
+}
+
+#[test]
+fn a_span_without_context_that_another_layer_enables_hands_on_its_parents() {
+    let trail = Trail::in_file();
+    let (layer, guard) = trail.open();
+    let other = tracing_subscriber::fmt::layer().with_writer(std::io::sink);
+    let subscriber = tracing_subscriber::registry().with(layer).with(other);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
+    let request = async {
+        let work = async { tracing::info!(target: "audit", "inside the job") };
+        let job = work.instrument(tracing::info_span!("job"));
+        tokio::spawn(job.with_current_subscriber()).await.unwrap();
+    };
+    // The span is made where the subscriber is in force.
+    let task = async { request.instrument(tracing::info_span!("request", user_id = "u-1")).await };
+    runtime.block_on(runtime.spawn(task.with_subscriber(subscriber))).unwrap();
+    drop(runtime);
+    assert_eq!(trail.end(guard).saying("inside the job")["user_id"], "u-1");
+}
+
+#[test]
 fn an_instrumented_function_gives_its_arguments_as_context() {
     #[tracing::instrument]
     fn handle(user_id: &str, tenant: String, amount: u32) {

@@ -27,5 +27,6 @@ mod redis;
 mod rotation;
 mod spans;
 mod survival;
+mod swagger_ui;
 mod truncation;
 mod values;

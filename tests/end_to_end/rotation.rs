@@ -158,3 +158,61 @@ fn a_log_directory_that_was_removed_is_made_anew_and_the_trail_says_so_once() {
     assert_eq!(told.len(), 1);
     assert_eq!(told[0]["details"]["reason"], "removed");
 }
+
+/// A layer with a file and a database in one directory, and what is done between two events.
+fn with_hands_from_outside(between: impl FnOnce(&std::path::Path)) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let (layer, audit) = AuditLayer::builder()
+        .service("payments")
+        .file(dir.path().join("audit.log"))
+        .sqlite(dir.path().join("audit.db"))
+        .flush_interval(Duration::from_millis(5))
+        .build()
+        .unwrap();
+    tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+        tracing::info!(target: "audit", event_type = "data.read", "before");
+        audit.flush(LONG).unwrap();
+        between(dir.path());
+        tracing::info!(target: "audit", event_type = "data.read", "after");
+        audit.flush(LONG).unwrap();
+    });
+    audit.shutdown(LONG).unwrap();
+    dir
+}
+
+#[test]
+fn a_database_that_was_removed_is_made_anew_and_the_trail_says_so_once() {
+    // With its log and without: a log that is left must not be taken for the new database's.
+    for suffixes in [&["", "-wal", "-shm"][..], &[""]] {
+        let dir = with_hands_from_outside(|dir| {
+            for suffix in suffixes {
+                std::fs::remove_file(dir.join(format!("audit.db{suffix}"))).unwrap();
+            }
+        });
+        let database = dir.path().join("audit.db");
+        let left = parse(&database_lines(&database));
+        assert_eq!(of_type(&left, "data.read").len(), 1, "{left:#?}");
+        let all = parse(&lines_with_backups(dir.path().join("audit.log")));
+        assert_eq!(of_type(&all, "data.read").len(), 2);
+        let told = of_type(&all, "system.audit_trimmed");
+        assert_eq!(told.len(), 1, "{told:#?}");
+        assert_eq!(told[0]["details"]["sink"], "sqlite");
+        assert_eq!(told[0]["details"]["what"], "audit.db");
+        assert_eq!(told[0]["details"]["reason"], "removed");
+        assert_eq!(told[0]["details"]["last_seq"], left[0]["seq"].as_u64().unwrap() - 1);
+        let verified = audit_server().arg("verify").arg(&database).output().unwrap();
+        let said = String::from_utf8_lossy(&verified.stdout).into_owned();
+        assert_eq!(verified.status.code(), Some(0), "{said}");
+        assert!(said.contains(&format!("starts at seq {}", left[0]["seq"])), "{said}");
+    }
+}
+
+#[test]
+fn a_write_ahead_log_that_was_removed_takes_no_record_along() {
+    let dir = with_hands_from_outside(|dir| {
+        std::fs::remove_file(dir.join("audit.db-wal")).unwrap();
+    });
+    let all = lines_with_backups(dir.path().join("audit.log"));
+    assert!(database_lines(dir.path().join("audit.db")) == all);
+    assert!(of_type(&parse(&all), "system.audit_trimmed").is_empty());
+}

@@ -7,6 +7,11 @@ missing=
 for pair in redis-server:redis-server python3:python3 cc:gcc curl:curl; do
     command -v "${pair%%:*}" >/dev/null 2>&1 || missing="$missing ${pair##*:}"
 done
+# A browser for the documentation page, on Debian, which has one as a package (Ubuntu's is a snap);
+# where it is missing, `make test` says which test was not run.
+if ! command -v chromedriver >/dev/null 2>&1 && grep -qs '^ID=debian' /etc/os-release; then
+    missing="$missing chromium chromium-driver"
+fi
 [ -n "$missing" ] || exit 0
 
 if ! command -v apt-get >/dev/null 2>&1; then

@@ -195,6 +195,22 @@ impl Capture {
         event.record(&mut Nonce(&self.core.canary));
     }
 
+    fn see_event<S>(&self, event: &Event<'_>, ctx: &Context<'_, S>)
+    where
+        S: Subscriber + for<'span> LookupSpan<'span>,
+    {
+        if self.core.queue.is_forked() {
+            return self.core.queue.drop_one(DropCause::Forked);
+        }
+        self.core.plans.with(event.metadata(), |plan| {
+            if plan.is_canary {
+                self.see_canary(event);
+            } else {
+                self.record_event(event, ctx, plan);
+            }
+        });
+    }
+
     fn record_event<S>(&self, event: &Event<'_>, ctx: &Context<'_, S>, plan: &Plan)
     where
         S: Subscriber + for<'span> LookupSpan<'span>,
@@ -330,19 +346,6 @@ where
         });
     }
 
-    fn on_event(&self, event: &Event<'_>, ctx: Context<'_, S>) {
-        if self.core.queue.is_forked() {
-            return self.core.queue.drop_one(DropCause::Forked);
-        }
-        self.core.plans.with(event.metadata(), |plan| {
-            if plan.is_canary {
-                self.see_canary(event);
-            } else {
-                self.record_event(event, &ctx, plan);
-            }
-        });
-    }
-
     fn on_exit(&self, id: &span::Id, ctx: Context<'_, S>) {
         // A panic may be caught before the span closes.
         if std::thread::panicking()
@@ -374,7 +377,7 @@ where
     }
 }
 
-/// Every method goes to the filtered layer inside, so that this type can be named and built
+/// Every other method goes to the filtered layer inside, so that this type can be named and built
 /// without the filter that belongs to it.
 impl<S> Layer<S> for AuditLayer<S>
 where
@@ -416,7 +419,15 @@ where
         self.inner.event_enabled(event, ctx)
     }
 
+    /// Seen here and not behind the filter, which looks for the span of an event among those that
+    /// the thread has entered and it has enabled: a task that entered only a span without context
+    /// would lose what that span's parents give, or find another task's.
     fn on_event(&self, event: &Event<'_>, ctx: Context<'_, S>) {
+        let capture = self.inner.inner();
+        if capture.core.filter.records(event.metadata()) {
+            capture.see_event(event, &ctx);
+        }
+        // The filter forgets what it decided on this event.
         self.inner.on_event(event, ctx);
     }
 

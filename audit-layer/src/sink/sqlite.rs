@@ -8,19 +8,30 @@
 //! The WAL and its index stay when the last writer closes (`SQLITE_FCNTL_PERSIST_WAL`), because a
 //! reader of another user may not be able to make them, and could then not read at all.
 //!
+//! Before each batch the paths are compared with the open files, as the file sink does: SQLite would
+//! go on writing to a database that was removed or replaced, where nobody ever looks. It is opened
+//! anew, and the trail tells what is gone.
+//!
 //! Rejected: `synchronous=NORMAL` (loses commits at a power cut), WITHOUT ROWID (a record is longer
 //! than a page's share), columns for every member (a second copy to keep true).
 
-use std::{fs::DirBuilder, os::unix::fs::DirBuilderExt, path::Path, time::Duration};
+use std::{
+    fs::DirBuilder,
+    io,
+    os::unix::fs::{DirBuilderExt, MetadataExt},
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Batch, Delivery, Sealed, Sink, SinkError, Written};
+use super::{Batch, Delivery, Sealed, Sink, SinkError, Trimmed, Written};
 use crate::{
     Error,
     config::{DbIndexes, SqliteConfig},
+    diagnostics,
     record::{Head, Record, StreamName, event_type},
 };
 
@@ -62,8 +73,25 @@ pub fn is_financial(category: &str) -> bool {
 
 #[derive(Debug)]
 pub(crate) struct SqliteSink {
-    db: Connection,
+    config: SqliteConfig,
+    /// `None` after an attempt to open it anew that failed.
+    open: Option<Open>,
+    trimmed: Vec<Trimmed>,
 }
+
+/// An open database and the files that it consists of.
+#[derive(Debug)]
+struct Open {
+    db: Connection,
+    file: FileId,
+    /// Known once something was written.
+    log: Option<FileId>,
+    /// The last record that was written, for the trail to tell when the file is gone.
+    last: Option<(Box<str>, u64)>,
+}
+
+/// Device and inode.
+type FileId = (u64, u64);
 
 impl From<rusqlite::Error> for SinkError {
     fn from(error: rusqlite::Error) -> Self {
@@ -73,29 +101,85 @@ impl From<rusqlite::Error> for SinkError {
 
 impl SqliteSink {
     pub(crate) fn open(config: &SqliteConfig) -> Result<Self, Error> {
-        let failed = |why: String| Error::Sink {
+        let open = Open::new(config).map_err(|error| Error::Sink {
             sink: "sqlite",
-            why: format!("{}: {why}", config.path.display()),
-        };
-        if let Some(parent) = config.path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-            DirBuilder::new()
-                .recursive(true)
-                .mode(0o750)
-                .create(parent)
-                .map_err(|error| failed(error.to_string()))?;
+            why: format!("{}: {error}", config.path.display()),
+        })?;
+        Ok(Self { config: config.clone(), open: Some(open), trimmed: Vec::new() })
+    }
+
+    fn db(&mut self) -> Result<&mut Connection, SinkError> {
+        Ok(&mut self.opened()?.db)
+    }
+
+    fn opened(&mut self) -> Result<&mut Open, SinkError> {
+        if self.open.is_none() {
+            self.open = Some(Open::new(&self.config)?);
         }
-        create_private(&config.path).map_err(|error| failed(error.to_string()))?;
-        let mut db = Connection::open(&config.path).map_err(|error| failed(error.to_string()))?;
-        prepare(&mut db, config.indexes).map_err(|error| failed(error.0))?;
-        Ok(Self { db })
+        self.open.as_mut().ok_or_else(|| SinkError("is not open".to_owned()))
+    }
+
+    /// Makes sure that what is open is what is at the paths.
+    fn notice_changes(&mut self) -> Result<(), SinkError> {
+        let Some(open) = &mut self.open else { return Ok(()) };
+        let same_file = file_id(&self.config.path)? == Some(open.file);
+        if same_file && (open.log.is_none() || file_id(&log_path(&self.config.path))? == open.log) {
+            return Ok(());
+        }
+        if same_file {
+            diagnostics::warn(&format!(
+                "the log {} was removed or replaced while it was in use; the database is opened anew",
+                log_path(&self.config.path).display()
+            ));
+        } else {
+            self.trimmed.push(Trimmed {
+                sink: "sqlite",
+                what: self.config.path.file_name().unwrap_or_default().to_string_lossy().into(),
+                reason: "removed",
+                first: None,
+                last: open.last.take(),
+            });
+        }
+        // Closed first, which also brings what the log holds into the file it belongs to.
+        self.open = None;
+        self.opened().map(drop)
     }
 }
 
+impl Open {
+    fn new(config: &SqliteConfig) -> Result<Self, SinkError> {
+        if let Some(parent) = config.path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+            DirBuilder::new().recursive(true).mode(0o750).create(parent)?;
+        }
+        create_private(&config.path)?;
+        let mut db = Connection::open(&config.path)?;
+        prepare(&mut db, config.indexes)?;
+        let file = file_id(&config.path)?
+            .ok_or_else(|| SinkError("was removed while it was opened".to_owned()))?;
+        Ok(Self { db, file, log: None, last: None })
+    }
+}
+
+/// `None` when nothing is there.
+fn file_id(path: &Path) -> io::Result<Option<FileId>> {
+    match std::fs::metadata(path) {
+        Ok(about) => Ok(Some((about.dev(), about.ino()))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn log_path(path: &Path) -> PathBuf {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    log.into()
+}
+
 /// Makes the file readable for owner and group before SQLite does so for everyone.
-fn create_private(path: &Path) -> std::io::Result<()> {
+fn create_private(path: &Path) -> io::Result<()> {
     use std::os::unix::fs::OpenOptionsExt;
     match std::fs::OpenOptions::new().write(true).create_new(true).mode(0o640).open(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
         _ => Ok(()),
     }
 }
@@ -192,7 +276,7 @@ impl Sink for SqliteSink {
 
     fn head(&mut self, stream: &StreamName) -> Result<Option<Head>, SinkError> {
         let found: Option<(i64, String)> = self
-            .db
+            .db()?
             .prepare_cached("SELECT seq, hash FROM audit_cursors WHERE stream = ?1")?
             .query_row([stream.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))
             .optional()?;
@@ -211,7 +295,7 @@ impl Sink for SqliteSink {
         after: u64,
         limit: usize,
     ) -> Result<Vec<String>, SinkError> {
-        let mut query = self.db.prepare_cached(
+        let mut query = self.db()?.prepare_cached(
             "SELECT record FROM audit_logs WHERE stream = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3",
         )?;
         let rows = query.query_map(
@@ -222,8 +306,11 @@ impl Sink for SqliteSink {
     }
 
     fn write(&mut self, batch: &Batch) -> Result<Written, SinkError> {
+        self.notice_changes()?;
+        let log = log_path(&self.config.path);
+        let open = self.opened()?;
         let mut written = Written::default();
-        let transaction = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let transaction = open.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let stream = batch.stream.as_str();
         for record in &batch.records {
             insert(&transaction, stream, record, &mut written)?;
@@ -236,7 +323,17 @@ impl Sink for SqliteSink {
             ])?;
         }
         transaction.commit()?;
+        if open.log.is_none() {
+            open.log = file_id(&log)?;
+        }
+        if let Some(last) = batch.records.last() {
+            open.last = Some((stream.into(), last.seq));
+        }
         Ok(written)
+    }
+
+    fn take_trimmed(&mut self) -> Vec<Trimmed> {
+        std::mem::take(&mut self.trimmed)
     }
 }
 
@@ -424,14 +521,16 @@ mod tests {
         let mut sink = open(dir.path());
         sink.write(&chain(1)).unwrap();
         let row: (String, String, Option<String>) = sink
-            .db
+            .db()
+            .unwrap()
             .query_row("SELECT amount, quantity, price FROM financial_audit_logs", [], |row| {
                 Ok((row.get(0)?, row.get(1)?, row.get(2)?))
             })
             .unwrap();
         assert_eq!(row, ("10.50".into(), "3".into(), None));
         let denied: i64 = sink
-            .db
+            .db()
+            .unwrap()
             .query_row("SELECT count(*) FROM security_events WHERE status = 'denied'", [], |row| {
                 row.get(0)
             })
@@ -451,7 +550,7 @@ mod tests {
             "UPDATE financial_audit_logs SET amount = '0'",
             "REPLACE INTO audit_logs SELECT * FROM audit_logs",
         ] {
-            let error = sink.db.execute(statement, []).unwrap_err().to_string();
+            let error = sink.db().unwrap().execute(statement, []).unwrap_err().to_string();
             assert!(error.contains("never"), "{statement}: {error}");
         }
     }
@@ -472,7 +571,8 @@ mod tests {
         let mut sink = SqliteSink::open(&config).unwrap();
         sink.write(&chain(1)).unwrap();
         let plan: String = sink
-            .db
+            .db()
+            .unwrap()
             .query_row(
                 "EXPLAIN QUERY PLAN SELECT record FROM audit_logs WHERE record ->> '$.user_id' = 'u' ORDER BY timestamp",
                 [],

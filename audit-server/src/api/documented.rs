@@ -126,41 +126,53 @@ fn describe(path: &str, operation: &mut MetaOperation) {
         _ => true,
     });
     if QUERIES.contains(&path) {
-        operation.params.extend(PARAMETERS.iter().map(document));
+        operation.params.extend(PARAMETERS.iter().map(|parameter| document(path, parameter)));
     }
 }
 
-fn document(parameter: &Parameter) -> MetaOperationParam {
-    let text = |ty| MetaSchema { example: Some(json!(parameter.example)), ..MetaSchema::new(ty) };
+/// Examples stand in the description: as examples of the schema they would be filled in by Swagger
+/// UI, all of them, and nobody asks that question.
+fn document(path: &str, parameter: &Parameter) -> MetaOperationParam {
     let schema = match parameter.kind {
-        Kind::Text => text("string"),
+        Kind::Text => MetaSchema::new("string"),
         Kind::Texts => MetaSchema {
             items: Some(Box::new(inline(MetaSchema::new("string")))),
-            example: Some(json!([parameter.example])),
             ..MetaSchema::new("array")
         },
         Kind::Word(words) => MetaSchema {
-            enum_items: words.iter().map(|word| Value::from(*word)).collect(),
-            ..text("string")
+            enum_items: words
+                .iter()
+                .filter(|word| parameter.name != "order" || order_is_known(path, word))
+                .map(|word| Value::from(*word))
+                .collect(),
+            ..MetaSchema::new("string")
         },
         Kind::Limit => MetaSchema {
-            example: parameter.example.parse::<u64>().ok().map(Value::from),
             default: Some(json!(crate::query::DEFAULT_LIMIT)),
             minimum: Some(1.0),
             maximum: Some(MAX_LIMIT as f64),
             ..MetaSchema::new("integer")
         },
     };
+    let mut description = parameter.description.to_owned();
+    if let Some(example) = parameter.example {
+        description.push_str(&format!(" For example `{example}`."));
+    }
     MetaOperationParam {
         name: parameter.name.to_owned(),
         schema: inline(schema),
         in_type: MetaParamIn::Query,
-        description: Some(parameter.description.to_owned()),
+        description: Some(description),
         required: false,
         deprecated: false,
         explode: true,
         style: None,
     }
+}
+
+/// Redis keeps its lists newest first.
+fn order_is_known(path: &str, order: &str) -> bool {
+    order == "desc" || !["/audit/redis", "/audit/combined"].contains(&path)
 }
 
 fn inline(schema: MetaSchema) -> MetaSchemaRef {

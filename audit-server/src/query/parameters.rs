@@ -5,7 +5,8 @@
 pub(crate) struct Parameter {
     pub(crate) name: &'static str,
     pub(crate) description: &'static str,
-    pub(crate) example: &'static str,
+    /// What a value may look like, where the name alone does not say so.
+    pub(crate) example: Option<&'static str>,
     pub(crate) kind: Kind,
 }
 
@@ -23,16 +24,15 @@ pub(crate) enum Kind {
 }
 
 const fn text(name: &'static str, description: &'static str, example: &'static str) -> Parameter {
-    Parameter { name, description, example, kind: Kind::Text }
+    Parameter { name, description, example: Some(example), kind: Kind::Text }
 }
 
 const fn word(
     name: &'static str,
     words: &'static [&'static str],
     description: &'static str,
-    example: &'static str,
 ) -> Parameter {
-    Parameter { name, description, example, kind: Kind::Word(words) }
+    Parameter { name, description, example: None, kind: Kind::Word(words) }
 }
 
 /// Every parameter of a query.
@@ -40,7 +40,7 @@ pub(crate) const PARAMETERS: &[Parameter] = &[
     Parameter {
         name: "event_type",
         description: "Only records of this event type, or with `auth.*` of all that begin so. Repeat it for records of any of several.",
-        example: "auth.*",
+        example: Some("auth.*"),
         kind: Kind::Texts,
     },
     text(
@@ -52,13 +52,11 @@ pub(crate) const PARAMETERS: &[Parameter] = &[
         "severity",
         &["debug", "info", "warning", "error", "critical"],
         "Only records at least as grave as this.",
-        "warning",
     ),
     word(
         "level",
         &["TRACE", "DEBUG", "INFO", "WARN", "ERROR"],
         "Only records of this level, in upper or lower case.",
-        "INFO",
     ),
     text("status", "Only records with this status.", "failure"),
     text("action", "Only records of this action.", "login"),
@@ -74,7 +72,6 @@ pub(crate) const PARAMETERS: &[Parameter] = &[
         "data_classification",
         &["public", "internal", "confidential", "restricted"],
         "Only records that concern data of exactly this classification.",
-        "restricted",
     ),
     text(
         "regulation",
@@ -95,17 +92,17 @@ pub(crate) const PARAMETERS: &[Parameter] = &[
         "order",
         &["desc", "asc", "arrival"],
         "`desc`, newest first, is the default; `asc` is oldest first; `arrival` is the order in which the database received the records, which differs when records were recovered or imported. `/audit/redis` and `/audit/combined` know only `desc`.",
-        "desc",
     ),
     Parameter {
         name: "limit",
         description: "The most records of a page, 1 to 1000; 100 when absent.",
-        example: "100",
+        example: None,
         kind: Kind::Limit,
     },
-    text(
-        "cursor",
-        "The `next_cursor` of the page before. It belongs to its query: every other parameter but `limit` stays as it was.",
-        "AV…",
-    ),
+    Parameter {
+        name: "cursor",
+        description: "The `next_cursor` of the page before. It belongs to its query: every other parameter but `limit` stays as it was.",
+        example: None,
+        kind: Kind::Text,
+    },
 ];

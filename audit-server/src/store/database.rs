@@ -16,6 +16,7 @@ use std::{
     time::Duration,
 };
 
+use audit_layer::{APPLICATION_ID, SCHEMA_VERSION};
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension};
 
 use super::{
@@ -23,12 +24,6 @@ use super::{
     Deadline, FileIdentity, QueryTimeout, RecordNotFound, Scan, Store, scan,
 };
 use crate::Error;
-
-/// `PRAGMA application_id` of a trail: "AUDT" in ASCII.
-const APPLICATION_ID: i64 = 1_096_107_092;
-
-/// The latest format that this server reads.
-const KNOWN_VERSION: i64 = 1;
 
 /// How long a read waits for a writer that recovers the write-ahead log.
 const BUSY_TIMEOUT: Duration = Duration::from_millis(250);
@@ -118,7 +113,7 @@ impl DatabaseStore {
     fn check(&self, snapshot: &Snapshot<'_>) -> Result<(), Error> {
         let pragma = |name: &str| {
             snapshot
-                .pragma_query_value(None, name, |row| row.get::<_, i64>(0))
+                .pragma_query_value(None, name, |row| row.get::<_, i32>(0))
                 .map_err(|source| self.unreadable(source))
         };
         let (application, version) = (pragma("application_id")?, pragma("user_version")?);
@@ -127,9 +122,9 @@ impl DatabaseStore {
             (0, 0) if pragma("schema_version")? == 0 => {
                 Err(DatabaseMissing { path: self.path.clone() }.into())
             }
-            (APPLICATION_ID, 1..=KNOWN_VERSION) => Ok(()),
-            (APPLICATION_ID, found) if found > KNOWN_VERSION => {
-                Err(DatabaseNewer { path: self.path.clone(), found, known: KNOWN_VERSION }.into())
+            (APPLICATION_ID, 1..=SCHEMA_VERSION) => Ok(()),
+            (APPLICATION_ID, found) if found > SCHEMA_VERSION => {
+                Err(DatabaseNewer { path: self.path.clone(), found, known: SCHEMA_VERSION }.into())
             }
             _ => Err(DatabaseForeign { path: self.path.clone() }.into()),
         }

@@ -28,9 +28,9 @@ pub struct DatabaseNewer {
     /// The file.
     pub path: PathBuf,
     /// Its format.
-    pub found: i64,
+    pub found: i32,
     /// The latest format that this server reads.
-    pub known: i64,
+    pub known: i32,
 }
 
 /// SQLite could not read the trail.

@@ -15,7 +15,10 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use audit_layer::record::{Hash, split_hash};
+use audit_layer::{
+    APPLICATION_ID, SCHEMA_VERSION,
+    record::{Hash, split_hash},
+};
 use rusqlite::{Connection, ErrorCode, OpenFlags, config::DbConfig, limits::Limit};
 
 use super::{
@@ -26,12 +29,6 @@ use super::{
 
 /// The first bytes of every SQLite database.
 pub(super) const MAGIC: &[u8; 16] = b"SQLite format 3\0";
-
-/// `AUDT`, as SQLite keeps it.
-const APPLICATION_ID: i32 = 0x4155_4454;
-
-/// The version of the tables that is known here.
-const SCHEMA_VERSION: i32 = 1;
 
 /// How many records are read in one transaction: some tens of milliseconds.
 const CHUNK: usize = 16_384;

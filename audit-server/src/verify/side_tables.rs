@@ -3,7 +3,10 @@
 
 use std::borrow::Cow;
 
-use audit_layer::record::{parse_timestamp, push_timestamp};
+use audit_layer::{
+    is_financial, is_security_event,
+    record::{parse_timestamp, push_timestamp},
+};
 use rusqlite::{
     Row, Rows, fallible_streaming_iterator::FallibleStreamingIterator, types::ValueRef,
 };
@@ -127,8 +130,9 @@ fn compare_security(
     time: Option<i64>,
     row: Option<&Row<'_>>,
 ) -> Option<Cause> {
-    let belongs = [&b"auth"[..], b"security", b"admin"].iter().any(|c| members.category.is(c))
-        || members.status.is_some_and(|status| status.is(b"denied"));
+    let status = members.status.and_then(RawStr::resolve);
+    let category = members.category.resolve().unwrap_or_default();
+    let belongs = is_security_event(&category, status.as_deref());
     let row = match presence(SECURITY, belongs, row) {
         Ok(row) => row?,
         Err(cause) => return Some(cause),
@@ -156,7 +160,7 @@ fn compare_financial(
     time: Option<i64>,
     row: Option<&Row<'_>>,
 ) -> Option<Cause> {
-    let belongs = [&b"financial"[..], b"trade", b"risk"].iter().any(|c| members.category.is(c));
+    let belongs = is_financial(&members.category.resolve().unwrap_or_default());
     let row = match presence(FINANCIAL, belongs, row) {
         Ok(row) => row?,
         Err(cause) => return Some(cause),

@@ -317,3 +317,27 @@ fn a_verification_leaves_the_database_as_it_was() {
     assert!(verify(&path).is_intact());
     assert!(fs::read(&path).unwrap() == before);
 }
+
+#[test]
+fn a_database_beside_which_nothing_can_be_made_is_read_as_an_immutable_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("audit.db");
+    database(&path, &chain(STREAM, 9)).close().unwrap();
+    // A directory in the place of the log's index keeps SQLite out, whoever runs this test; a
+    // read-only directory would not keep out root.
+    let index = directory.path().join("audit.db-shm");
+    let _ = fs::remove_file(&index);
+    fs::create_dir(&index).unwrap();
+    let usual = Connection::open(&path).unwrap();
+    assert!(
+        usual.query_row("SELECT count(*) FROM audit_logs", [], |row| row.get::<_, i64>(0)).is_err()
+    );
+    drop(usual);
+    let outcome = verify(&path);
+    assert!(outcome.is_intact(), "{outcome:#?}");
+    assert_eq!(outcome.paths[0].records(), 9);
+
+    // A log that is not read may hold records: then the file alone is not the database.
+    fs::write(directory.path().join("audit.db-wal"), [7; 32]).unwrap();
+    assert_eq!(verify(&path).exit_code(), 2);
+}
