@@ -7,12 +7,16 @@ use tracing::level_filters::LevelFilter;
 use tracing_core::Subscriber;
 use tracing_subscriber::registry::LookupSpan;
 
+#[cfg(feature = "sqlite")]
+use crate::config::DbIndexes;
+#[cfg(feature = "redis")]
+use crate::config::RedisConfig;
 use crate::{
     AuditGuard, AuditLayer, Error,
     capture::Core,
     config::{
-        Config, DEFAULT_DB, DEFAULT_FILE, DbIndexes, FileConfig, MAX_DURATION, MIN_FILE_BYTES,
-        OnFailure, Overflow, RedisConfig, SqliteConfig,
+        Config, DEFAULT_DB, DEFAULT_FILE, FileConfig, MAX_DURATION, MIN_FILE_BYTES, OnFailure,
+        Overflow, SqliteConfig,
     },
     diagnostics,
     journal::{self, directory, frame::Frame},
