@@ -1,8 +1,7 @@
 //! How a layer is put together.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
-use serde_json::json;
 use tracing::level_filters::LevelFilter;
 use tracing_core::Subscriber;
 use tracing_subscriber::registry::LookupSpan;
@@ -12,24 +11,13 @@ use crate::config::DbIndexes;
 #[cfg(feature = "redis")]
 use crate::config::RedisConfig;
 use crate::{
-    AuditGuard, AuditLayer, Error,
-    capture::Core,
+    AuditGuard, AuditLayer, Error, assembly,
     config::{
-        Config, DEFAULT_DB, DEFAULT_FILE, FileConfig, MAX_DURATION, MIN_FILE_BYTES, OnFailure,
-        Overflow, SqliteConfig,
+        Config, DEFAULT_DB, DEFAULT_FILE, Durable, FileConfig, MAX_DURATION, MIN_FILE_BYTES,
+        MIN_JOURNAL_MB, OnFailure, Overflow, SqliteConfig,
     },
-    diagnostics,
-    journal::{self, directory, frame::Frame},
-    pipeline::{self, Settings},
-    record::{Head, Link, StreamName, checked_hash},
-    sink::{self, Batch, Sink, file::FileSink, stdout::StdoutSink},
+    record::StreamName,
 };
-
-/// How long a stream may be for a sink that has nothing of it to be given all of it: a crash may
-/// have come before its first batch.
-const NEW_SINK: u64 = 10_000;
-/// How many lines a sink that was left behind is given at a time.
-const CATCH_UP: usize = 1000;
 
 /// Builds an [`AuditLayer`] and its [`AuditGuard`].
 ///
@@ -59,6 +47,28 @@ impl Builder {
     /// Default: `journal` beside the database, else beside the file.
     pub fn journal(mut self, path: impl Into<PathBuf>) -> Self {
         self.config.journal = Some(path.into());
+        self
+    }
+
+    /// How many MiB all files of the journal may take together; at least 2. Default:
+    /// [`DEFAULT_JOURNAL_MAX_MB`](crate::config::DEFAULT_JOURNAL_MAX_MB).
+    pub fn journal_max_mb(mut self, mib: u64) -> Self {
+        self.config.journal_max_mb = mib;
+        self
+    }
+
+    /// Which events are durable before their macro returns. Default:
+    /// [`DEFAULT_DURABLE`](crate::config::DEFAULT_DURABLE).
+    pub fn durable(mut self, durable: Durable) -> Self {
+        self.config.durable = durable;
+        self
+    }
+
+    /// Keeps events in memory until they are written, not in a journal: what is in memory is lost
+    /// when the process is killed, and nothing can be committed. The journal's directory stays: it
+    /// holds the identity of the stream.
+    pub fn without_journal(mut self) -> Self {
+        self.config.is_journaled = false;
         self
     }
 
@@ -189,41 +199,8 @@ impl Builder {
         S: Subscriber + for<'span> LookupSpan<'span>,
     {
         self.settle()?;
-        let config = self.config;
-        let mut directory = directory::open(&config.journal_path(), &config.service)?;
-        let mut sinks = open_sinks(&config, directory.slot)?;
-        let mut notes = Vec::new();
-        let head = match catch_up(&mut sinks, &directory.stream, &mut notes)? {
-            Some(head) => head,
-            None => {
-                if !directory.is_new {
-                    let old = directory.renew()?;
-                    notes.push(pipeline::stream_opened(&old));
-                }
-                Head::START
-            }
-        };
-        let stream = directory.stream.clone();
-        diagnostics::debug(|| format!("{stream} goes on behind record {}", head.seq));
-
-        let (queue, reader) = journal::queue(config.policies.clone());
-        let core = Arc::new(Core::new(queue, config.level, config.context_level));
-        let settings = Settings {
-            stream,
-            head,
-            batch_size: config.batch_size,
-            flush_interval: config.flush_interval,
-            heartbeat: config.heartbeat,
-            backlog: config.policies.max_queue_size,
-            startup: startup(&config, &sinks),
-            notes,
-        };
-        let sinks =
-            sinks.into_iter().map(|(sink, head)| (sink, head.map_or(0, |h| h.seq))).collect();
-        let pipeline = pipeline::start(settings, sinks, Arc::clone(&core), reader)?;
-        let guard =
-            AuditGuard::new(Arc::clone(&core), config.policies.max_queue_size, pipeline, directory);
-        Ok((AuditLayer::new(core), guard))
+        let guard = assembly::assemble(&self.config)?;
+        Ok((AuditLayer::new(guard.core()), guard))
     }
 
     fn settle(&mut self) -> Result<(), Error> {
@@ -248,6 +225,9 @@ impl Builder {
         if config.policies.max_queue_size == 0 {
             return invalid("max_queue_size", "is at least 1");
         }
+        if config.journal_max_mb < MIN_JOURNAL_MB {
+            return invalid("journal_max_mb", "is at least 2");
+        }
         if config.batch_size == 0 {
             return invalid("batch_size", "is at least 1");
         }
@@ -262,155 +242,4 @@ impl Builder {
         }
         Ok(())
     }
-}
-
-type Opened = Vec<(Box<dyn Sink>, Option<Head>)>;
-
-fn open_sinks(config: &Config, slot: u32) -> Result<Opened, Error> {
-    let mut sinks: Opened = Vec::new();
-    if let Some(file) = &config.file {
-        let file = FileConfig { path: directory::path_for_slot(&file.path, slot), ..file.clone() };
-        sinks.push((Box::new(FileSink::open(file)?), None));
-    }
-    #[cfg(feature = "sqlite")]
-    if let Some(sqlite) = &config.sqlite {
-        sinks.push((Box::new(sink::sqlite::SqliteSink::open(sqlite)?), None));
-    }
-    #[cfg(not(feature = "sqlite"))]
-    if config.sqlite.is_some() {
-        return Err(not_built("sqlite"));
-    }
-    #[cfg(feature = "redis")]
-    if let Some(redis) = &config.redis {
-        sinks.push((Box::new(sink::redis::RedisSink::new(redis.clone())?), None));
-    }
-    #[cfg(not(feature = "redis"))]
-    if config.redis.is_some() {
-        return Err(not_built("redis"));
-    }
-    if config.stdout {
-        sinks.push((Box::<StdoutSink>::default(), None));
-    }
-    Ok(sinks)
-}
-
-#[cfg(not(all(feature = "sqlite", feature = "redis")))]
-fn not_built(sink: &'static str) -> Error {
-    Error::Sink { sink, why: format!("audit-layer was built without the feature {sink:?}") }
-}
-
-/// Finds the last record that any sink has, and gives those that have fewer what they lack; `None`
-/// when no sink has any.
-///
-/// A crash can leave one sink ahead of another by a batch, also when it is the first. A sink that
-/// has nothing of a stream that is long is new, or was emptied on purpose, and begins here. What
-/// nobody holds any more is told in the trail.
-fn catch_up(
-    sinks: &mut Opened,
-    stream: &StreamName,
-    notes: &mut Vec<Frame>,
-) -> Result<Option<Head>, Error> {
-    for (sink, head) in sinks.iter_mut() {
-        match sink.head(stream) {
-            Ok(found) => *head = found,
-            Err(error) if sink.delivery() == sink::Delivery::BestEffort => {
-                diagnostics::warn(&format!(
-                    "the {} sink does not answer and is tried again: {error}",
-                    sink.name()
-                ));
-            }
-            Err(error) => return Err(Error::Sink { sink: sink.name(), why: error.to_string() }),
-        }
-    }
-    let newest = sinks.iter().filter_map(|(_, head)| *head).max_by_key(|head| head.seq);
-    let Some(newest) = newest else { return Ok(None) };
-    for (sink, head) in sinks.iter_mut() {
-        let required = sink.delivery() == sink::Delivery::Required;
-        if required && head.is_none() && newest.seq <= NEW_SINK {
-            *head = Some(Head::START);
-        }
-    }
-    for behind in 0..sinks.len() {
-        if let Some((sink, Some(head))) = sinks.get(behind)
-            && head.seq < newest.seq
-        {
-            let name = sink.name();
-            if let Err(error) = bring_forward(sinks, behind, stream, newest) {
-                diagnostics::warn(&format!("the {name} sink could not be caught up: {error}"));
-                if let Some((sink, Some(have))) = sinks.get(behind) {
-                    let (first, count) = (have.seq + 1, newest.seq - have.seq);
-                    notes.push(pipeline::skipped(sink.name(), count, first, newest.seq));
-                }
-            }
-        }
-    }
-    Ok(Some(newest))
-}
-
-/// Copies what the sink at `behind` lacks from one that has it.
-fn bring_forward(
-    sinks: &mut Opened,
-    behind: usize,
-    stream: &StreamName,
-    newest: Head,
-) -> Result<(), sink::SinkError> {
-    let shared = Arc::new(stream.clone());
-    loop {
-        let Some((_, Some(have))) = sinks.get(behind) else { return Ok(()) };
-        let have = *have;
-        if have.seq >= newest.seq {
-            return Ok(());
-        }
-        let mut records = Vec::new();
-        for (at, (sink, head)) in sinks.iter_mut().enumerate() {
-            if at != behind && head.is_some_and(|head| head.seq > have.seq) {
-                records = following(have, &sink.lines_after(stream, have.seq, CATCH_UP)?);
-                if !records.is_empty() {
-                    break;
-                }
-            }
-        }
-        let Some(last) = records.last().map(sink::Sealed::head) else {
-            return Err(sink::SinkError(format!(
-                "no other sink holds what follows its record {}",
-                have.seq
-            )));
-        };
-        let Some((sink, head)) = sinks.get_mut(behind) else { return Ok(()) };
-        sink.write(&Batch { stream: Arc::clone(&shared), records })?;
-        *head = Some(last);
-    }
-}
-
-/// The records of those lines that follow `have` without a gap, each intact and chained to the one
-/// before it: a damaged sink must not spread its damage.
-fn following(mut have: Head, lines: &[String]) -> Vec<sink::Sealed> {
-    let mut records = Vec::new();
-    for line in lines {
-        let follows = Link::parse(line)
-            .is_ok_and(|link| link.seq == have.seq + 1 && link.prev_hash.parse() == Ok(have.hash));
-        match sink::Sealed::from_line(line) {
-            Some((_, sealed)) if follows && checked_hash(line.as_bytes()).is_some() => {
-                have = sealed.head();
-                records.push(sealed);
-            }
-            _ => break,
-        }
-    }
-    records
-}
-
-/// What the trail says of the settings it is recorded with.
-fn startup(config: &Config, sinks: &Opened) -> serde_json::Value {
-    json!({
-        "version": env!("CARGO_PKG_VERSION"),
-        "pid": std::process::id(),
-        "level": config.level.to_string(),
-        "sinks": sinks.iter().map(|(sink, _)| sink.name()).collect::<Vec<_>>(),
-        "batch_size": config.batch_size,
-        "flush_interval_ms": u64::try_from(config.flush_interval.as_millis()).unwrap_or(u64::MAX),
-        "max_queue_size": config.policies.max_queue_size,
-        "overflow": format!("{:?}", config.policies.overflow).to_lowercase(),
-        "on_failure": format!("{:?}", config.policies.on_failure).to_lowercase(),
-    })
 }

@@ -43,7 +43,8 @@ pub(crate) fn stamp() -> (i64, i64, Uuid) {
     }
 }
 
-fn uuid_v7(now: Duration, random: u64) -> Uuid {
+/// The identifier of something that happens `now`, a duration since the Unix epoch.
+pub(crate) fn uuid_v7(now: Duration, random: u64) -> Uuid {
     let millis = u64::try_from(now.as_millis()).unwrap_or(u64::MAX) & 0xffff_ffff_ffff;
     let fraction = u64::from(now.subsec_nanos() % 1_000_000) * 4096 / 1_000_000;
     Uuid::from_u64_pair(millis << 16 | 0x7000 | fraction, 0x8000_0000_0000_0000 | random >> 2)

@@ -7,7 +7,11 @@ use std::{path::PathBuf, time::Duration};
 
 use tracing::level_filters::LevelFilter;
 
-use crate::{Error, journal::directory::name_part};
+use crate::{
+    Error,
+    journal::directory::name_part,
+    record::{EventType, Member, Severity, event_type},
+};
 
 /// `LOGGING_FILE`.
 pub const DEFAULT_FILE: &str = "logs/audit.log";
@@ -33,12 +37,19 @@ pub const DEFAULT_MAX_QUEUE_SIZE: usize = 10_000;
 pub const DEFAULT_BLOCK_TIMEOUT: Duration = Duration::from_secs(30);
 /// `AUDIT_HEARTBEAT`: the time between two `system.heartbeat` records.
 pub const DEFAULT_HEARTBEAT: Duration = Duration::from_secs(60);
+/// `AUDIT_DURABLE`: categories and severities whose events are durable before their macro returns.
+pub const DEFAULT_DURABLE: &str = "financial,critical";
 /// `LOGGING_LEVEL`: events of this level and graver are recorded.
 pub const DEFAULT_LEVEL: LevelFilter = LevelFilter::INFO;
 /// Spans of this level and graver give context to the events inside them.
 pub const DEFAULT_CONTEXT_LEVEL: LevelFilter = LevelFilter::DEBUG;
 /// The name of the journal directory, beside the database or the file.
 pub const DEFAULT_JOURNAL: &str = "journal";
+
+/// `AUDIT_JOURNAL_MAX_MB`: how many MiB the files of the journal may take together.
+pub const DEFAULT_JOURNAL_MAX_MB: u64 = 1024;
+/// The smallest of its bounds: four segments.
+pub(crate) const MIN_JOURNAL_MB: u64 = 2;
 
 /// The smallest size at which a file may be rotated. Each rotation can write a record of its own,
 /// which must not make the next.
@@ -66,6 +77,79 @@ pub enum OnFailure {
     Block,
     /// The process is aborted.
     Abort,
+}
+
+/// Which events are durable before their macro returns, by category or severity.
+///
+/// Such a macro waits for the disk, some hundred microseconds; threads that wait at the same moment
+/// share one sync.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Durable {
+    categories: Vec<Box<str>>,
+    /// Bit n: the severity n.
+    severities: u8,
+}
+
+impl Durable {
+    /// No event: what a power cut takes is what was not committed.
+    #[must_use]
+    pub fn none() -> Self {
+        Self { categories: Vec::new(), severities: 0 }
+    }
+
+    /// Reads a list such as `financial,critical`. A word that is a severity means the events of just
+    /// that severity, any other the events of that category.
+    ///
+    /// # Errors
+    /// A word that can be neither.
+    pub fn parse(list: &str) -> Result<Self, Error> {
+        let mut durable = Self::none();
+        for word in list.split(',').map(str::trim).filter(|word| !word.is_empty()) {
+            match word.parse::<Severity>() {
+                Ok(severity) => durable.severities |= 1 << severity as u8,
+                Err(_) if word.bytes().all(|b| b.is_ascii_lowercase() || b == b'_') => {
+                    durable.categories.push(word.into());
+                }
+                Err(_) => {
+                    let why = format!("{word:?} is neither a category nor a severity");
+                    return Err(Error::Invalid { name: "AUDIT_DURABLE", why });
+                }
+            }
+        }
+        Ok(durable)
+    }
+
+    pub(crate) fn is_none(&self) -> bool {
+        self.categories.is_empty() && self.severities == 0
+    }
+
+    /// Whether an event whose `member` is this text is one of them.
+    pub(crate) fn wants(&self, member: Member, text: &[u8]) -> bool {
+        match member {
+            Member::EventType => std::str::from_utf8(text).is_ok_and(|event_type| {
+                let category = match EventType::from_plain_name(event_type) {
+                    Some(standard) => event_type::category(standard.as_str()),
+                    None => event_type::category(event_type),
+                };
+                self.categories.iter().any(|durable| **durable == *category)
+            }),
+            Member::Severity => std::str::from_utf8(text).is_ok_and(|word| {
+                word.to_ascii_lowercase().parse().is_ok_and(|severity| self.has(severity))
+            }),
+            _ => false,
+        }
+    }
+
+    pub(crate) fn has(&self, severity: Severity) -> bool {
+        self.severities & 1 << severity as u8 != 0
+    }
+}
+
+impl Default for Durable {
+    /// [`DEFAULT_DURABLE`].
+    fn default() -> Self {
+        Self { categories: vec!["financial".into()], severities: 1 << Severity::Critical as u8 }
+    }
 }
 
 /// Which indexes the database has beside those that the trail needs.
@@ -127,6 +211,10 @@ impl std::fmt::Debug for RedisConfig {
 pub(crate) struct Config {
     pub(crate) service: String,
     pub(crate) journal: Option<PathBuf>,
+    pub(crate) journal_max_mb: u64,
+    /// Whether events go through the journal, or through memory only.
+    pub(crate) is_journaled: bool,
+    pub(crate) durable: Durable,
     pub(crate) file: Option<FileConfig>,
     pub(crate) sqlite: Option<SqliteConfig>,
     pub(crate) redis: Option<RedisConfig>,
@@ -144,6 +232,9 @@ impl Default for Config {
         Self {
             service: program_name(),
             journal: None,
+            journal_max_mb: DEFAULT_JOURNAL_MAX_MB,
+            is_journaled: true,
+            durable: Durable::default(),
             file: None,
             sqlite: None,
             redis: None,
@@ -262,10 +353,17 @@ impl Config {
             }
             (false, _) => {}
         }
-        config.journal = env
-            .text("AUDIT_JOURNAL")
-            .filter(|path| !path.eq_ignore_ascii_case("off"))
-            .map(PathBuf::from);
+        let journal = env.text("AUDIT_JOURNAL");
+        config.is_journaled =
+            !journal.as_ref().is_some_and(|path| path.eq_ignore_ascii_case("off"));
+        config.journal = journal.filter(|_| config.is_journaled).map(PathBuf::from);
+        if let Some(size) = env.read("AUDIT_JOURNAL_MAX_MB", whole(MIN_JOURNAL_MB, 1024 * 1024))? {
+            config.journal_max_mb = size;
+        }
+        if let Some(list) = env.text("AUDIT_DURABLE") {
+            let none = list.eq_ignore_ascii_case("none");
+            config.durable = if none { Durable::none() } else { Durable::parse(&list)? };
+        }
         config.stdout = env.read("AUDIT_STDOUT", boolean)?.unwrap_or(false);
         if let Some(level) = env.read("LOGGING_LEVEL", level)? {
             config.level = level;

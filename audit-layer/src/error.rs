@@ -62,6 +62,17 @@ pub enum Error {
         /// The sinks that are behind; `pipeline` when the request did not reach them.
         missing: Vec<String>,
     },
+    /// Events were dropped since the last commit; what was accepted is durable.
+    #[error(
+        "{count} events were dropped since the last commit; stats() says why, and the trail will"
+    )]
+    Dropped {
+        /// How many.
+        count: u64,
+    },
+    /// There is no journal to commit to.
+    #[error("the layer was built without a journal, so nothing can be committed")]
+    NoJournal,
     /// The pipeline is dead; events are handled by the failure policy.
     #[error("{0}; restart the process, and report this as a defect")]
     Poisoned(String),

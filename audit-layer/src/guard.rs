@@ -6,16 +6,17 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
+    task::{Poll, Waker},
     time::{Duration, Instant},
 };
 
 use tracing::level_filters::{LevelFilter, STATIC_MAX_LEVEL};
 
 use crate::{
-    Error, NotInstalled, Stats,
+    Commit, Error, JournalStats, NotInstalled, Receipt, Stats,
     capture::{Core, canary},
     config::MAX_DURATION,
-    journal::{DropCause, FlushRequest, Item, directory::Directory},
+    journal::{DropCause, FlushRequest, Request, directory::Directory, log::CommitError},
     pipeline::Pipeline,
     record::StreamName,
 };
@@ -30,6 +31,8 @@ pub const DROP_TIMEOUT: Duration = Duration::from_secs(10);
 #[must_use = "dropping the guard ends the recording"]
 pub struct AuditGuard {
     core: Arc<Core>,
+    /// How many drops a commit has told of.
+    dropped_told: AtomicU64,
     queue_bound: usize,
     /// `None` once it was shut down.
     pipeline: Option<Pipeline>,
@@ -44,7 +47,17 @@ impl AuditGuard {
         pipeline: Pipeline,
         directory: Directory,
     ) -> Self {
-        Self { core, queue_bound, pipeline: Some(pipeline), directory: Some(directory) }
+        Self {
+            core,
+            dropped_told: AtomicU64::new(0),
+            queue_bound,
+            pipeline: Some(pipeline),
+            directory: Some(directory),
+        }
+    }
+
+    pub(crate) fn core(&self) -> Arc<Core> {
+        Arc::clone(&self.core)
     }
 
     /// The stream that this process writes.
@@ -68,20 +81,34 @@ impl AuditGuard {
                 accepted: 0,
                 dropped: (forked > 0).then_some((DropCause::Forked, forked)).into_iter().collect(),
                 last_seq: 0,
+                journal: None,
+                late_commits: 0,
                 worker_alive: false,
                 poisoned: None,
                 sinks: Vec::new(),
             };
         }
+        let last_seq = self.pipeline.as_ref().map_or(0, |p| p.last_seq.load(Relaxed));
         let mut stats = Stats {
             stream: String::new(),
-            queued: queue.len(),
+            queued: queue.len(last_seq),
             queue_bound: self.queue_bound,
             accepted: queue.accepted(),
             dropped: queue.gaps().totals().into_iter().collect::<BTreeMap<_, _>>(),
             last_seq: 0,
+            journal: queue.log().map(|log| {
+                let (bytes, max_bytes) = log.bytes();
+                JournalStats {
+                    mode: log.mode(),
+                    bytes,
+                    max_bytes,
+                    durable_seq: log.durable_seq(),
+                    trouble: log.trouble(),
+                }
+            }),
+            late_commits: queue.late(),
             worker_alive: false,
-            poisoned: queue.poison(),
+            poisoned: queue.poison().or_else(|| queue.log().and_then(|log| log.poison())),
             sinks: Vec::new(),
         };
         if let Some(pipeline) = &self.pipeline {
@@ -103,14 +130,75 @@ impl AuditGuard {
     /// [`Error::Poisoned`] when the pipeline is dead, [`Error::Forked`] in a forked child.
     pub fn flush(&self, timeout: Duration) -> Result<(), Error> {
         let request = Arc::new(FlushRequest::default());
-        self.ask(Item::Flush(Arc::clone(&request)), &request, deadline(timeout))
+        self.ask(Request::Flush(Arc::clone(&request)), &request, deadline(timeout))
     }
 
-    fn ask(&self, item: Item, request: &FlushRequest, until: Instant) -> Result<(), Error> {
+    /// Makes everything durable that this process accepted before the call, and says up to where:
+    /// what is committed survives a power cut. Callers that wait at the same moment share one sync of
+    /// the disk. Waits at most for `timeout`.
+    ///
+    /// # Errors
+    /// [`Error::Timeout`] when the disk takes longer: what was accepted stays accepted.
+    /// [`Error::Dropped`] when events were dropped since the last commit; everything else is durable.
+    /// [`Error::Poisoned`] when a sync failed, once and for all, or the pipeline is dead.
+    /// [`Error::NoJournal`] without a journal, [`Error::Forked`] in a forked child.
+    pub fn commit(&self, timeout: Duration) -> Result<Receipt, Error> {
+        let until = deadline(timeout);
+        let receipt = self.begin_commit()?;
+        let log = self.core.queue.log().ok_or(Error::NoJournal)?;
+        self.settle_commit(log.commit(receipt.seq, until))?;
+        Ok(receipt)
+    }
+
+    /// The same without waiting on a thread: the future is ready when everything is durable that was
+    /// accepted before this call. It has no time-out of its own; put one around it.
+    ///
+    /// # Errors
+    /// As [`AuditGuard::commit`].
+    pub fn commit_async(&self) -> Commit<'_> {
+        Commit::new(self, self.begin_commit())
+    }
+
+    fn begin_commit(&self) -> Result<Receipt, Error> {
         if self.core.queue.is_forked() {
             return Err(Error::Forked);
         }
-        let sent = self.core.queue.request(item, until);
+        let (Some(log), Some(pipeline)) = (self.core.queue.log(), &self.pipeline) else {
+            return Err(Error::NoJournal);
+        };
+        let (seq, awaited) = pipeline.chain.await_at(log.next_seq() - 1);
+        Ok(Receipt::new((*pipeline.stream).clone(), seq, awaited))
+    }
+
+    /// What a commit that the disk has answered means for its caller.
+    fn settle_commit(&self, synced: Result<(), CommitError>) -> Result<(), Error> {
+        match synced {
+            Ok(()) => {}
+            Err(CommitError::Timeout) => {
+                return Err(Error::Timeout { missing: vec!["journal".to_owned()] });
+            }
+            Err(CommitError::Poisoned(why)) => return Err(Error::Poisoned(why)),
+        }
+        if let Some(why) = self.core.queue.poison() {
+            return Err(Error::Poisoned(why));
+        }
+        let dropped: u64 = self.core.queue.gaps().totals().values().sum();
+        match dropped - self.dropped_told.swap(dropped, Relaxed).min(dropped) {
+            0 => Ok(()),
+            count => Err(Error::Dropped { count }),
+        }
+    }
+
+    pub(crate) fn poll_commit(&self, seq: u64, waker: &Waker) -> Poll<Result<(), Error>> {
+        let Some(log) = self.core.queue.log() else { return Poll::Ready(Err(Error::NoJournal)) };
+        log.poll_commit(seq, waker).map(|synced| self.settle_commit(synced))
+    }
+
+    fn ask(&self, wanted: Request, request: &FlushRequest, until: Instant) -> Result<(), Error> {
+        if self.core.queue.is_forked() {
+            return Err(Error::Forked);
+        }
+        let sent = self.core.queue.request(wanted, until);
         // In slices, so that a pipeline that dies meanwhile is not waited for.
         let result = loop {
             if let Some(why) = self.core.queue.poison() {
@@ -142,12 +230,14 @@ impl AuditGuard {
             // The threads and the lock are the parent's.
             std::mem::forget(pipeline);
             std::mem::forget(self.directory.take());
+            // The journal is not mapped here, and must not be unmapped from where it is not.
+            std::mem::forget(Arc::clone(&self.core));
             return Err(Error::Forked);
         }
         let until = deadline(timeout);
         self.core.queue.close();
         let request = Arc::new(FlushRequest::default());
-        let result = self.ask(Item::Shutdown(Arc::clone(&request)), &request, until);
+        let result = self.ask(Request::Shutdown(Arc::clone(&request)), &request, until);
         if result.is_err() {
             for sink in &pipeline.sinks {
                 sink.abandon();
@@ -158,6 +248,9 @@ impl AuditGuard {
         }
         if pipeline.thread.is_finished() {
             let _ = pipeline.thread.join();
+            if let Some(log) = self.core.queue.log() {
+                log.end();
+            }
             drop(self.directory.take());
         } else {
             // A thread that still writes keeps the stream until the process ends.

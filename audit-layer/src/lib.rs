@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod assembly;
 mod builder;
 mod capture;
 mod clock;
@@ -10,17 +11,19 @@ mod fork;
 mod guard;
 mod journal;
 mod pipeline;
+mod receipt;
 pub mod record;
 mod sink;
 
 pub use builder::Builder;
 pub use capture::{AuditLayer, Val, val};
 pub use clock::imported_from;
-pub use config::{DbIndexes, OnFailure, Overflow};
+pub use config::{DbIndexes, Durable, OnFailure, Overflow};
 pub use error::{Error, NotInstalled};
 pub use guard::{AuditGuard, DROP_TIMEOUT};
-pub use journal::DropCause;
-pub use pipeline::{SinkStats, Stats};
+pub use journal::{DropCause, JournalMode};
+pub use pipeline::{JournalStats, SinkStats, Stats};
+pub use receipt::{Commit, HASH_TIMEOUT, Receipt};
 pub use record::event_type::{self, EventType};
 #[cfg(feature = "sqlite")]
 pub use sink::sqlite::{APPLICATION_ID, SCHEMA_VERSION, is_financial, is_security_event};

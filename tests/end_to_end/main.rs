@@ -7,6 +7,7 @@
 )]
 
 mod beside_fmt;
+mod commit;
 mod context;
 mod dashboards;
 mod delivery;
@@ -23,6 +24,7 @@ mod policies;
 mod processes;
 mod properties;
 mod quickstart;
+mod recovery;
 mod redis;
 mod rotation;
 mod spans;

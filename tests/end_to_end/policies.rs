@@ -17,6 +17,7 @@ fn builder(dir: &Path) -> Builder {
         .sqlite(dir.join("audit.db"))
         .file(dir.join("audit.log"))
         .flush_interval(Duration::from_millis(20))
+        .without_journal()
         .max_queue_size(50)
         .batch_size(10)
 }

@@ -16,8 +16,13 @@ struct Writer {
 
 impl Writer {
     fn start(dir: &Path, service: &str, events: u64) -> Self {
+        Self::start_with(dir, service, events, &[])
+    }
+
+    fn start_with(dir: &Path, service: &str, events: u64, more: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_writer"))
             .args([dir.to_str().unwrap(), service, &events.to_string()])
+            .args(more)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -151,15 +156,15 @@ fn a_foreign_line_at_the_end_of_the_file_does_not_restart_the_numbers() {
 }
 
 #[test]
-fn when_every_record_is_gone_a_new_stream_names_the_old_one() {
+fn without_a_journal_when_every_record_is_gone_a_new_stream_names_the_old_one() {
     let dir = tempfile::tempdir().unwrap();
-    let first = Writer::start(dir.path(), "payments", 5);
+    let first = Writer::start_with(dir.path(), "payments", 5, &["memory"]);
     let old = first.stream.clone();
     first.end();
     for name in ["audit.db", "audit.db-wal", "audit.db-shm", "audit.log"] {
         std::fs::remove_file(dir.path().join(name)).unwrap();
     }
-    let second = Writer::start(dir.path(), "payments", 5);
+    let second = Writer::start_with(dir.path(), "payments", 5, &["memory"]);
     assert_ne!(second.stream, old, "its numbers would stand for other records");
     second.end();
     let records = parse(&lines(dir.path().join("audit.log")));
@@ -168,9 +173,9 @@ fn when_every_record_is_gone_a_new_stream_names_the_old_one() {
 }
 
 #[test]
-fn what_no_sink_holds_any_more_is_told_in_the_trail() {
+fn without_a_journal_what_no_sink_holds_any_more_is_told_in_the_trail() {
     let dir = tempfile::tempdir().unwrap();
-    Writer::start(dir.path(), "payments", 100).end();
+    Writer::start_with(dir.path(), "payments", 100, &["memory"]).end();
     let log = dir.path().join("audit.log");
     // The file lost its tail, and the database is gone: nobody has the records in between.
     let db = rusqlite::Connection::open(dir.path().join("audit.db")).unwrap();
@@ -181,10 +186,45 @@ fn what_no_sink_holds_any_more_is_told_in_the_trail() {
     drop(db);
     let kept: String = lines(&log)[..30].iter().map(|line| format!("{line}\n")).collect();
     std::fs::write(&log, kept).unwrap();
-    Writer::start(dir.path(), "payments", 1).end();
+    Writer::start_with(dir.path(), "payments", 1, &["memory"]).end();
     let records = parse(&database_lines(dir.path().join("audit.db")));
     let gap = of_type(&records, "system.audit_gap").pop().unwrap().clone();
     assert_eq!(gap["details"]["sink"], "file");
     assert_eq!(gap["details"]["first_seq"], 40);
     assert_eq!(gap["details"]["last_seq"], 102);
+}
+
+#[test]
+fn what_the_sinks_lost_comes_back_from_the_journal() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = Writer::start(dir.path(), "payments", 100);
+    let stream = first.stream.clone();
+    first.end();
+    let log = dir.path().join("audit.log");
+    let before = lines(&log);
+    for name in ["audit.db", "audit.db-wal", "audit.db-shm", "audit.log"] {
+        std::fs::remove_file(dir.path().join(name)).unwrap();
+    }
+    let second = Writer::start(dir.path(), "payments", 5);
+    assert_eq!(second.stream, stream);
+    second.end();
+    let now = lines(&log);
+    assert!(now[..before.len()] == before[..], "byte for byte the records that they were");
+    assert_eq!(of_type(&parse(&now), "data.read").len(), 105);
+    assert!(database_lines(dir.path().join("audit.db")) == now);
+    verify_with_python(std::slice::from_ref(&log)).unwrap();
+}
+
+#[test]
+fn a_writer_without_a_journal_delivers_what_one_with_a_journal_left() {
+    let dir = tempfile::tempdir().unwrap();
+    Writer::start(dir.path(), "payments", 50).end();
+    std::fs::remove_file(dir.path().join("audit.log")).unwrap();
+    for name in ["audit.db", "audit.db-wal", "audit.db-shm"] {
+        std::fs::remove_file(dir.path().join(name)).unwrap();
+    }
+    Writer::start_with(dir.path(), "payments", 5, &["memory"]).end();
+    let all = lines(dir.path().join("audit.log"));
+    assert_eq!(of_type(&parse(&all), "data.read").len(), 55);
+    assert!(database_lines(dir.path().join("audit.db")) == all);
 }

@@ -227,10 +227,11 @@ fn monitor(redis: &RedisServer) -> (Recorded, std::sync::Arc<std::sync::atomic::
 }
 
 #[test]
-fn a_redis_that_stays_away_is_skipped_within_the_bound_and_the_trail_says_so() {
+fn without_a_journal_a_redis_that_stays_away_is_skipped_within_the_bound_and_the_trail_says_so() {
     let mut redis = RedisServer::start();
     let dir = tempfile::tempdir().unwrap();
-    let (layer, audit) = builder(dir.path(), redis.url()).max_queue_size(500).build().unwrap();
+    let builder = builder(dir.path(), redis.url()).without_journal().max_queue_size(500);
+    let (layer, audit) = builder.build().unwrap();
     tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
         audit.flush(LONG).unwrap();
         redis.kill();

@@ -12,6 +12,7 @@ use super::{
     value,
 };
 use crate::{
+    config::Durable,
     journal::frame::{Captured, Entries, Key, Text},
     record::{Member, Value},
 };
@@ -73,6 +74,10 @@ pub(crate) struct Encoder<'e, 'b> {
     pub(crate) outcome: Outcome,
     /// Only members that spans give to the events inside them are wanted.
     pub(crate) context_only: bool,
+    /// Which events are durable at once, if any are.
+    pub(crate) durable: Option<&'e Durable>,
+    /// Whether this one is.
+    pub(crate) is_durable: bool,
 }
 
 /// Where a field goes, and whether its value must be text.
@@ -103,8 +108,13 @@ impl Encoder<'_, '_> {
 
     /// Writes a value that is text by itself, or becomes text.
     fn text(&mut self, place: &Place, write: impl FnOnce(&mut Text<'_>)) {
+        let durable = self.durable;
+        let mut is_durable = false;
         let outcome = self.entries.with_text(place.key, |text| {
             write(text);
+            if let Some((durable, member)) = durable.zip(place.text) {
+                is_durable = durable.wants(member, text.as_bytes());
+            }
             // Most is plain text, which sets a member unless it is empty: nothing is read again.
             let read = || {
                 let written = str::from_utf8(text.as_bytes()).unwrap_or_default();
@@ -123,6 +133,7 @@ impl Encoder<'_, '_> {
                 _ => Outcome::Success,
             })
         });
+        self.is_durable |= is_durable;
         if let (Some(outcome), Key::Member(member)) = (outcome, place.key) {
             self.set.insert(member);
             self.outcome = self.outcome.max(outcome);

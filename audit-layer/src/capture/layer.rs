@@ -24,11 +24,12 @@ use super::{
 };
 use crate::{
     AuditGuard, Builder, Error, clock,
+    config::Durable,
     journal::{
         DropCause, Queue,
-        frame::{Entries, EntryIter, Header, Key},
+        frame::{Entries, EntryIter, Header, Key, NOT_IMPORTED},
     },
-    record::Member,
+    record::{Member, Severity},
 };
 
 /// How many audit events may be in the making at once on one thread: each inner one is emitted by
@@ -92,16 +93,31 @@ pub(crate) struct Core {
     pub(crate) plans: Plans,
     pub(crate) queue: Queue,
     pub(crate) filter: AuditFilter,
+    /// Events that are durable before their macro returns.
+    durable: Option<Durable>,
     /// The last canary that was seen.
     pub(crate) canary: AtomicU64,
 }
 
 impl Core {
-    pub(crate) fn new(queue: Queue, level: LevelFilter, context_level: LevelFilter) -> Self {
+    /// Whether every event of this level is durable at once.
+    fn is_durable(&self, level: tracing_core::Level) -> bool {
+        self.durable
+            .as_ref()
+            .is_some_and(|durable| durable.has(Severity::from_level(level.as_str())))
+    }
+
+    pub(crate) fn new(
+        queue: Queue,
+        level: LevelFilter,
+        context_level: LevelFilter,
+        durable: Durable,
+    ) -> Self {
         Self {
             plans: Plans::new(),
             queue,
             filter: AuditFilter { level, context_level },
+            durable: Some(durable).filter(|durable| !durable.is_none()),
             canary: AtomicU64::new(0),
         }
     }
@@ -227,16 +243,23 @@ impl Capture {
             set: Members::default(),
             outcome: Outcome::Success,
             context_only: false,
+            durable: self.core.durable.as_ref(),
+            is_durable: self.core.is_durable(plan.level),
         };
         event.record(&mut encoder);
         let (mut set, mut outcome) = (encoder.set, encoder.outcome);
+        // Whoever imports commits when all is in.
+        let durable = encoder.is_durable && observed_at == NOT_IMPORTED;
         if plan.level == tracing_core::Level::ERROR {
             outcome = Outcome::Error;
         }
         if let Some(spans) = ctx.event_scope(event) {
             self.context(spans, &mut entries, &mut set, outcome);
         }
-        self.core.queue.append(&buffer.0);
+        self.core.queue.append(plan.callsite(), &buffer.0);
+        if durable {
+            self.core.queue.commit();
+        }
     }
 
     fn record_span<'r, R>(&self, span: &SpanRef<'r, R>, state: &SpanState, own: &OwnRecord)
@@ -271,7 +294,15 @@ impl Capture {
             entries.str(Key::Member(Member::Status), outcome.as_str());
         }
         self.context(span.scope().skip(1), &mut entries, &mut set, outcome);
-        self.core.queue.append(&buffer.0);
+        self.core.queue.append(own.plan.callsite(), &buffer.0);
+        let wants = |durable: &Durable| {
+            [Member::EventType, Member::Severity].into_iter().any(|member| {
+                state.text(member).is_some_and(|text| durable.wants(member, text.as_bytes()))
+            })
+        };
+        if self.core.is_durable(own.plan.level) || self.core.durable.as_ref().is_some_and(wants) {
+            self.core.queue.commit();
+        }
     }
 }
 
@@ -295,6 +326,8 @@ where
                 set: Members::default(),
                 outcome: Outcome::Success,
                 context_only: !records,
+                durable: None,
+                is_durable: false,
             };
             attributes.record(&mut encoder);
             let own = if records {
@@ -336,6 +369,8 @@ where
                 set: Members::default(),
                 outcome: Outcome::Success,
                 context_only,
+                durable: None,
+                is_durable: false,
             });
             let mut extensions = span.extensions_mut();
             if let Some(state) =

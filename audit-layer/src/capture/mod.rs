@@ -25,5 +25,5 @@ mod value;
 
 pub use layer::AuditLayer;
 pub(crate) use layer::Core;
-pub(crate) use plan::{Plan, Plans, Role};
+pub(crate) use plan::{Plan, Role};
 pub use value::{Val, val};

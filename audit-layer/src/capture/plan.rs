@@ -9,7 +9,10 @@ use std::{
 
 use tracing_core::{Metadata, callsite::Identifier};
 
-use crate::record::{Member, SetBy};
+use crate::{
+    journal::log::Callsite,
+    record::{Member, SetBy},
+};
 
 /// What a field is to the record.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,37 +56,110 @@ pub(crate) struct Plan {
     pub(crate) roles: Box<[Role]>,
     /// Whether it is the event by which `verify_installed` looks for the layer.
     pub(crate) is_canary: bool,
+    /// The same for a journal.
+    definition: Box<[u8]>,
 }
 
 impl Plan {
     fn new(number: u32, metadata: &Metadata<'_>) -> Self {
         let source = metadata.file().map(|file| match metadata.line() {
-            Some(line) => format!("{file}:{line}").into_boxed_str(),
-            None => file.into(),
+            Some(line) => format!("{file}:{line}"),
+            None => file.to_owned(),
         });
-        Self {
-            number,
-            level: *metadata.level(),
-            target: metadata.target().into(),
-            source,
-            name: metadata.name().into(),
-            roles: metadata.fields().iter().map(|field| Role::of(field.name())).collect(),
-            is_canary: metadata.module_path() == Some(super::canary::MODULE),
-        }
+        let fields: Vec<_> = metadata.fields().iter().map(|field| field.name()).collect();
+        let (target, name) = (metadata.target(), metadata.name());
+        let plan = Self::of(number, *metadata.level(), target, source.as_deref(), name, &fields);
+        Self { is_canary: metadata.module_path() == Some(super::canary::MODULE), ..plan }
     }
 
     /// The plan of records that the layer itself makes: they name members only.
     fn internal() -> Self {
+        Self::of(0, tracing_core::Level::INFO, "audit", None, "audit", &[])
+    }
+
+    fn of(
+        number: u32,
+        level: tracing_core::Level,
+        target: &str,
+        source: Option<&str>,
+        name: &str,
+        fields: &[&str],
+    ) -> Self {
         Self {
-            number: 0,
-            level: tracing_core::Level::INFO,
-            target: "audit".into(),
-            source: None,
-            name: "audit".into(),
-            roles: Box::default(),
+            number,
+            level,
+            target: target.into(),
+            source: source.map(Into::into),
+            name: name.into(),
+            roles: fields.iter().map(|field| Role::of(field)).collect(),
             is_canary: false,
+            definition: define(level, target, source, name, fields),
         }
     }
+
+    /// Reads what [`Plan::callsite`] wrote into a journal, maybe in another program.
+    pub(crate) fn decode(number: u32, definition: &[u8]) -> Option<Self> {
+        let (level, rest) = definition.split_first()?;
+        let level = LEVELS.get(usize::from(*level))?;
+        let (target, rest) = text(rest)?;
+        let (has_source, rest) = rest.split_first()?;
+        let (source, rest) = text(rest)?;
+        let (name, mut rest) = text(rest)?;
+        let mut fields = Vec::new();
+        while !rest.is_empty() {
+            let (field, behind) = text(rest)?;
+            fields.push(field);
+            rest = behind;
+        }
+        let source = (*has_source == 1).then_some(source);
+        Some(Self::of(number, *level, target, source, name, &fields))
+    }
+
+    /// What a journal needs to know of the callsite.
+    pub(crate) fn callsite(&self) -> Callsite<'_> {
+        Callsite { number: self.number, definition: &self.definition }
+    }
+}
+
+const LEVELS: [tracing_core::Level; 5] = [
+    tracing_core::Level::ERROR,
+    tracing_core::Level::WARN,
+    tracing_core::Level::INFO,
+    tracing_core::Level::DEBUG,
+    tracing_core::Level::TRACE,
+];
+
+/// ```text
+/// level u8 │ target │ has source u8 │ source │ name │ field…        text: length u16 and bytes
+/// ```
+fn define(
+    level: tracing_core::Level,
+    target: &str,
+    source: Option<&str>,
+    name: &str,
+    fields: &[&str],
+) -> Box<[u8]> {
+    let level = LEVELS.iter().position(|known| *known == level).unwrap_or_default();
+    let mut bytes = vec![u8::try_from(level).unwrap_or_default()];
+    push_text(&mut bytes, target);
+    bytes.push(u8::from(source.is_some()));
+    push_text(&mut bytes, source.unwrap_or_default());
+    push_text(&mut bytes, name);
+    fields.iter().for_each(|field| push_text(&mut bytes, field));
+    bytes.into()
+}
+
+fn push_text(bytes: &mut Vec<u8>, text: &str) {
+    // No compiler takes a name as long as that.
+    let text = &text[..text.floor_char_boundary(usize::from(u16::MAX))];
+    bytes.extend_from_slice(&u16::try_from(text.len()).unwrap_or(u16::MAX).to_le_bytes());
+    bytes.extend_from_slice(text.as_bytes());
+}
+
+fn text(bytes: &[u8]) -> Option<(&str, &[u8])> {
+    let (length, rest) = bytes.split_first_chunk()?;
+    let (text, rest) = rest.split_at_checked(usize::from(u16::from_le_bytes(*length)))?;
+    Some((std::str::from_utf8(text).ok()?, rest))
 }
 
 /// The plans of one layer, by number and by callsite.
@@ -198,5 +274,20 @@ mod tests {
         assert_eq!(Role::of("details.method"), Role::Detail("method".into()));
         assert_eq!(Role::of("http.method"), Role::Detail("http.method".into()));
         assert_eq!(Role::of("regulatory_flags.SOX"), Role::Flag("SOX".into()));
+    }
+
+    #[test]
+    fn a_plan_is_read_back_from_its_definition() {
+        let fields = ["user_id", "details.method", "regulatory_flags.SOX", "ümlaut", ""];
+        for source in [None, Some("src/main.rs:7")] {
+            let plan =
+                Plan::of(3, tracing_core::Level::WARN, "audit::x", source, "a name", &fields);
+            let read = Plan::decode(3, &plan.definition).unwrap();
+            assert_eq!(format!("{plan:?}"), format!("{read:?}"));
+            for length in 0..plan.definition.len() {
+                // No panic; a part of the fields may be read as all of them.
+                let _ = Plan::decode(3, &plan.definition[..length]);
+            }
+        }
     }
 }

@@ -46,6 +46,10 @@ pub(crate) struct Directory {
 }
 
 impl Directory {
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Gives the directory a new stream, in the place of one whose records are all gone: going on
     /// under its name would number records twice. Returns the name of the old one.
     pub(crate) fn renew(&mut self) -> Result<StreamName, Error> {
@@ -83,6 +87,17 @@ pub(crate) fn open(path: &Path, service: &str) -> Result<Directory, Error> {
         }
     }
     Err(Error::TooManyWriters { path: path.to_path_buf() })
+}
+
+/// Takes the directory of an earlier writer, if it is there, free and of that service.
+pub(crate) fn open_slot(path: &Path, service: &str, slot: u32) -> Result<Option<Directory>, Error> {
+    let path = path_for_slot(path, slot);
+    if path.join("identity").exists() { try_slot(&path, service, slot) } else { Ok(None) }
+}
+
+/// Whether other writers than `own` ever shared the path.
+pub(crate) fn has_other_slots(path: &Path, own: u32) -> bool {
+    (1..=MAX_WRITERS).any(|slot| slot != own && path_for_slot(path, slot).exists())
 }
 
 fn try_slot(path: &Path, service: &str, slot: u32) -> Result<Option<Directory>, Error> {

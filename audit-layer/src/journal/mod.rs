@@ -18,8 +18,15 @@
 pub(crate) mod directory;
 pub(crate) mod frame;
 mod gap;
+pub(crate) mod log;
 mod queue;
+pub(crate) mod reader;
+pub(crate) mod recovery;
+mod segment;
 
 pub use gap::DropCause;
 pub(crate) use gap::{Gap, Gaps};
-pub(crate) use queue::{FlushRequest, Item, Queue, QueueReader, mark_worker, queue};
+pub(crate) use queue::{
+    FlushRequest, Item, Queue, QueueReader, Request, channel, durable, mark_worker,
+};
+pub use segment::JournalMode;

@@ -1,4 +1,8 @@
 //! One sink and its thread.
+//!
+//! A sink that lacks what comes before a batch is given that first, from the journal: because it was
+//! behind when the process started, because it was away for longer than batches are kept in memory,
+//! or because it has less than it had. What the journal does not have either is told in the trail.
 
 use std::{
     sync::{
@@ -14,24 +18,54 @@ use std::{
 
 use crossbeam_channel::{Receiver, SendTimeoutError, Sender};
 
-use super::SinkStats;
+use super::{
+    SinkStats,
+    replay::{Replay, Step},
+};
 use crate::{
     diagnostics,
     journal::{self, FlushRequest, Queue},
     locked,
-    sink::{Batch, Delivery, Sink, Trimmed},
+    record::{Head, StreamName},
+    sink::{Batch, Delivery, Sealed, Sink, SinkError, Trimmed, Written},
 };
 
 /// How many batches wait for a required sink.
 const REQUIRED_BACKLOG: usize = 4;
+/// How many records a sink that lacks some is given at a time.
+const FILL: usize = 500;
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// How often a waiting worker looks whether the sink's thread still lives.
 const LOOK: Duration = Duration::from_millis(20);
 
+/// How far a sink has got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Position {
+    /// It did not answer yet.
+    Unknown,
+    /// It has nothing of the stream.
+    Nothing,
+    At(Head),
+}
+
+impl Position {
+    pub(crate) fn of(head: Option<Head>) -> Self {
+        head.map_or(Self::Nothing, Self::At)
+    }
+
+    pub(crate) fn head(self) -> Option<Head> {
+        match self {
+            Self::At(head) => Some(head),
+            Self::Unknown | Self::Nothing => None,
+        }
+    }
+}
+
 #[derive(Debug, Clone)]
 enum Command {
     Write(Arc<Batch>),
+    Sync,
     Flush(Arc<FlushRequest>),
     Stop(Arc<FlushRequest>),
 }
@@ -43,6 +77,9 @@ pub(crate) struct Delivered {
     delivery: Delivery,
     written: AtomicU64,
     last_seq: AtomicU64,
+    /// The last record that it keeps whatever happens.
+    durable_seq: AtomicU64,
+    sync_is_asked: AtomicBool,
     skipped: AtomicU64,
     conflicts: AtomicU64,
     /// Records that wait in the channel.
@@ -53,6 +90,8 @@ pub(crate) struct Delivered {
     abandoned: AtomicBool,
     last_error: Mutex<Option<String>>,
     trimmed: Mutex<Vec<Trimmed>>,
+    /// What it will never have, first and last.
+    holes: Mutex<Vec<(u64, u64)>>,
     /// Wakes a pause between two tries.
     wake: (Mutex<()>, Condvar),
 }
@@ -71,6 +110,14 @@ impl Delivered {
             healthy: self.alive.load(Relaxed) && !self.failing.load(Relaxed),
             last_error: locked(&self.last_error).clone(),
         }
+    }
+
+    pub(super) fn last_seq(&self) -> u64 {
+        self.last_seq.load(Relaxed)
+    }
+
+    pub(super) fn durable_seq(&self) -> u64 {
+        self.durable_seq.load(Relaxed)
     }
 
     pub(crate) fn is_alive(&self) -> bool {
@@ -113,6 +160,8 @@ pub(super) struct SinkHandle {
     receiver: Receiver<Command>,
     /// How many records may wait for a best-effort sink.
     bound: usize,
+    /// What it has to skip, it gets from the journal later.
+    has_journal: bool,
     pub(super) thread: Option<JoinHandle<()>>,
 }
 
@@ -124,10 +173,11 @@ pub(super) struct Skipped {
 }
 
 impl SinkHandle {
-    /// Starts the thread of a sink that has got as far as `last_seq`.
+    /// Starts the thread of a sink that has got as far as `position`.
     pub(super) fn start(
         sink: Box<dyn Sink>,
-        last_seq: u64,
+        stream: Arc<StreamName>,
+        position: Position,
         bound: usize,
         queue: Queue,
     ) -> std::io::Result<Self> {
@@ -137,11 +187,17 @@ impl SinkHandle {
             // Bounded by the worker, in records.
             Delivery::BestEffort => crossbeam_channel::unbounded(),
         };
+        let last_seq = match position {
+            Position::At(head) => head.seq,
+            Position::Unknown | Position::Nothing => 0,
+        };
         let shared = Arc::new(Delivered {
             name: sink.name(),
             delivery,
             written: AtomicU64::new(0),
             last_seq: AtomicU64::new(last_seq),
+            durable_seq: AtomicU64::new(if sink.is_durable_once_written() { last_seq } else { 0 }),
+            sync_is_asked: AtomicBool::new(false),
             skipped: AtomicU64::new(0),
             conflicts: AtomicU64::new(0),
             waiting: AtomicUsize::new(0),
@@ -150,13 +206,16 @@ impl SinkHandle {
             abandoned: AtomicBool::new(false),
             last_error: Mutex::new(None),
             trimmed: Mutex::new(Vec::new()),
+            holes: Mutex::new(Vec::new()),
             wake: (Mutex::new(()), Condvar::new()),
         });
-        let thread = std::thread::Builder::new().name(format!("audit-{}", sink.name())).spawn({
-            let (shared, receiver) = (Arc::clone(&shared), receiver.clone());
-            move || run(sink, &shared, &receiver, &queue)
-        })?;
-        Ok(Self { shared, sender, receiver, bound, thread: Some(thread) })
+        let has_journal = queue.log().is_some();
+        let name = format!("audit-{}", sink.name());
+        let runner =
+            Runner { sink, shared: Arc::clone(&shared), queue, stream, position, had: last_seq };
+        let commands = receiver.clone();
+        let thread = std::thread::Builder::new().name(name).spawn(move || runner.run(&commands))?;
+        Ok(Self { shared, sender, receiver, bound, has_journal, thread: Some(thread) })
     }
 
     pub(super) fn name(&self) -> &'static str {
@@ -173,6 +232,18 @@ impl SinkHandle {
         self.shared.waiting.fetch_add(batch.records.len(), Relaxed);
         self.send(Command::Write(Arc::clone(batch)));
         skipped
+    }
+
+    /// Asks for a sync, unless one is asked for.
+    pub(super) fn sync(&self) {
+        if !self.shared.sync_is_asked.swap(true, Relaxed) {
+            self.send(Command::Sync);
+        }
+    }
+
+    /// What it will never have, told once.
+    pub(super) fn take_holes(&self) -> Vec<(u64, u64)> {
+        std::mem::take(&mut locked(&self.shared.holes))
     }
 
     pub(super) fn flush(&self, request: &Arc<FlushRequest>) {
@@ -205,6 +276,9 @@ impl SinkHandle {
                 Ok(Command::Write(oldest)) => {
                     let count = oldest.records.len();
                     self.shared.waiting.fetch_sub(count, Relaxed);
+                    if self.has_journal {
+                        continue;
+                    }
                     self.shared.skipped.fetch_add(count as u64, Relaxed);
                     let (Some(first), Some(last)) = (oldest.records.first(), oldest.records.last())
                     else {
@@ -226,96 +300,257 @@ impl SinkHandle {
     }
 }
 
-fn run(mut sink: Box<dyn Sink>, shared: &Delivered, commands: &Receiver<Command>, queue: &Queue) {
-    struct Ended<'e>(&'e Delivered, &'e Queue);
-    impl Drop for Ended<'_> {
-        fn drop(&mut self) {
-            self.0.alive.store(false, Release);
-            if std::thread::panicking() {
-                let why = format!("the thread of the {} sink panicked", self.0.name);
-                *locked(&self.0.last_error) = Some(why.clone());
-                match self.0.delivery {
-                    Delivery::Required => self.1.poisoned_by(why),
-                    Delivery::BestEffort => diagnostics::warn(&why),
-                }
-            }
-        }
-    }
-    journal::mark_worker();
-    let _ended = Ended(shared, queue);
-    while let Ok(command) = commands.recv() {
-        match command {
-            Command::Write(batch) => {
-                shared.waiting.fetch_sub(batch.records.len(), Relaxed);
-                write(&mut *sink, shared, &batch);
-            }
-            Command::Flush(request) => {
-                if sync(&mut *sink, shared) {
-                    request.done(shared.name);
-                }
-            }
-            Command::Stop(request) => {
-                let done = sync(&mut *sink, shared);
-                // Closed before anyone is told: the files are free for the next process.
-                drop(sink);
-                if done {
-                    request.done(shared.name);
-                }
-                return;
+/// What the thread of a sink works with.
+struct Runner {
+    sink: Box<dyn Sink>,
+    shared: Arc<Delivered>,
+    queue: Queue,
+    stream: Arc<StreamName>,
+    position: Position,
+    /// The last record that it ever had.
+    had: u64,
+}
+
+/// A batch did not get through, and nobody wants it any more.
+struct Abandoned;
+
+impl Drop for Runner {
+    fn drop(&mut self) {
+        self.shared.alive.store(false, Release);
+        if std::thread::panicking() {
+            let why = format!("the thread of the {} sink panicked", self.shared.name);
+            *locked(&self.shared.last_error) = Some(why.clone());
+            match self.shared.delivery {
+                Delivery::Required => self.queue.poisoned_by(why),
+                Delivery::BestEffort => diagnostics::warn(&why),
             }
         }
     }
 }
 
-/// Tries until the batch is written or nobody wants it any more.
-fn write(sink: &mut dyn Sink, shared: &Delivered, batch: &Batch) {
-    if shared.abandoned.load(Acquire) && shared.failing.load(Relaxed) {
-        // What comes behind a batch that did not get through would leave a hole.
-        return;
-    }
-    let mut pause = FIRST_PAUSE;
-    let tried = loop {
-        match sink.write(batch) {
-            Ok(written) => break Some(written),
-            Err(error) => {
-                shared.failed(error.to_string());
-                if shared.abandoned.load(Acquire) {
-                    break None;
+impl Runner {
+    fn run(mut self, commands: &Receiver<Command>) {
+        journal::mark_worker();
+        while let Ok(command) = commands.recv() {
+            match command {
+                Command::Write(batch) => {
+                    self.shared.waiting.fetch_sub(batch.records.len(), Relaxed);
+                    // What comes behind a batch that was given up stays away, too.
+                    let _ = self.deliver(&batch);
+                    let trimmed = self.sink.take_trimmed();
+                    if !trimmed.is_empty() {
+                        locked(&self.shared.trimmed).extend(trimmed);
+                    }
                 }
-                shared.pause(pause.mul_f64(0.75 + fastrand::f64() * 0.5));
-                pause = (pause * 2).min(LONGEST_PAUSE);
+                Command::Sync => {
+                    self.sync();
+                    self.shared.sync_is_asked.store(false, Relaxed);
+                }
+                Command::Flush(request) => {
+                    if self.sync() {
+                        request.done(self.shared.name);
+                    }
+                }
+                Command::Stop(request) => {
+                    let done = self.sync();
+                    let shared = Arc::clone(&self.shared);
+                    // Closed before anyone is told: the files are free for the next process.
+                    drop(self);
+                    if done {
+                        request.done(shared.name);
+                    }
+                    return;
+                }
             }
         }
-    };
-    if let Some(written) = tried {
-        shared.succeeded();
-        shared.written.fetch_add(written.new, Relaxed);
+    }
+
+    /// Tries until the batch is written, and whatever comes before it, or nobody wants it any more.
+    fn deliver(&mut self, batch: &Batch) -> Result<(), Abandoned> {
+        if self.shared.abandoned.load(Acquire) && self.shared.failing.load(Relaxed) {
+            // What comes behind a batch that did not get through would leave a hole.
+            return Err(Abandoned);
+        }
+        let Some(first) = batch.records.first().map(|record| record.seq) else { return Ok(()) };
+        loop {
+            self.ask_position()?;
+            self.fill_before(first)?;
+            if !self.write(batch)? {
+                return Ok(());
+            }
+        }
+    }
+
+    fn ask_position(&mut self) -> Result<(), Abandoned> {
+        if self.position == Position::Unknown {
+            let stream = Arc::clone(&self.stream);
+            let head = self.persist(|sink| sink.head(&stream))?;
+            self.position = Position::of(head);
+            if let Some(head) = head {
+                self.shared.last_seq.store(head.seq, Relaxed);
+                self.shared.durable_seq.store(head.seq, Relaxed);
+                self.had = self.had.max(head.seq);
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives the sink what it lacks before the record `first`, as far as the journal has it.
+    fn fill_before(&mut self, first: u64) -> Result<(), Abandoned> {
+        let have = match self.position {
+            Position::At(head) => head.seq,
+            Position::Unknown | Position::Nothing => 0,
+        };
+        if have + 1 >= first {
+            return Ok(());
+        }
+        let mut missing = Vec::new();
+        let mut next = have + 1;
+        if let Some(log) = self.queue.log().cloned() {
+            let mut replay = Replay::around(log, Arc::clone(&self.stream), next);
+            let mut records: Vec<Sealed> = Vec::new();
+            while next < first {
+                match replay.next() {
+                    // The sink's own last record, as the journal has it.
+                    Ok(Some(Step::Record(record))) if record.seq < next => {
+                        if let Position::At(head) = self.position
+                            && head.seq == record.seq
+                            && head.hash != record.hash
+                        {
+                            self.conflict(1);
+                        }
+                    }
+                    Ok(Some(Step::Record(record))) if record.seq < first => {
+                        if record.seq > next {
+                            missing.push((next, record.seq - 1));
+                        }
+                        next = record.seq + 1;
+                        records.push(record);
+                    }
+                    Ok(Some(Step::Elsewhere { .. })) => {}
+                    // At the end, or behind what is lacking.
+                    Ok(_) => break,
+                    Err(error) => {
+                        self.shared.failed(format!("the journal cannot be read: {error}"));
+                        break;
+                    }
+                }
+                if records.len() >= FILL {
+                    self.write_all(std::mem::take(&mut records))?;
+                }
+            }
+            self.write_all(records)?;
+        }
+        if next < first {
+            missing.push((next, first - 1));
+        }
+        // A sink that never had anything of a long stream begins here.
+        let begins = self.had == 0 && self.position == Position::Nothing;
+        for (from, to) in missing {
+            self.tell_missing(from, to, begins);
+        }
+        Ok(())
+    }
+
+    fn tell_missing(&self, from: u64, to: u64, begins: bool) {
+        if from <= self.had {
+            locked(&self.shared.trimmed).push(Trimmed {
+                sink: self.shared.name,
+                what: "what it held".to_owned(),
+                reason: "removed",
+                first: Some((self.stream.as_str().into(), from)),
+                last: Some((self.stream.as_str().into(), to.min(self.had))),
+            });
+        }
+        let from = from.max(self.had + 1);
+        // Without a journal, the worker tells what it skipped.
+        let untold = match self.shared.delivery {
+            Delivery::Required => begins || self.queue.log().is_some(),
+            Delivery::BestEffort => !begins && self.queue.log().is_some(),
+        };
+        if from <= to && untold {
+            self.shared.skipped.fetch_add(to + 1 - from, Relaxed);
+            locked(&self.shared.holes).push((from, to));
+        }
+    }
+
+    fn write_all(&mut self, records: Vec<Sealed>) -> Result<(), Abandoned> {
+        if records.is_empty() {
+            return Ok(());
+        }
+        let batch = Batch { stream: Arc::clone(&self.stream), records };
+        // A sink that lost something meanwhile is filled again before the next batch.
+        self.write(&batch).map(drop)
+    }
+
+    /// Writes a batch. Returns whether the sink has less than it had, and is to be filled first.
+    fn write(&mut self, batch: &Batch) -> Result<bool, Abandoned> {
+        let written = self.persist(|sink| sink.write(batch))?;
+        let Written { new, conflicts, behind } = written;
+        self.shared.written.fetch_add(new, Relaxed);
+        if conflicts > 0 {
+            self.conflict(conflicts);
+        }
+        if behind {
+            self.position = Position::Unknown;
+            return Ok(true);
+        }
         if let Some(last) = batch.records.last() {
-            shared.last_seq.store(last.seq, Relaxed);
+            self.position = Position::At(last.head());
+            self.had = self.had.max(last.seq);
+            self.shared.last_seq.store(last.seq, Relaxed);
+            if self.sink.is_durable_once_written() {
+                self.shared.durable_seq.store(last.seq, Relaxed);
+            }
         }
-        if written.conflicts > 0 {
-            shared.conflicts.fetch_add(written.conflicts, Relaxed);
-            let what = format!(
-                "{} records of {} are in the {} sink with another hash; run audit-server verify",
-                written.conflicts, batch.stream, shared.name
-            );
-            diagnostics::warn(&what);
-            *locked(&shared.last_error) = Some(what);
-        }
+        Ok(false)
     }
-    let trimmed = sink.take_trimmed();
-    if !trimmed.is_empty() {
-        locked(&shared.trimmed).extend(trimmed);
-    }
-}
 
-/// Whether everything that was handed over is durable.
-fn sync(sink: &mut dyn Sink, shared: &Delivered) -> bool {
-    match sink.sync() {
-        Ok(()) => !shared.failing.load(Relaxed),
-        Err(error) => {
-            shared.failed(error.to_string());
-            false
+    /// Tries until it succeeds, or nobody wants it any more.
+    fn persist<R>(
+        &mut self,
+        mut attempt: impl FnMut(&mut dyn Sink) -> Result<R, SinkError>,
+    ) -> Result<R, Abandoned> {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            match attempt(&mut *self.sink) {
+                Ok(result) => {
+                    self.shared.succeeded();
+                    return Ok(result);
+                }
+                Err(error) => {
+                    self.shared.failed(error.to_string());
+                    if self.shared.abandoned.load(Acquire) {
+                        return Err(Abandoned);
+                    }
+                    self.shared.pause(pause.mul_f64(0.75 + fastrand::f64() * 0.5));
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                }
+            }
+        }
+    }
+
+    fn conflict(&self, count: u64) {
+        self.shared.conflicts.fetch_add(count, Relaxed);
+        let what = format!(
+            "{count} records of {} are in the {} sink with another hash; run audit-server verify",
+            self.stream, self.shared.name
+        );
+        diagnostics::warn(&what);
+        *locked(&self.shared.last_error) = Some(what);
+    }
+
+    /// Whether everything that was handed over is durable.
+    fn sync(&mut self) -> bool {
+        match self.sink.sync() {
+            Ok(()) => {
+                self.shared.durable_seq.store(self.shared.last_seq(), Relaxed);
+                !self.shared.failing.load(Relaxed)
+            }
+            Err(error) => {
+                self.shared.failed(error.to_string());
+                false
+            }
         }
     }
 }

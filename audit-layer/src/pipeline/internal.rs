@@ -7,8 +7,9 @@ use crate::{
     journal::{
         DropCause, Gap,
         frame::{Entries, Frame, Header, Key},
+        recovery::Found,
     },
-    record::{Classification, EventType, Member, Severity, StreamName, format_timestamp},
+    record::{Classification, EventType, Head, Member, Severity, StreamName, format_timestamp},
     sink::Trimmed,
 };
 
@@ -69,6 +70,29 @@ pub(crate) fn skipped(sink: &str, count: u64, first: u64, last: u64) -> Frame {
             "last_seq": last,
         }),
     )
+}
+
+/// What an earlier process had accepted and no sink had, if anything.
+pub(crate) fn recovered(found: &Found, head: Head) -> Option<Frame> {
+    let count = found.last_seq.saturating_sub(head.seq);
+    if count == 0 && found.torn_bytes == 0 && found.set_aside.is_empty() {
+        return None;
+    }
+    let aside: Vec<_> = found.set_aside.iter().map(|path| path.display().to_string()).collect();
+    let sound = aside.is_empty();
+    Some(frame(
+        EventType::SystemAuditRecovered,
+        if sound { Severity::Info } else { Severity::Error },
+        if sound { "success" } else { "failure" },
+        &format!("{count} events of a process that was cut off were recovered from its journal"),
+        &json!({
+            "count": count,
+            "first_seq": head.seq + 1,
+            "last_seq": found.last_seq.max(head.seq),
+            "torn_bytes": found.torn_bytes,
+            "set_aside": aside,
+        }),
+    ))
 }
 
 /// A new stream takes the place of one whose records no sink has any more.

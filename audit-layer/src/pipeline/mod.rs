@@ -8,12 +8,17 @@
 //! The worker polls while there is work and sleeps briefly when there is none. A receiver that
 //! parks would make every send of an application's thread a system call.
 
+mod chain;
 mod delivery;
 mod internal;
 mod render;
+mod replay;
+mod source;
 mod statistics;
 mod worker;
 
-pub(crate) use internal::{skipped, stream_opened};
-pub use statistics::{SinkStats, Stats};
+pub(crate) use chain::Awaited;
+pub(crate) use delivery::Position;
+pub(crate) use internal::{recovered, skipped, stream_opened};
+pub use statistics::{JournalStats, SinkStats, Stats};
 pub(crate) use worker::{Pipeline, Settings, start};

@@ -3,24 +3,31 @@
 //! What an event says of a member is taken at its word only when it fits the member. What does not
 //! fit is kept in `details` under the same name, so that nothing an event said is lost.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use uuid::Uuid;
 
 use crate::{
-    capture::{Plan, Plans, Role},
-    journal::frame::{Captured, Frame, Key, NOT_IMPORTED},
+    capture::{Plan, Role},
+    clock,
+    journal::frame::{self, Captured, Key, NOT_IMPORTED},
     record::{
-        Classification, DEFAULT_EVENT_TYPE, Draft, EventType, Head, Member, Severity, Value,
+        Classification, DEFAULT_EVENT_TYPE, Draft, EventType, Hash, Head, Member, Severity, Value,
         canonicalise, canonicalise_object, event_type,
     },
     sink::Sealed,
 };
 
-/// Makes the record that follows `head`; `None` when the frame cannot be read.
-pub(super) fn render(frame: &Frame, plans: &Plans, stream: &str, head: Head) -> Option<Sealed> {
-    let header = frame.header()?;
-    let plan = plans.by_number(header.callsite)?;
+/// Makes the record that follows `head`. `plan_of` knows the callsites by their numbers; `None`
+/// when the frame cannot be read.
+pub(super) fn render(
+    frame: &[u8],
+    plan_of: impl FnOnce(u32) -> Option<Arc<Plan>>,
+    stream: &str,
+    head: Head,
+) -> Option<Sealed> {
+    let header = frame::header(frame)?;
+    let plan = plan_of(header.callsite)?;
     let mut draft =
         Draft::new(stream, head.seq + 1, head.hash, DEFAULT_EVENT_TYPE, plan.level.as_str());
     draft.id = header.id;
@@ -30,16 +37,38 @@ pub(super) fn render(frame: &Frame, plans: &Plans, stream: &str, head: Head) -> 
     draft.source = plan.source.as_deref();
 
     let mut filler = Filler { draft, plan: &plan, seen: 0 };
-    for entry in frame.entries() {
+    for entry in frame::entries(frame) {
         filler.entry(entry.key, entry.value, entry.cut);
     }
-    let draft = filler.draft;
+    Some(seal(filler.draft))
+}
+
+/// Makes the record in the place of an event that was accepted and cannot be read any more. It is
+/// the same record whenever it is made: `time` is that of the next event that could be read.
+pub(super) fn render_lost(time: i64, stream: &str, head: Head) -> Sealed {
+    let seq = head.seq + 1;
+    let event_type = EventType::SystemAuditGap;
+    let mut draft = Draft::new(stream, seq, head.hash, event_type.as_str(), "INFO");
+    let random = Hash::of(format!("{stream} {seq} lost").as_bytes());
+    let (_, random) = random.as_bytes().split_at(16);
+    let random = random.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
+    draft.id = clock::uuid_v7(Duration::from_micros(time.unsigned_abs()), random);
+    draft.timestamp = time;
+    draft.severity = Severity::Error;
+    draft.set_text(Member::Status, "failure");
+    draft.set_text(Member::Message, "an event that was accepted was damaged in the journal");
+    draft.set_text(Member::DataClassification, Classification::Internal.as_str());
+    draft.details = vec![("cause".into(), Value::Str("damaged")), ("count".into(), Value::U64(1))];
+    seal(draft)
+}
+
+fn seal(draft: Draft<'_>) -> Sealed {
     let (seq, timestamp) = (draft.seq, draft.timestamp);
     let event_type = draft.event_type.into();
     let mut id = Uuid::encode_buffer();
     let id = Box::from(&*draft.id.hyphenated().encode_lower(&mut id));
     let line = draft.seal();
-    Some(Sealed { seq, timestamp, id, event_type, line: line.text, hash: line.hash })
+    Sealed { seq, timestamp, id, event_type, line: line.text, hash: line.hash }
 }
 
 struct Filler<'f> {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::journal::DropCause;
+use crate::journal::{DropCause, JournalMode};
 
 /// How the layer is doing, at one moment. Counters begin at 0 with the process.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -10,9 +10,9 @@ use crate::journal::DropCause;
 pub struct Stats {
     /// The name of the stream.
     pub stream: String,
-    /// Events in the queue.
+    /// Events that are accepted and not yet records.
     pub queued: usize,
-    /// How many events the queue holds at most.
+    /// How many events the queue holds at most, when there is no journal.
     pub queue_bound: usize,
     /// Events that the queue took in.
     pub accepted: u64,
@@ -20,6 +20,10 @@ pub struct Stats {
     pub dropped: BTreeMap<DropCause, u64>,
     /// The number of the last record that was made, this process's or an earlier one's.
     pub last_seq: u64,
+    /// The journal; `None` without one.
+    pub journal: Option<JournalStats>,
+    /// Events that were to be durable before their macro returned, and were not in time.
+    pub late_commits: u64,
     /// Whether every thread of the pipeline lives.
     pub worker_alive: bool,
     /// Why the pipeline is dead, if it is.
@@ -29,13 +33,33 @@ pub struct Stats {
 }
 
 impl Stats {
-    /// Whether nothing is wrong: no event dropped, no conflict, no sink failing, all threads alive.
+    /// Whether nothing is wrong: no event dropped, no conflict, no sink failing, the journal writable,
+    /// all threads alive.
     #[must_use]
     pub fn is_healthy(&self) -> bool {
         self.worker_alive
+            && self.poisoned.is_none()
+            && self.late_commits == 0
+            && self.journal.as_ref().is_none_or(|journal| journal.trouble.is_none())
             && self.dropped.is_empty()
             && self.sinks.iter().all(|sink| sink.healthy && sink.conflicts == 0)
     }
+}
+
+/// How the journal is doing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct JournalStats {
+    /// How it is written, as its file system allows.
+    pub mode: JournalMode,
+    /// Bytes that its files take on the disk.
+    pub bytes: u64,
+    /// Bytes that they may take.
+    pub max_bytes: u64,
+    /// Every record up to this number survives a power cut, as far as a commit has made sure.
+    pub durable_seq: u64,
+    /// Why no segment could be made or written the last time, until one was.
+    pub trouble: Option<String>,
 }
 
 /// How one sink is doing.

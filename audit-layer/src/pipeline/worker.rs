@@ -24,15 +24,16 @@ use std::{
 use serde_json::{Value as Json, json};
 
 use super::{
-    delivery::{Delivered, SinkHandle, Skipped},
+    chain::Chain,
+    delivery::{Delivered, Position, SinkHandle, Skipped},
     internal,
-    render::render,
+    source::{Next, Source},
 };
 use crate::{
     Error,
     capture::Core,
     clock, diagnostics,
-    journal::{self, DropCause, FlushRequest, Gap, Item, QueueReader, frame::Frame},
+    journal::{self, DropCause, FlushRequest, Gap, QueueReader, Request, frame::Frame},
     record::{EventType, Head, Severity, StreamName},
     sink::{Batch, Sealed, Sink},
 };
@@ -72,36 +73,38 @@ pub(crate) struct Pipeline {
     pub(crate) stream: Arc<StreamName>,
     pub(crate) sinks: Vec<Arc<Delivered>>,
     pub(crate) last_seq: Arc<AtomicU64>,
+    pub(crate) chain: Arc<Chain>,
     pub(crate) thread: JoinHandle<()>,
 }
 
 /// Starts the threads. The sinks come with how far each has got.
 pub(crate) fn start(
-    settings: Settings,
-    sinks: Vec<(Box<dyn Sink>, u64)>,
+    mut settings: Settings,
+    sinks: Vec<(Box<dyn Sink>, Position)>,
     core: Arc<Core>,
     reader: QueueReader,
 ) -> Result<Pipeline, Error> {
+    let stream = Arc::new(settings.stream.clone());
     let mut handles = Vec::new();
-    for (sink, last_seq) in sinks {
+    for (sink, position) in sinks {
+        let (stream, queue) = (Arc::clone(&stream), core.queue.clone());
         handles.push(
-            SinkHandle::start(sink, last_seq, settings.backlog, core.queue.clone())
+            SinkHandle::start(sink, stream, position, settings.backlog, queue)
                 .map_err(Error::Thread)?,
         );
     }
-    let stream = Arc::new(settings.stream.clone());
     let last_seq = Arc::new(AtomicU64::new(settings.head.seq));
+    let chain = Arc::new(Chain::new(settings.head));
     let delivered = handles.iter().map(|handle| Arc::clone(&handle.shared)).collect();
-    let worker = Worker {
+    let mut worker = Worker {
+        source: Source::new(Arc::clone(&core), reader, Arc::clone(&stream), settings.head),
         stream: Arc::clone(&stream),
-        head: settings.head,
         last_seq: Arc::clone(&last_seq),
+        chain: Arc::clone(&chain),
         core: Arc::clone(&core),
-        reader,
         sinks: handles,
         batch: Vec::new(),
         oldest: None,
-        taken: 0,
         gaps: BTreeMap::new(),
         made: 0,
         clock_offset: clock_offset(),
@@ -109,16 +112,20 @@ pub(crate) fn start(
         looked_at: settings.head.seq,
         skipped: BTreeMap::new(),
         skips_told: Instant::now(),
+        notes: std::mem::take(&mut settings.notes),
         settings,
     };
-    // Made here, so that its time is before that of any event.
-    let startup = internal::frame(
+    // Here, so that they come before any event.
+    worker.note(&internal::frame(
         EventType::SystemStartup,
         Severity::Info,
         "success",
         "recording begins",
         &worker.settings.startup,
-    );
+    ));
+    for note in std::mem::take(&mut worker.notes) {
+        worker.note(&note);
+    }
     let thread = std::thread::Builder::new()
         .name("audit-pipeline".to_owned())
         .spawn(move || {
@@ -132,25 +139,25 @@ pub(crate) fn start(
             }
             journal::mark_worker();
             let _ended = Ended(core);
-            worker.run(&startup);
+            worker.run();
         })
         .map_err(Error::Thread)?;
-    Ok(Pipeline { stream, sinks: delivered, last_seq, thread })
+    Ok(Pipeline { stream, sinks: delivered, last_seq, chain, thread })
 }
 
 struct Worker {
     settings: Settings,
     stream: Arc<StreamName>,
-    head: Head,
+    source: Source,
     last_seq: Arc<AtomicU64>,
+    chain: Arc<Chain>,
     core: Arc<Core>,
-    reader: QueueReader,
     sinks: Vec<SinkHandle>,
     batch: Vec<Sealed>,
     /// When the first record of the batch was made.
     oldest: Option<Instant>,
-    /// Events taken out of the queue.
-    taken: u64,
+    /// What the start itself has to tell.
+    notes: Vec<Frame>,
     /// Drops whose place in the queue has not been passed, and the last record before the first.
     gaps: BTreeMap<DropCause, (Gap, Option<u64>)>,
     /// Records made by this process.
@@ -168,32 +175,25 @@ struct Worker {
 }
 
 impl Worker {
-    fn run(mut self, startup: &Frame) {
-        self.note(startup);
-        for note in std::mem::take(&mut self.settings.notes) {
-            self.note(&note);
-        }
+    fn run(mut self) {
         let mut sleep = SHORT_SLEEP;
         let mut house = Instant::now();
         let mut heartbeat = Instant::now() + self.settings.heartbeat;
         loop {
             let mut took = false;
             while self.batch.len() < self.max_batch {
-                match self.reader.next() {
-                    Some(Item::Frame(frame)) => {
-                        self.taken += 1;
-                        self.record(&frame);
-                        took = true;
-                    }
-                    Some(Item::Flush(request)) => {
+                match self.next() {
+                    Next::Record(record) => self.take(record),
+                    Next::Request(Request::Flush(request)) => {
                         self.housekeeping();
                         self.send_batch();
                         self.flush(&request);
-                        took = true;
                     }
-                    Some(Item::Shutdown(request)) => return self.shut_down(&request),
-                    None => break,
+                    Next::Request(Request::Shutdown(request)) => return self.shut_down(&request),
+                    Next::Nothing => {}
+                    Next::Empty => break,
                 }
+                took = true;
             }
             let now = Instant::now();
             if now.duration_since(house) >= HOUSEKEEPING {
@@ -219,21 +219,32 @@ impl Worker {
         }
     }
 
-    /// Makes the next record.
-    fn record(&mut self, frame: &Frame) {
-        let Some(sealed) = render(frame, &self.core.plans, self.stream.as_str(), self.head) else {
-            return self.core.queue.drop_one(DropCause::Unencodable);
-        };
-        self.head = sealed.head();
-        self.last_seq.store(self.head.seq, Relaxed);
-        self.made += 1;
-        self.oldest.get_or_insert_with(Instant::now);
-        self.batch.push(sealed);
+    /// What comes next. A journal that cannot be read is tried again, and every sign is red.
+    fn next(&mut self) -> Next {
+        match self.source.next() {
+            Ok(next) => next,
+            Err(error) => {
+                if self.core.queue.poison().is_none() {
+                    self.core.queue.poisoned_by(format!("the journal cannot be read: {error}"));
+                }
+                Next::Empty
+            }
+        }
     }
 
-    /// Makes a record of the layer's own.
+    fn take(&mut self, record: Sealed) {
+        self.last_seq.store(record.seq, Relaxed);
+        self.chain.advance(record.head());
+        self.made += 1;
+        self.oldest.get_or_insert_with(Instant::now);
+        self.batch.push(record);
+    }
+
+    /// Tells something of the layer's own.
     fn note(&mut self, frame: &Frame) {
-        self.record(frame);
+        if let Some(record) = self.source.note(frame) {
+            self.take(record);
+        }
     }
 
     fn send_batch(&mut self) {
@@ -268,7 +279,7 @@ impl Worker {
         let due = all || self.skips_told.elapsed() >= self.settings.heartbeat;
         let works = |name: &str| {
             self.sinks.iter().any(|sink| {
-                let stats = sink.shared.stats(self.head.seq);
+                let stats = sink.shared.stats(self.source.head.seq);
                 stats.name == name && stats.healthy
             })
         };
@@ -290,12 +301,21 @@ impl Worker {
     }
 
     fn housekeeping(&mut self) {
-        self.reader.warn_when_nearly_full();
+        self.source.reader.warn_when_nearly_full();
+        self.source.send_notes();
         self.tell_gaps(false);
         self.tell_skips(false);
         let trimmed: Vec<_> = self.sinks.iter().flat_map(SinkHandle::take_trimmed).collect();
         for trimmed in trimmed {
             self.note(&internal::trimmed(&trimmed));
+        }
+        let holes: Vec<_> = self
+            .sinks
+            .iter()
+            .flat_map(|sink| sink.take_holes().into_iter().map(|hole| (sink.name(), hole)))
+            .collect();
+        for (name, (first, last)) in holes {
+            self.note(&internal::skipped(name, last + 1 - first, first, last));
         }
         let offset = clock_offset();
         let step = offset - self.clock_offset;
@@ -303,11 +323,28 @@ impl Worker {
             self.note(&internal::clock_step(step));
         }
         self.clock_offset = offset;
+        self.retire();
+    }
+
+    /// Lets the journal delete what every sink has. A sink that is best effort is not waited for
+    /// when there is no room.
+    fn retire(&mut self) {
+        let Some(log) = self.core.queue.log() else { return };
+        let Some(end) = log.oldest_ends_at() else { return };
+        let hurry = log.is_nearly_full();
+        let mut done = u64::MAX;
+        for sink in self.sinks.iter().filter(|sink| sink.is_required() || !hurry) {
+            if sink.shared.last_seq() >= end && sink.shared.durable_seq() < end {
+                sink.sync();
+            }
+            done = done.min(sink.shared.durable_seq());
+        }
+        log.retire(done.min(self.source.head.seq));
     }
 
     /// Makes records of the gaps whose place has been passed, or of all of them.
     fn tell_gaps(&mut self, all: bool) {
-        for (cause, new) in self.reader.gaps().take() {
+        for (cause, new) in self.source.reader.gaps().take() {
             self.gaps
                 .entry(cause)
                 .and_modify(|(gap, _)| {
@@ -318,8 +355,8 @@ impl Worker {
                 .or_insert((new, None));
         }
         // The first drop came after the look before, so the record then is one before it.
-        let (head, taken) = (self.looked_at, self.taken);
-        self.looked_at = self.head.seq;
+        let (head, taken) = (self.looked_at, self.source.position());
+        self.looked_at = self.source.head.seq;
         let mut passed = Vec::new();
         for (cause, (gap, after)) in &mut self.gaps {
             after.get_or_insert(head);
@@ -337,6 +374,7 @@ impl Worker {
 
     fn counts(&self) -> Json {
         let dropped: BTreeMap<_, _> = self
+            .source
             .reader
             .gaps()
             .totals()
@@ -347,7 +385,7 @@ impl Worker {
             .sinks
             .iter()
             .map(|sink| {
-                let stats = sink.shared.stats(self.head.seq);
+                let stats = sink.shared.stats(self.source.head.seq);
                 let counts = json!({
                     "written": stats.written,
                     "lag": stats.lag,
@@ -376,20 +414,29 @@ impl Worker {
         ));
     }
 
-    fn shut_down(mut self, request: &Arc<FlushRequest>) {
-        // Callers that were on their way in when the queue was closed.
-        while let Some(item) = self.reader.next_before_the_end() {
-            match item {
-                Item::Frame(frame) => {
-                    self.taken += 1;
-                    self.record(&frame);
+    /// Takes out all that is left, and what callers bring who were on their way in when the queue was
+    /// closed.
+    fn drain(&mut self) {
+        loop {
+            // Asked before the look: who was on the way in has arrived by then.
+            let at_the_end = self.source.is_at_the_end();
+            match self.next() {
+                Next::Record(record) => self.take(record),
+                Next::Request(Request::Flush(request) | Request::Shutdown(request)) => {
+                    self.flush(&request);
                 }
-                Item::Flush(request) | Item::Shutdown(request) => self.flush(&request),
+                Next::Nothing => {}
+                Next::Empty if at_the_end || self.core.queue.poison().is_some() => return,
+                Next::Empty => std::thread::sleep(SHORT_SLEEP),
             }
             if self.batch.len() >= self.max_batch {
                 self.send_batch();
             }
         }
+    }
+
+    fn shut_down(mut self, request: &Arc<FlushRequest>) {
+        self.drain();
         // What the sinks do with it, such as a rotation, is told before the end.
         self.send_batch();
         let settled = Arc::new(FlushRequest::default());
@@ -406,6 +453,7 @@ impl Worker {
             "recording ends in good order",
             &counts,
         ));
+        self.drain();
         self.send_batch();
         request.expect(self.sinks.iter().map(|sink| sink.name().to_owned()).collect());
         for sink in &self.sinks {
@@ -459,10 +507,13 @@ mod tests {
 
     fn worker() -> Worker {
         let policies = Config::default().policies;
-        let (queue, reader) = journal::queue(policies);
+        let (queue, reader) = journal::channel(policies);
         let level = tracing::level_filters::LevelFilter::INFO;
         let stream: StreamName = "payments@web-1~k3x9q2".parse().unwrap();
+        let core = Arc::new(Core::new(queue, level, level, crate::Durable::none()));
+        let shared_stream = Arc::new(stream.clone());
         Worker {
+            source: Source::new(Arc::clone(&core), reader, Arc::clone(&shared_stream), Head::START),
             settings: Settings {
                 stream: stream.clone(),
                 head: Head::START,
@@ -473,15 +524,14 @@ mod tests {
                 startup: Json::Null,
                 notes: Vec::new(),
             },
-            stream: Arc::new(stream),
-            head: Head::START,
+            stream: shared_stream,
             last_seq: Arc::default(),
-            core: Arc::new(Core::new(queue, level, level)),
-            reader,
+            chain: Arc::new(Chain::new(Head::START)),
+            core,
             sinks: Vec::new(),
             batch: Vec::new(),
             oldest: None,
-            taken: 0,
+            notes: Vec::new(),
             gaps: BTreeMap::new(),
             made: 0,
             clock_offset: clock_offset(),
@@ -515,22 +565,21 @@ mod tests {
         let queue = worker.core.queue.clone();
         let event =
             internal::frame(EventType::DataRead, Severity::Info, "success", "", &Json::Null);
-        worker.record(&event);
-        worker.taken = 1;
-        // Two more were accepted, and not yet taken, when one was dropped.
-        for _ in 0..2 {
-            queue.append(event.bytes());
+        let plan = worker.core.plans.by_number(0).unwrap();
+        // Three were accepted, and one of them taken, when one was dropped.
+        for _ in 0..3 {
+            queue.append(plan.callsite(), event.bytes());
         }
+        let take = |worker: &mut Worker| {
+            let Next::Record(record) = worker.next() else { panic!("an event is there") };
+            worker.take(record);
+        };
+        take(&mut worker);
         worker.core.queue.drop_one(DropCause::Overflow);
-        worker.taken = 0;
         worker.housekeeping();
         assert_eq!(worker.batch.len(), 1, "its place has not been passed");
-        for _ in 0..2 {
-            if let Some(Item::Frame(frame)) = worker.reader.next() {
-                worker.taken += 1;
-                worker.record(&frame);
-            }
-        }
+        take(&mut worker);
+        take(&mut worker);
         worker.housekeeping();
         let gap = worker.batch.last().unwrap();
         let record = Record::parse(&gap.line).unwrap();

@@ -32,6 +32,12 @@ impl Hash {
         Self(hasher.finalize().into())
     }
 
+    /// Takes the raw 32 bytes.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
     /// The raw 32 bytes.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 32] {

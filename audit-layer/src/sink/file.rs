@@ -282,6 +282,10 @@ impl Sink for FileSink {
         Ok(written)
     }
 
+    fn is_durable_once_written(&self) -> bool {
+        false
+    }
+
     fn sync(&mut self) -> Result<(), SinkError> {
         Ok(self.sync_file()?)
     }

@@ -81,6 +81,8 @@ pub(crate) struct Written {
     pub(crate) new: u64,
     /// Records that were there with another hash.
     pub(crate) conflicts: u64,
+    /// Not all was written: the sink has less than it had, and is to be asked how far it has got.
+    pub(crate) behind: bool,
 }
 
 /// Why a batch did not get through; worth trying again. The text holds no secret.
@@ -129,6 +131,11 @@ pub(crate) trait Sink: Send {
 
     /// Writes what is not there yet.
     fn write(&mut self, batch: &Batch) -> Result<Written, SinkError>;
+
+    /// Whether what is written is as durable as this sink can make it.
+    fn is_durable_once_written(&self) -> bool {
+        true
+    }
 
     /// Makes everything written so far as durable as this sink can.
     fn sync(&mut self) -> Result<(), SinkError> {

@@ -20,7 +20,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use redis::{Client, Connection, ConnectionLike, IntoConnectionInfo, Script};
 
-use super::{Batch, Delivery, Sealed, Sink, SinkError, Trimmed, Written};
+use super::{Batch, Delivery, Sealed, Sink, SinkError, Written};
 use crate::{
     Error,
     config::RedisConfig,
@@ -70,7 +70,6 @@ pub(crate) struct RedisSink {
     cursor: Option<Head>,
     /// The last record that this sink was ever given.
     given: u64,
-    trimmed: Vec<Trimmed>,
 }
 
 impl std::fmt::Debug for RedisSink {
@@ -97,15 +96,7 @@ impl RedisSink {
         let settings = info.redis_settings().clone().set_db(config.db);
         let client = Client::open(info.set_redis_settings(settings)).map_err(failed)?;
         let script = Script::new(PUSH);
-        Ok(Self {
-            config,
-            client,
-            connection: None,
-            script,
-            cursor: None,
-            given: 0,
-            trimmed: Vec::new(),
-        })
+        Ok(Self { config, client, connection: None, script, cursor: None, given: 0 })
     }
 
     fn connect(&mut self, timeout: Duration) -> Result<&mut Connection, SinkError> {
@@ -155,23 +146,6 @@ impl RedisSink {
         Ok(call.invoke(connection)?)
     }
 
-    /// Redis has less than it had: it was emptied, or came back with an older state. What lies
-    /// between is not in its lists any more, and the trail says so.
-    fn notice_loss(&mut self, stream: &StreamName, there: u64, part: &[Sealed]) {
-        let had = self.cursor.map_or(0, |head| head.seq);
-        let next = part.iter().find(|record| record.seq > there).map_or(0, |record| record.seq);
-        let last = had.min(next.saturating_sub(1));
-        if there < last {
-            self.trimmed.push(Trimmed {
-                sink: "redis",
-                what: "what the lists held".to_owned(),
-                reason: "removed",
-                first: Some((stream.as_str().into(), there + 1)),
-                last: Some((stream.as_str().into(), last)),
-            });
-        }
-    }
-
     fn write_part(&mut self, stream: &StreamName, part: &[Sealed]) -> Result<Written, SinkError> {
         let mut written = Written::default();
         let Some(last) = part.last().map(Sealed::head) else { return Ok(written) };
@@ -199,8 +173,12 @@ impl RedisSink {
                 }
                 Some(there) => {
                     let there = parse_cursor(&there)?;
-                    self.notice_loss(stream, there.map_or(0, |head| head.seq), part);
-                    self.cursor = there;
+                    let had = std::mem::replace(&mut self.cursor, there);
+                    if there.map_or(0, |head| head.seq) < had.map_or(0, |head| head.seq) {
+                        // It was emptied, or came back with an older state.
+                        written.behind = true;
+                        return Ok(written);
+                    }
                 }
             }
         }
@@ -269,10 +247,6 @@ impl Sink for RedisSink {
         Ok(lines.into_iter().map(|(_, line)| line).collect())
     }
 
-    fn take_trimmed(&mut self) -> Vec<Trimmed> {
-        std::mem::take(&mut self.trimmed)
-    }
-
     fn write(&mut self, batch: &Batch) -> Result<Written, SinkError> {
         let mut total = Written::default();
         self.given = self.given.max(batch.records.last().map_or(0, |record| record.seq));
@@ -282,6 +256,9 @@ impl Sink for RedisSink {
                 Ok(written) => {
                     total.new += written.new;
                     total.conflicts += written.conflicts;
+                    if written.behind {
+                        return Ok(Written { behind: true, ..total });
+                    }
                 }
                 Err(error) => {
                     // After any error the state of the connection is not known.

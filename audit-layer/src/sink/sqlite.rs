@@ -496,7 +496,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let batch = chain(5);
         let mut sink = open(dir.path());
-        assert_eq!(sink.write(&batch).unwrap(), Written { new: 5, conflicts: 0 });
+        assert_eq!(sink.write(&batch).unwrap(), Written { new: 5, ..Written::default() });
         assert_eq!(sink.write(&batch).unwrap(), Written::default());
         drop(sink);
         let mut sink = open(dir.path());
@@ -512,7 +512,7 @@ mod tests {
         let mut sink = open(dir.path());
         sink.write(&batch).unwrap();
         batch.records[1].line = batch.records[1].line.replace("10.50", "99.50").into();
-        assert_eq!(sink.write(&batch).unwrap(), Written { new: 0, conflicts: 1 });
+        assert_eq!(sink.write(&batch).unwrap(), Written { conflicts: 1, ..Written::default() });
     }
 
     #[test]

@@ -1,0 +1,131 @@
+//! From the journal to records: behind a live writer, and again for a sink that lacks some.
+//!
+//! A record follows from its event, its callsite, its stream and the record before it, and all of
+//! these are in the journal. So whoever makes it, and however often, it is the same to the byte.
+
+use std::{collections::HashMap, io, sync::Arc};
+
+use super::render::{render, render_lost};
+use crate::{
+    capture::Plan,
+    journal::{
+        frame,
+        log::Log,
+        reader::{Read, Reader},
+    },
+    record::{Hash, Head, StreamName},
+    sink::Sealed,
+};
+
+/// What comes next.
+#[derive(Debug)]
+pub(super) enum Step {
+    Record(Sealed),
+    /// Numbers for which the journal has no event, or whose chain it does not know.
+    Elsewhere {
+        first: u64,
+        last: u64,
+    },
+}
+
+/// A place in the journal and the chain up to it.
+#[derive(Debug)]
+pub(super) struct Replay {
+    log: Arc<Log>,
+    reader: Reader,
+    stream: Arc<StreamName>,
+    plans: HashMap<u32, Arc<Plan>>,
+    /// `None` until a segment says what came before it.
+    head: Option<Head>,
+    /// The first number of the segment that is read, and the hash of the record before.
+    anchor: Option<(u64, Hash)>,
+    /// Whether segments are told what came before them.
+    leads: bool,
+}
+
+impl Replay {
+    /// Goes on behind `head`, ahead of everyone else.
+    pub(super) fn lead(log: Arc<Log>, stream: Arc<StreamName>, head: Head) -> Self {
+        let reader = Reader::new(Arc::clone(&log), head.seq + 1);
+        Self::new(log, reader, stream, Some(head), true)
+    }
+
+    /// Begins with the segment that holds the event `seq`, or the first one behind it: only there is
+    /// the chain known.
+    pub(super) fn around(log: Arc<Log>, stream: Arc<StreamName>, seq: u64) -> Self {
+        let reader = Reader::of_segment(Arc::clone(&log), seq);
+        Self::new(log, reader, stream, None, false)
+    }
+
+    fn new(
+        log: Arc<Log>,
+        reader: Reader,
+        stream: Arc<StreamName>,
+        head: Option<Head>,
+        leads: bool,
+    ) -> Self {
+        Self { log, reader, stream, plans: HashMap::new(), head, anchor: None, leads }
+    }
+
+    /// The number of the last event that was read.
+    pub(super) fn position(&self) -> u64 {
+        self.reader.position() - 1
+    }
+
+    /// The next record, if its event is there now.
+    pub(super) fn next(&mut self) -> io::Result<Option<Step>> {
+        loop {
+            let Some(read) = self.reader.next()? else { return Ok(None) };
+            let (seq, event) = match read {
+                Read::Segment { first_seq, anchor } => {
+                    self.plans.clear();
+                    self.anchor = anchor.map(|anchor| (first_seq, anchor));
+                    match self.head {
+                        Some(head) if self.leads && head.seq + 1 == first_seq => {
+                            self.log.set_anchor(first_seq, head.hash);
+                        }
+                        None => self.take_anchor(first_seq),
+                        Some(_) => {}
+                    }
+                    continue;
+                }
+                Read::Callsite { number, definition } => {
+                    if let Some(plan) = Plan::decode(number, definition) {
+                        self.plans.insert(number, Arc::new(plan));
+                    }
+                    continue;
+                }
+                Read::Elsewhere { first, last } => {
+                    self.head = None;
+                    self.take_anchor(last + 1);
+                    return Ok(Some(Step::Elsewhere { first, last }));
+                }
+                Read::Event { seq, frame } => (seq, Ok(frame)),
+                Read::Lost { seq, time } => (seq, Err(time)),
+            };
+            let Some(head) = self.head else {
+                return Ok(Some(Step::Elsewhere { first: seq, last: seq }));
+            };
+            let plans = &self.plans;
+            let record = match event {
+                Ok(frame) => {
+                    render(frame, |number| plans.get(&number).cloned(), self.stream.as_str(), head)
+                        .unwrap_or_else(|| {
+                            render_lost(frame::time(frame), self.stream.as_str(), head)
+                        })
+                }
+                Err(time) => render_lost(time, self.stream.as_str(), head),
+            };
+            self.head = Some(record.head());
+            return Ok(Some(Step::Record(record)));
+        }
+    }
+
+    fn take_anchor(&mut self, first_seq: u64) {
+        if let Some((first, hash)) = self.anchor
+            && first == first_seq
+        {
+            self.head = Some(Head { seq: first - 1, hash });
+        }
+    }
+}
