@@ -192,6 +192,9 @@ fn beginning(newest: Option<Head>, found: &Found, notes: &mut Vec<Frame>) -> Opt
 
 fn open_sinks(config: &Config, slot: u32) -> Result<Opened, Error> {
     let mut sinks: Opened = Vec::new();
+    // An address that cannot be read is found before any file is made.
+    #[cfg(feature = "redis")]
+    let redis = config.redis.clone().map(sink::redis::RedisSink::new).transpose()?;
     if let Some(file) = &config.file {
         let file = FileConfig { path: directory::path_for_slot(&file.path, slot), ..file.clone() };
         sinks.push((Box::new(FileSink::open(file)?), Position::Nothing));
@@ -205,8 +208,8 @@ fn open_sinks(config: &Config, slot: u32) -> Result<Opened, Error> {
         return Err(not_built("sqlite"));
     }
     #[cfg(feature = "redis")]
-    if let Some(redis) = &config.redis {
-        sinks.push((Box::new(sink::redis::RedisSink::new(redis.clone())?), Position::Unknown));
+    if let Some(redis) = redis {
+        sinks.push((Box::new(redis), Position::Unknown));
     }
     #[cfg(not(feature = "redis"))]
     if config.redis.is_some() {

@@ -14,8 +14,9 @@ use crate::{
     AuditGuard, AuditLayer, Error, assembly,
     config::{
         Config, DEFAULT_DB, DEFAULT_FILE, Durable, FileConfig, MAX_DURATION, MIN_FILE_BYTES,
-        MIN_JOURNAL_MB, OnFailure, Overflow, SqliteConfig,
+        MIN_JOURNAL_MB, OnFailure, Overflow, SERVICE_NAME, SqliteConfig, is_misspelt,
     },
+    diagnostics,
     record::StreamName,
 };
 
@@ -33,6 +34,12 @@ impl Builder {
     pub(crate) fn from_env() -> Result<Self, Error> {
         let lookup =
             |name: &str| std::env::var_os(name).map(|text| text.to_string_lossy().into_owned());
+        for (name, _) in std::env::vars_os() {
+            let name = name.to_string_lossy();
+            if is_misspelt(&name) {
+                diagnostics::warn(&format!("{name} is no setting of the audit layer"));
+            }
+        }
         Ok(Self { config: Config::from_lookup(lookup)? })
     }
 
@@ -207,7 +214,10 @@ impl Builder {
         let config = &mut self.config;
         let invalid = |name, why: &str| Err(Error::Invalid { name, why: why.to_owned() });
         if !StreamName::is_part(&config.service) {
-            return invalid("service", "is 1 to 100 ASCII letters, digits, '.', '_' or '-'");
+            return Err(Error::Invalid {
+                name: "service",
+                why: format!("{:?} is not {SERVICE_NAME}", config.service),
+            });
         }
         let none = config.file.is_none()
             && config.sqlite.is_none()

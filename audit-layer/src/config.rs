@@ -10,7 +10,7 @@ use tracing::level_filters::LevelFilter;
 use crate::{
     Error,
     journal::directory::name_part,
-    record::{EventType, Member, Severity, event_type},
+    record::{EventType, Member, Severity, StreamName, event_type},
 };
 
 /// `LOGGING_FILE`.
@@ -50,6 +50,9 @@ pub const DEFAULT_JOURNAL: &str = "journal";
 pub const DEFAULT_JOURNAL_MAX_MB: u64 = 1024;
 /// The smallest of its bounds: four segments.
 pub(crate) const MIN_JOURNAL_MB: u64 = 2;
+
+/// What a service may be called.
+pub(crate) const SERVICE_NAME: &str = "1 to 100 ASCII letters, digits, '.', '_' or '-'";
 
 /// The smallest size at which a file may be rotated. Each rotation can write a record of its own,
 /// which must not make the next.
@@ -306,6 +309,10 @@ impl Config {
         let env = Env(&lookup);
         let mut config = Self::default();
         if let Some(service) = env.text("AUDIT_SERVICE") {
+            if !StreamName::is_part(&service) {
+                let why = format!("{service:?} is not {SERVICE_NAME}");
+                return Err(Error::Invalid { name: "AUDIT_SERVICE", why });
+            }
             config.service = service;
         }
         if env.read("LOGGING_ENABLED", boolean)?.unwrap_or(true) {
@@ -398,11 +405,44 @@ impl Config {
         )? {
             config.policies.on_failure = policy;
         }
+        let no_sink = config.file.is_none()
+            && config.sqlite.is_none()
+            && config.redis.is_none()
+            && !config.stdout;
+        if no_sink {
+            let why = "the file is off, and so is every other sink: records would go nowhere";
+            return Err(Error::Invalid { name: "LOGGING_ENABLED", why: why.to_owned() });
+        }
         if env.read("AUDIT_DEBUG", boolean)?.unwrap_or(false) {
             crate::diagnostics::enable_debug();
         }
         Ok(config)
     }
+}
+
+/// Every variable of the layer that begins with `AUDIT_`.
+const KNOWN: [&str; 15] = [
+    "AUDIT_BATCH_SIZE",
+    "AUDIT_BLOCK_TIMEOUT",
+    "AUDIT_DB",
+    "AUDIT_DB_INDEXES",
+    "AUDIT_DEBUG",
+    "AUDIT_DURABLE",
+    "AUDIT_FLUSH_INTERVAL",
+    "AUDIT_HEARTBEAT",
+    "AUDIT_JOURNAL",
+    "AUDIT_JOURNAL_MAX_MB",
+    "AUDIT_MAX_QUEUE_SIZE",
+    "AUDIT_ON_FAILURE",
+    "AUDIT_OVERFLOW",
+    "AUDIT_SERVICE",
+    "AUDIT_STDOUT",
+];
+
+/// Whether a variable looks like a setting of the layer and is none: a misspelt name must not be
+/// passed over in silence. Other programs of this project have theirs behind a prefix of their own.
+pub(crate) fn is_misspelt(name: &str) -> bool {
+    name.starts_with("AUDIT_") && !name.starts_with("AUDIT_SERVER_") && !KNOWN.contains(&name)
 }
 
 struct Env<'l, L>(&'l L);
@@ -475,8 +515,7 @@ fn level(text: &str) -> Result<LevelFilter, String> {
         "info" => Ok(LevelFilter::INFO),
         "warn" | "warning" => Ok(LevelFilter::WARN),
         "error" | "critical" => Ok(LevelFilter::ERROR),
-        "off" => Ok(LevelFilter::OFF),
-        _ => Err("one of TRACE, DEBUG, INFO, WARN, ERROR, OFF".to_owned()),
+        _ => Err("one of TRACE, DEBUG, INFO, WARN, ERROR".to_owned()),
     }
 }
 
@@ -563,5 +602,36 @@ mod tests {
             let error = read(&[(name, text)]).unwrap_err().to_string();
             assert!(error.starts_with(name), "{name}: {error}");
         }
+    }
+
+    #[test]
+    fn every_variable_that_is_read_is_known_and_others_are_misspelt() {
+        let asked = std::cell::RefCell::new(std::collections::BTreeSet::new());
+        Config::from_lookup(|name| {
+            asked.borrow_mut().insert(name.to_owned());
+            None
+        })
+        .unwrap();
+        let asked = asked.into_inner();
+        let audit: Vec<_> = asked.iter().filter(|name| name.starts_with("AUDIT_")).collect();
+        assert_eq!(audit, KNOWN.iter().collect::<Vec<_>>());
+        assert!(is_misspelt("AUDIT_OVERFLOWW"));
+        assert!(!is_misspelt("AUDIT_SERVER_LISTEN") && !is_misspelt("LOGGING_X"));
+    }
+
+    #[test]
+    fn a_trail_without_a_sink_and_a_service_without_a_name_are_refused_by_name() {
+        let off = |name: &str| match name {
+            "AUDIT_DB" => Some("off".to_owned()),
+            "LOGGING_ENABLED" => Some("false".to_owned()),
+            _ => None,
+        };
+        let error = Config::from_lookup(off).unwrap_err().to_string();
+        assert!(error.contains("LOGGING_ENABLED"), "{error}");
+        let error = Config::from_lookup(|name| {
+            (name == "AUDIT_SERVICE").then(|| "my service@x".to_owned())
+        });
+        let error = error.unwrap_err().to_string();
+        assert!(error.contains("AUDIT_SERVICE") && error.contains("my service@x"), "{error}");
     }
 }

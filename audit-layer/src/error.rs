@@ -1,11 +1,13 @@
 //! What can go wrong, and what the operator can do about it.
 
-use std::{io, path::PathBuf};
+use std::{fmt, io, path::PathBuf};
 
 use crate::record::InvalidStreamName;
 
 /// An error of the audit layer.
-#[derive(Debug, thiserror::Error)]
+///
+/// Its `Debug` is its `Display`, so that `fn main() -> Result<(), Error>` prints what to do.
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// A setting cannot be read.
@@ -84,6 +86,12 @@ pub enum Error {
     NotInstalled(NotInstalled),
 }
 
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
 /// Why audit events do not reach the layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -111,4 +119,15 @@ pub enum NotInstalled {
         "a filter over all layers, or another layer's event_enabled, rejects the target `audit`; put filters on the layer they are meant for: fmt_layer.with_filter(filter)"
     )]
     Filtered,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_that_main_returns_says_what_to_do() {
+        let error = Error::NotInstalled(NotInstalled::NoSubscriber);
+        assert!(format!("{error:?}").contains("call .init()"));
+    }
 }

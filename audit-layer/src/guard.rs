@@ -242,6 +242,7 @@ impl AuditGuard {
             for sink in &pipeline.sinks {
                 sink.abandon();
             }
+            self.tell_what_is_not_written(&pipeline);
         }
         while !pipeline.thread.is_finished() && Instant::now() < until {
             std::thread::sleep(Duration::from_millis(1));
@@ -257,6 +258,27 @@ impl AuditGuard {
             std::mem::forget(self.directory.take());
         }
         result
+    }
+
+    fn tell_what_is_not_written(&self, pipeline: &Pipeline) {
+        let made = pipeline.last_seq.load(Relaxed);
+        let lacks: Vec<String> = pipeline
+            .sinks
+            .iter()
+            .map(|sink| sink.stats(made))
+            .filter(|sink| sink.required && sink.lag > 0)
+            .map(|sink| format!("the {} sink lacks {} records", sink.name, sink.lag))
+            .collect();
+        let behind = self.core.queue.len(made);
+        let then = match self.core.queue.log() {
+            Some(_) => "they are in the journal, and the next start delivers them",
+            None => "they are lost",
+        };
+        crate::diagnostics::warn(&format!(
+            "at the end {behind} events are no records yet{}{}; {then}",
+            if lacks.is_empty() { "" } else { ", " },
+            lacks.join(", ")
+        ));
     }
 
     /// Proves that an audit event reaches this layer, by sending one that is not recorded, or says

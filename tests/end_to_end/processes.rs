@@ -228,3 +228,21 @@ fn a_writer_without_a_journal_delivers_what_one_with_a_journal_left() {
     assert_eq!(of_type(&parse(&all), "data.read").len(), 55);
     assert!(database_lines(dir.path().join("audit.db")) == all);
 }
+
+#[test]
+fn a_file_without_its_beginning_is_told_of_once() {
+    let dir = tempfile::tempdir().unwrap();
+    Writer::start(dir.path(), "payments", 30).end();
+    let log = dir.path().join("audit.log");
+    let kept: String = lines(&log)[10..].iter().map(|line| format!("{line}\n")).collect();
+    std::fs::write(&log, kept).unwrap();
+    for _ in 0..2 {
+        Writer::start(dir.path(), "payments", 1).end();
+        let records = parse(&lines(&log));
+        let told = of_type(&records, "system.audit_trimmed");
+        assert_eq!(told.len(), 1, "{told:#?}");
+        assert_eq!(told[0]["details"]["reason"], "missing");
+        assert_eq!(told[0]["details"]["last_seq"], 10);
+        assert_eq!(told[0]["status"], "failure");
+    }
+}

@@ -31,7 +31,7 @@ use super::{Batch, Delivery, Sink, SinkError, Trimmed, Written};
 use crate::{
     Error,
     config::FileConfig,
-    record::{Head, Link, StreamName, split_hash},
+    record::{EventType, Head, Link, Record, StreamName, split_hash},
 };
 
 /// No line is longer: values take 64 KiB at most, and escaping makes six bytes of one.
@@ -65,7 +65,39 @@ impl FileSink {
         let mut sink =
             Self { config, file, size: 0, last: None, trimmed: Vec::new(), sync_failed: false };
         sink.repair()?;
+        sink.trimmed.extend(sink.untold()?);
         Ok(sink)
+    }
+
+    /// What is missing before the first record, if no record here tells of it: a process that was
+    /// killed between a rotation and its record, or a hand from outside.
+    fn untold(&self) -> io::Result<Option<Trimmed>> {
+        let mut files = vec![self.config.path.clone()];
+        let backups = (1..=self.config.backups).map(|number| self.backup(number));
+        files.extend(backups.take_while(|backup| backup.exists()));
+        let Some(Ok(oldest)) = files.last().map(File::open) else { return Ok(None) };
+        let mut first = Vec::new();
+        BufReader::new(oldest.take(MAX_LINE_BYTES)).read_until(b'\n', &mut first)?;
+        let Some((stream, seq)) = position(first.trim_ascii_end()).map(|(stream, head)| (stream, head.seq)) else {
+            return Ok(None);
+        };
+        if seq == 1 {
+            return Ok(None);
+        }
+        for path in &files {
+            for line in BufReader::new(File::open(path)?).split(b'\n') {
+                if String::from_utf8(line?).is_ok_and(|line| tells_of(&line, &stream, seq - 1)) {
+                    return Ok(None);
+                }
+            }
+        }
+        Ok(Some(Trimmed {
+            sink: "file",
+            what: file_name(&self.config.path),
+            reason: "missing",
+            first: None,
+            last: Some((stream, seq - 1)),
+        }))
     }
 
     /// Cuts a torn tail and finds the last record, here or in the newest backup.
@@ -293,6 +325,21 @@ impl Sink for FileSink {
     fn take_trimmed(&mut self) -> Vec<Trimmed> {
         std::mem::take(&mut self.trimmed)
     }
+}
+
+/// Whether a line is the record of a removal that reached as far as the record `seq`.
+fn tells_of(line: &str, stream: &str, seq: u64) -> bool {
+    if !line.contains(EventType::SystemAuditTrimmed.as_str()) {
+        return false;
+    }
+    let details = Record::parse(line).ok().and_then(|record| record.details);
+    let details: Option<serde_json::Value> =
+        details.and_then(|details| serde_json::from_str(details.get()).ok());
+    details.is_some_and(|details| {
+        details["sink"] == "file"
+            && details["last_stream"] == stream
+            && details["last_seq"].as_u64().is_some_and(|last| last >= seq)
+    })
 }
 
 fn open_append(path: &Path) -> io::Result<File> {

@@ -90,7 +90,8 @@ impl RedisSink {
         let failed = |_| Error::Sink {
             sink: "redis",
             // The address may hold a password and is not repeated.
-            why: "the address cannot be read; it looks like redis://127.0.0.1:6379".to_owned(),
+            why: "the address (REDIS_URL) cannot be read; it looks like redis://127.0.0.1:6379"
+                .to_owned(),
         };
         let info = config.url.as_str().into_connection_info().map_err(failed)?;
         let settings = info.redis_settings().clone().set_db(config.db);
