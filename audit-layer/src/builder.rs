@@ -123,7 +123,7 @@ impl Builder {
     #[cfg(feature = "redis")]
     pub fn redis_limits(mut self, db: i64, max_logs: u64, ttl_seconds: u64) -> Self {
         if let Some(redis) = &mut self.config.redis {
-            (redis.db, redis.max_logs, redis.ttl) = (db, max_logs, ttl_seconds);
+            (redis.db, redis.max_logs, redis.ttl) = (Some(db), max_logs, ttl_seconds);
         }
         self
     }

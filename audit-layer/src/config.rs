@@ -193,7 +193,8 @@ pub(crate) struct SqliteConfig {
 #[derive(Clone)]
 pub(crate) struct RedisConfig {
     pub(crate) url: String,
-    pub(crate) db: i64,
+    /// `None`: as the address says, else the default.
+    pub(crate) db: Option<i64>,
     pub(crate) ttl: u64,
     pub(crate) max_logs: u64,
 }
@@ -280,12 +281,7 @@ impl SqliteConfig {
 
 impl RedisConfig {
     pub(crate) fn at(url: impl Into<String>) -> Self {
-        Self {
-            url: url.into(),
-            db: DEFAULT_REDIS_DB,
-            ttl: DEFAULT_REDIS_TTL,
-            max_logs: DEFAULT_REDIS_MAX_LOGS,
-        }
+        Self { url: url.into(), db: None, ttl: DEFAULT_REDIS_TTL, max_logs: DEFAULT_REDIS_MAX_LOGS }
     }
 }
 
@@ -342,7 +338,7 @@ impl Config {
             (true, Some(url)) => {
                 let mut redis = RedisConfig::at(url);
                 if let Some(db) = env.read("REDIS_LOG_DB", whole(0, 65_535))? {
-                    redis.db = i64::try_from(db).unwrap_or_default();
+                    redis.db = i64::try_from(db).ok();
                 }
                 if let Some(ttl) = env.read("REDIS_LOG_TTL", whole(1, u64::from(u32::MAX)))? {
                     redis.ttl = ttl;
@@ -567,7 +563,7 @@ mod tests {
         ])
         .unwrap();
         let redis = config.redis.as_ref().unwrap();
-        assert_eq!((redis.db, redis.ttl, redis.max_logs), (3, 60, 5));
+        assert_eq!((redis.db, redis.ttl, redis.max_logs), (Some(3), 60, 5));
         assert_eq!(config.level, LevelFilter::WARN);
         let file = config.file.as_ref().unwrap();
         assert_eq!((file.max_bytes, file.backups), (1024 * 1024, 0));

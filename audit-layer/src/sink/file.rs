@@ -78,7 +78,9 @@ impl FileSink {
         let Some(Ok(oldest)) = files.last().map(File::open) else { return Ok(None) };
         let mut first = Vec::new();
         BufReader::new(oldest.take(MAX_LINE_BYTES)).read_until(b'\n', &mut first)?;
-        let Some((stream, seq)) = position(first.trim_ascii_end()).map(|(stream, head)| (stream, head.seq)) else {
+        let Some((stream, seq)) =
+            position(first.trim_ascii_end()).map(|(stream, head)| (stream, head.seq))
+        else {
             return Ok(None);
         };
         if seq == 1 {

@@ -23,7 +23,7 @@ use redis::{Client, Connection, ConnectionLike, IntoConnectionInfo, Script};
 use super::{Batch, Delivery, Sealed, Sink, SinkError, Written};
 use crate::{
     Error,
-    config::RedisConfig,
+    config::{DEFAULT_REDIS_DB, RedisConfig},
     record::{Hash, Head, Link, StreamName, event_type},
 };
 
@@ -94,7 +94,18 @@ impl RedisSink {
                 .to_owned(),
         };
         let info = config.url.as_str().into_connection_info().map_err(failed)?;
-        let settings = info.redis_settings().clone().set_db(config.db);
+        // 0 is also what an address without a number says.
+        let named = Some(info.redis_settings().db()).filter(|db| *db != 0);
+        let db = match (named, config.db) {
+            (Some(named), Some(set)) if named != set => {
+                let why = format!(
+                    "the address (REDIS_URL) names database {named}, and REDIS_LOG_DB database {set}"
+                );
+                return Err(Error::Sink { sink: "redis", why });
+            }
+            (named, set) => set.or(named).unwrap_or(DEFAULT_REDIS_DB),
+        };
+        let settings = info.redis_settings().clone().set_db(db);
         let client = Client::open(info.set_redis_settings(settings)).map_err(failed)?;
         let script = Script::new(PUSH);
         Ok(Self { config, client, connection: None, script, cursor: None, given: 0 })
@@ -312,5 +323,20 @@ mod tests {
     fn an_address_that_cannot_be_read_is_refused_without_repeating_it() {
         let error = RedisSink::new(RedisConfig::at("http://:secret@x")).unwrap_err().to_string();
         assert!(error.contains("redis") && !error.contains("secret"), "{error}");
+    }
+
+    #[test]
+    fn the_number_in_the_address_counts_and_must_not_contradict_the_setting() {
+        let database = |url: &str, set| {
+            let sink = RedisSink::new(RedisConfig { db: set, ..RedisConfig::at(url) })?;
+            Ok::<_, Error>(sink.client.get_connection_info().redis_settings().db())
+        };
+        let url = "redis://127.0.0.1:6379";
+        assert_eq!(database(url, None).unwrap(), DEFAULT_REDIS_DB);
+        assert_eq!(database(url, Some(0)).unwrap(), 0);
+        assert_eq!(database(&format!("{url}/5"), None).unwrap(), 5);
+        assert_eq!(database(&format!("{url}/5"), Some(5)).unwrap(), 5);
+        let error = database(&format!("{url}/5"), Some(1)).unwrap_err().to_string();
+        assert!(error.contains('5') && error.contains("REDIS_LOG_DB"), "{error}");
     }
 }
