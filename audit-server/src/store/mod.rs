@@ -14,6 +14,7 @@
 mod database;
 mod error;
 mod file_identity;
+mod pool;
 mod readers;
 mod redis;
 mod scan;

@@ -74,6 +74,57 @@ fn a_trail_that_was_replaced_is_read_from_its_new_file() {
 }
 
 #[test]
+fn a_trail_that_was_restored_in_place_is_read_as_it_is_now() {
+    let (fixture, mut trail) = Fixture::with_trail(|_| {});
+    let first = trail.write(event("auth.login", 0));
+    trail.execute("PRAGMA wal_checkpoint(TRUNCATE)");
+    let path = trail.path().to_owned();
+    let backup = std::fs::read(&path).unwrap();
+    let second = trail.write(event("data.read", 1));
+    assert!(fixture.get("/audit/logs").body.contains(&second));
+    drop(trail);
+    std::fs::write(&path, &backup).unwrap();
+    for suffix in ["-wal", "-shm"] {
+        std::fs::remove_file(format!("{}{suffix}", path.display())).unwrap();
+    }
+    for _ in 0..3 {
+        let page = fixture.get("/audit/logs");
+        assert!(page.body.contains(&first) && !page.body.contains(&second), "{}", page.body);
+    }
+    // The writer goes on behind the backup; what it writes is in the log that is there now.
+    rusqlite::Connection::open(&path)
+        .unwrap()
+        .execute_batch("UPDATE audit_cursors SET hash = 'of the restored'")
+        .unwrap();
+    let detail = fixture.get("/health/detail").json();
+    assert_eq!(detail["database"]["streams"][0]["hash"], "of the restored");
+}
+
+#[test]
+fn what_is_no_file_in_the_place_of_the_trail_is_refused_and_hangs_nobody() {
+    let fixture = Fixture::start(|_| {});
+    let path = fixture.directory.path().join("audit.db");
+    let refused = || {
+        for _ in 0..6 {
+            let problem = fixture.get("/audit/logs").problem(503);
+            assert_eq!(problem["type"], "/problems/database-foreign");
+        }
+        assert_eq!(fixture.get("/health/detail").json()["database"]["state"], "foreign");
+    };
+    assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+    refused();
+    std::fs::remove_file(&path).unwrap();
+    std::fs::create_dir(&path).unwrap();
+    refused();
+    std::fs::remove_dir(&path).unwrap();
+    std::os::unix::fs::symlink("/dev/zero", &path).unwrap();
+    refused();
+    std::fs::remove_file(&path).unwrap();
+    let line = fixture.create_trail().write(event("auth.login", 0));
+    assert!(fixture.get("/audit/logs").body.contains(&line));
+}
+
+#[test]
 fn reading_changes_nothing_in_the_trail() {
     let (fixture, mut trail) = Fixture::with_trail(|_| {});
     trail.write_all((0..50).map(|at| event("auth.login", at)));
