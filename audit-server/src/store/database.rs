@@ -48,6 +48,17 @@ pub(crate) struct StreamHead {
     pub(crate) hash: String,
 }
 
+/// A row of the trail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Stored {
+    /// Its arrival number.
+    pub(crate) arrival: i64,
+    /// Microseconds since the Unix epoch.
+    pub(crate) timestamp: i64,
+    /// The line, which may be no record.
+    pub(crate) line: Box<str>,
+}
+
 impl DatabaseStore {
     /// Reads the trail at that path from now on. Opens nothing yet.
     #[must_use]
@@ -192,14 +203,30 @@ impl Snapshot<'_> {
         }
     }
 
-    /// Whether the trail has a record of that stream and number.
+    /// What the trail has under that stream and number.
     ///
     /// # Errors
     /// When SQLite fails.
-    pub(crate) fn contains(&self, stream: &str, seq: u64) -> Result<bool, Error> {
-        let Ok(seq) = i64::try_from(seq) else { return Ok(false) };
-        self.prepare_cached("SELECT 1 FROM audit_logs WHERE stream = ?1 AND seq = ?2")
-            .and_then(|mut statement| statement.exists((stream, seq)))
+    pub(crate) fn find(&self, stream: &str, seq: u64) -> Result<Option<Stored>, Error> {
+        let Ok(seq) = i64::try_from(seq) else { return Ok(None) };
+        let sql =
+            "SELECT arrival, timestamp, record FROM audit_logs WHERE stream = ?1 AND seq = ?2";
+        self.prepare_cached(sql)
+            .and_then(|mut statement| {
+                let stored = statement.query_row((stream, seq), |row| {
+                    Ok(Stored { arrival: row.get(0)?, timestamp: row.get(1)?, line: row.get(2)? })
+                });
+                stored.optional()
+            })
+            .map_err(|source| self.database.unreadable(source))
+    }
+
+    /// The highest arrival number in the trail; 0 when it is empty.
+    ///
+    /// # Errors
+    /// When SQLite fails.
+    pub(crate) fn last_arrival(&self) -> Result<i64, Error> {
+        self.query_row("SELECT coalesce(max(arrival), 0) FROM audit_logs", [], |row| row.get(0))
             .map_err(|source| self.database.unreadable(source))
     }
 

@@ -23,7 +23,7 @@ use std::{cmp::Ordering, collections::BTreeSet};
 
 use audit_layer::record::Record;
 
-pub(crate) use database::{DatabaseStore, StreamHead};
+pub(crate) use database::{DatabaseStore, Snapshot, Stored, StreamHead};
 pub use error::{
     DamagedRecord, DatabaseForeign, DatabaseMissing, DatabaseNewer, DatabaseUnreadable, Overloaded,
     QueryTimeout, RecordNotFound, RedisDisabled, RedisUnavailable,

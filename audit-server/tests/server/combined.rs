@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use audit_layer::record::Member;
+use audit_layer::record::{Draft, Hash, Member};
 use serde_json::{Value, json};
 
-use super::support::{Fixture, Redis, Trail, event};
+use super::support::{DAY, Fixture, Redis, Trail, event};
 
 fn with_redis(redis: &Redis) -> (Fixture, Trail) {
     let url = redis.url();
@@ -88,6 +88,73 @@ fn a_walk_through_both_meets_each_record_once() {
     let mut seqs: Vec<u64> = walked.iter().map(|r| r["seq"].as_u64().unwrap()).collect();
     seqs.sort_unstable();
     assert_eq!(seqs, (1..=300).collect::<Vec<_>>());
+}
+
+/// A record of one microsecond, whatever its stream.
+fn at_once(stream: &'static str, seq: u64) -> String {
+    let mut draft = Draft::new(stream, seq, Hash::ZERO, "auth.login", "INFO");
+    draft.timestamp = DAY;
+    draft.seal().text.into()
+}
+
+#[test]
+fn a_record_that_arrives_behind_the_cursor_within_its_microsecond_is_met_from_redis() {
+    let redis = Redis::start();
+    let (fixture, trail) = with_redis(&redis);
+    let (a, b) = ("aaa@web-1~k3x9q2", "bbb@web-1~k3x9q2");
+    // One that was in the database before the walk, above all that the second page looks at.
+    let [first, second, third, late] = [(a, 1), (a, 2), (a, 3), (b, 1)].map(|(s, n)| at_once(s, n));
+    let early = at_once(b, 2);
+    for line in [&first, &second, &third, &early] {
+        trail.store(line);
+        redis.push(line);
+    }
+    redis.push(&late);
+    let mut walked = Vec::new();
+    let mut cursor = String::new();
+    let mut arrives = Some(&late);
+    loop {
+        let page = fixture.get(&format!("/audit/combined?limit=2{cursor}")).ok();
+        let names = page["records"].as_array().unwrap().iter().map(|record| {
+            (record["stream"].as_str().unwrap()[..3].to_owned(), record["seq"].as_u64().unwrap())
+        });
+        walked.extend(names.zip(page["found_in"].as_array().unwrap().iter().cloned()));
+        if let Some(line) = arrives.take() {
+            trail.store(line);
+        }
+        let Some(next) = page["next_cursor"].as_str() else { break };
+        cursor = format!("&cursor={next}");
+    }
+    let both = json!(["database", "redis"]);
+    let expected = [("bbb", 2), ("aaa", 3), ("aaa", 2), ("aaa", 1), ("bbb", 1)];
+    let expected = expected.map(|(stream, seq)| ((stream.to_owned(), seq), both.clone()));
+    assert_eq!(walked, expected);
+}
+
+#[test]
+fn a_filter_that_only_the_copy_in_redis_passes_shows_the_conflict() {
+    let redis = Redis::start();
+    let (fixture, mut trail) = with_redis(&redis);
+    let written = trail.seal(event("auth.login", 1).set(Member::UserId, "u-thief")).text;
+    trail.store(&written.replace("u-thief", "u-other"));
+    redis.push(&written);
+    trail.write(event("auth.login", 2).set(Member::UserId, "u-third"));
+    let conflict = [(1, json!(["database", "redis_differs"]))];
+    for user in ["u-thief", "u-other"] {
+        let page = fixture.get(&format!("/audit/combined?user_id={user}&limit=1")).ok();
+        let next = page["next_cursor"].as_str().map(|next| format!("&cursor={next}"));
+        let rest = fixture
+            .get(&format!("/audit/combined?user_id={user}&limit=1{}", next.unwrap_or_default()));
+        if user == "u-thief" {
+            assert_eq!(found(&page), conflict);
+            assert_eq!(page["records"][0]["user_id"], "u-other", "the record is the database's");
+            assert!(page["next_cursor"].is_null() || found(&rest.ok()).is_empty());
+        }
+    }
+    assert_eq!(
+        found(&fixture.get("/audit/combined?end_date=2026-11-21T00:00:00.000001Z").ok()),
+        conflict
+    );
 }
 
 #[test]
