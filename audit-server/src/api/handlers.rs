@@ -15,8 +15,14 @@ use super::{
 use crate::{
     Error,
     query::{self, Query, View},
-    store::{Reading, RedisDisabled, Table},
+    store::{MAX_BATCH_BYTES, MAX_READING_BYTES, Reading, RedisDisabled, Table},
 };
+
+/// Room for what a page of one store takes.
+const PAGE_BYTES: usize = MAX_BATCH_BYTES;
+
+/// Room for a page of both, and for what was read of Redis while it waits for the database.
+const COMBINED_BYTES: usize = MAX_BATCH_BYTES + MAX_READING_BYTES;
 
 pub(super) struct Api {
     pub(super) state: Arc<State>,
@@ -52,9 +58,10 @@ impl Api {
     ) -> Result<Ready<schema::Record>, Problem> {
         query::refuse_parameters(&query.0)?;
         let id = Uuid::try_parse(&id).map_err(|_| Problem::invalid_id())?.hyphenated().to_string();
+        let room = self.state.in_flight.reserve(PAGE_BYTES).await?;
         let state = self.state.clone();
         let read = move |deadline| state.database.snapshot(deadline)?.line_of(&id);
-        Ok(page::record(self.state.database_readers.run(read).await?))
+        Ok(page::record(self.state.database_readers.run(read).await?, room))
     }
 
     /// Security events
@@ -80,12 +87,13 @@ impl Api {
     #[oai(path = "/audit/redis", method = "get", operation_id = "redis")]
     async fn redis(&self, query: QueryString) -> Result<Ready<schema::Page>, Problem> {
         let query = Query::read(View::Redis, &query.0)?;
+        let room = self.state.in_flight.reserve(PAGE_BYTES).await?;
         let state = self.state.clone();
         let read = move |deadline| {
             let redis = state.redis.as_ref().ok_or(RedisDisabled)?;
             query::page(redis, &query, deadline)
         };
-        Ok(page::page(&self.state.redis_readers.run(read).await?))
+        Ok(page::page(&self.state.redis_readers.run(read).await?, room))
     }
 
     /// The database and Redis as one
@@ -95,10 +103,11 @@ impl Api {
     #[oai(path = "/audit/combined", method = "get", operation_id = "combined")]
     async fn combined(&self, query: QueryString) -> Result<Ready<schema::CombinedPage>, Problem> {
         let query = Arc::new(Query::read(View::Combined, &query.0)?);
+        let room = self.state.in_flight.reserve(COMBINED_BYTES).await?;
         let (reading, redis) = self.read_redis(query.clone()).await?;
         let state = self.state.clone();
         let read = move |deadline| query::combined(&state.database, &reading, &query, deadline);
-        Ok(page::combined(&self.state.database_readers.run(read).await?, redis))
+        Ok(page::combined(&self.state.database_readers.run(read).await?, redis, room))
     }
 
     /// Whether the server can answer
@@ -124,9 +133,10 @@ impl Api {
         query: &QueryString,
     ) -> Result<Ready<schema::Page>, Problem> {
         let query = Query::read(View::Database(table), &query.0)?;
+        let room = self.state.in_flight.reserve(PAGE_BYTES).await?;
         let state = self.state.clone();
         let read = move |deadline| query::page(&state.database, &query, deadline);
-        Ok(page::page(&self.state.database_readers.run(read).await?))
+        Ok(page::page(&self.state.database_readers.run(read).await?, room))
     }
 
     /// What Redis holds, or nothing when it cannot be read.

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use tokio::sync::Mutex;
 
+use super::in_flight::InFlight;
 use crate::{
     Config, Error,
     auth::KeyStore,
@@ -24,6 +25,7 @@ pub(crate) struct State {
     pub(crate) redis_readers: Readers,
     pub(crate) keys: KeyStore,
     pub(crate) key_readers: Readers,
+    pub(crate) in_flight: InFlight,
     pub(crate) started: Instant,
     /// The last answer of `/health`, and when it was found out.
     pub(crate) health: Mutex<Option<(Instant, bool)>>,
@@ -45,6 +47,7 @@ impl State {
             redis_readers: Readers::new(REDIS_READERS, timeout),
             keys: KeyStore::open(&config.keys)?,
             key_readers: Readers::new(KEY_READERS, timeout),
+            in_flight: InFlight::new(timeout),
             started: Instant::now(),
             health: Mutex::default(),
         })

@@ -31,7 +31,7 @@ pub use error::{
 pub(crate) use file_identity::FileIdentity;
 pub(crate) use readers::{Deadline, Readers};
 pub use redis::{InvalidRedisUrl, RedisUrl};
-pub(crate) use redis::{Reading, RedisStore};
+pub(crate) use redis::{MAX_READING_BYTES, Reading, RedisStore};
 
 use crate::Error;
 

@@ -42,7 +42,7 @@ const CHUNK: usize = 500;
 const MAX_READ: usize = 100_000;
 
 /// The most bytes of records that one scan keeps.
-const MAX_KEPT_BYTES: usize = 4 * MAX_BATCH_BYTES;
+pub(crate) const MAX_READING_BYTES: usize = 4 * MAX_BATCH_BYTES;
 
 /// The most lists that one scan reads.
 const MAX_LISTS: usize = 64;
@@ -258,7 +258,7 @@ fn read_lists(
     while !open.is_empty() {
         let mut still_open = Vec::new();
         for list in open {
-            if read >= MAX_READ || kept_bytes >= MAX_KEPT_BYTES || deadline.passed() {
+            if read >= MAX_READ || kept_bytes >= MAX_READING_BYTES || deadline.passed() {
                 reading.truncated = true;
                 return Ok(());
             }

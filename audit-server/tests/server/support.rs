@@ -1,6 +1,7 @@
 //! A trail to write to, a Redis to push to, a server over both, and a client.
 
 use std::{
+    io::{BufRead, BufReader},
     net::{SocketAddr, TcpListener},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -281,6 +282,50 @@ impl Drop for Running {
         if !thread::panicking() {
             self.wait();
         }
+    }
+}
+
+/// The command `audit-server serve` as a process, with a key.
+pub(crate) struct Process {
+    process: Child,
+    pub(crate) address: SocketAddr,
+    pub(crate) key: String,
+}
+
+impl Process {
+    /// Starts it over `audit.db` and `audit-keys.db` in that directory.
+    pub(crate) fn start(directory: &Path, environment: &[(&str, &str)]) -> Self {
+        let keys = KeyStore::open(directory.join("audit-keys.db")).unwrap();
+        let (_, key) = keys.create("tests").unwrap();
+        let mut process = Command::new(env!("CARGO_BIN_EXE_audit-server"))
+            .args(["serve", "--listen", "127.0.0.1:0"])
+            .current_dir(directory)
+            .env_clear()
+            .envs(environment.iter().copied())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let address = line.strip_prefix("listening on http://").unwrap().split(',').next().unwrap();
+        let address = address.parse().unwrap();
+        Self { process, address, key: key.expose().to_owned() }
+    }
+
+    /// The most bytes of memory that it has taken so far.
+    pub(crate) fn peak_memory(&self) -> u64 {
+        let status = format!("/proc/{}/status", self.process.id());
+        let status = std::fs::read_to_string(status).unwrap();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        peak.trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap() * 1024
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
     }
 }
 
