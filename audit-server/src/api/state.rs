@@ -1,6 +1,6 @@
 //! What the handlers share.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::Mutex;
 
@@ -17,6 +17,13 @@ const REDIS_READERS: usize = 2;
 /// Look-ups of keys at once. They share one connection; the second waits ready.
 const KEY_READERS: usize = 2;
 
+/// Reads for `/health` and its detail at once. They are short, and do not wait for queries: a server
+/// that is busy is well.
+const HEALTH_READERS: usize = 2;
+
+/// The longest that the database may take to say how it is.
+const HEALTH_TIMEOUT: Duration = Duration::from_secs(5);
+
 #[derive(Debug)]
 pub(crate) struct State {
     pub(crate) database: DatabaseStore,
@@ -25,6 +32,7 @@ pub(crate) struct State {
     pub(crate) redis_readers: Readers,
     pub(crate) keys: KeyStore,
     pub(crate) key_readers: Readers,
+    pub(crate) health_readers: Readers,
     pub(crate) in_flight: InFlight,
     pub(crate) started: Instant,
     /// The last answer of `/health`, and when it was found out.
@@ -47,6 +55,7 @@ impl State {
             redis_readers: Readers::new(REDIS_READERS, timeout),
             keys: KeyStore::open(&config.keys)?,
             key_readers: Readers::new(KEY_READERS, timeout),
+            health_readers: Readers::new(HEALTH_READERS, HEALTH_TIMEOUT),
             in_flight: InFlight::new(timeout),
             started: Instant::now(),
             health: Mutex::default(),

@@ -3,7 +3,9 @@
 use std::{
     io::{Read, Write},
     net::TcpStream,
-    time::Duration,
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
+    thread,
+    time::{Duration, Instant},
 };
 
 use super::support::{Fixture, Trail, event};
@@ -34,6 +36,44 @@ fn health_is_503_without_a_trail_and_tells_nothing() {
     let answer = fixture.server.send("GET", "/health", &[]);
     answer.problem(503);
     assert!(!answer.body.contains("audit.db"));
+}
+
+#[test]
+fn health_is_good_while_every_reader_is_busy() {
+    let (fixture, mut trail) = Fixture::with_trail(|config| {
+        config.readers = 1;
+        config.query_timeout = Duration::from_millis(50);
+    });
+    trail.write_all((0..300_000).map(|at| event("data.read", at)));
+    let overloaded = AtomicUsize::new(0);
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                while !done.load(Relaxed) {
+                    let answer = fixture.get("/audit/logs?user_id=nobody");
+                    overloaded.fetch_add(usize::from(answer.body.contains("overloaded")), Relaxed);
+                }
+            });
+        }
+        let until = Instant::now() + Duration::from_secs(60);
+        while overloaded.load(Relaxed) < 8 && Instant::now() < until {
+            thread::sleep(Duration::from_millis(10));
+        }
+        let mut answers = Vec::new();
+        for _ in 0..3 {
+            answers.push(fixture.server.send("GET", "/health", &[]).status);
+            answers.push(match &fixture.get("/health/detail").json()["status"] {
+                status if status == "ok" => 200,
+                _ => 503,
+            });
+            // Longer than an answer is repeated.
+            thread::sleep(Duration::from_millis(1_100));
+        }
+        done.store(true, Relaxed);
+        assert!(overloaded.load(Relaxed) > 0, "the readers were never busy");
+        assert_eq!(answers, [200; 6]);
+    });
 }
 
 #[test]
