@@ -169,7 +169,8 @@ pub(crate) struct Row {
 pub(crate) struct Batch {
     /// The records in the order asked for.
     pub(crate) rows: Vec<Row>,
-    /// The last place that was examined, when there may be more behind it.
+    /// The last place that was examined, when there may be more behind it. In the order of arrival
+    /// there always may be: what arrives later.
     pub(crate) next: Option<Position>,
     /// Whether fewer records are here than the limit allows although more may match: time or
     /// [`MAX_BATCH_BYTES`] ran out, or a stored line is no record.
