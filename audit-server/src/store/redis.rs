@@ -4,8 +4,9 @@
 //! pushed. Several writers, and a writer that catches up, make that differ from the order of time,
 //! and a list grows at its head while a client pages through it. So a scan reads the lists whole,
 //! keeps what matches, and orders it by time, stream and number: pages then neither repeat nor
-//! miss a record. Lists are short (`REDIS_MAX_LOGS`), and what is read is bounded as well; a scan
-//! that meets the bound says so. Rejected: positions in the lists as cursor, which shift, and
+//! miss a record. Lists are short (`REDIS_MAX_LOGS`), and what is read is bounded as well, in items
+//! and in bytes; a scan that meets a bound says so. How large an item is shows only when it is
+//! there, so a list is read in chunks that begin small and follow the largest item met. Rejected: positions in the lists as cursor, which shift, and
 //! stopping at the first old record, which a writer that catches up puts before new ones.
 //!
 //! The client is the blocking one, since reads run off the async threads anyway. A connection that
@@ -35,11 +36,23 @@ const LIST_PREFIX: &str = "audit:logs:";
 /// The longest wait for a connection, and for one answer.
 const IO_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Records asked for at once.
-const CHUNK: usize = 500;
+/// The most items asked for at once.
+const MAX_CHUNK: usize = 500;
 
-/// The most records that one scan reads, over all lists.
+/// The items of a list asked for first, before anything is known of their size.
+const FIRST_CHUNK: usize = 4;
+
+/// How many times as many items a chunk may have as the one before: items may grow on the way.
+const CHUNK_GROWTH: usize = 4;
+
+/// The bytes that a chunk should have.
+const CHUNK_BYTES: usize = 4 * 1024 * 1024;
+
+/// The most items that one scan reads, over all lists.
 const MAX_READ: usize = 100_000;
+
+/// The most bytes of items that one scan reads, over all lists: 1.3 KB for each of so many.
+const MAX_READ_BYTES: usize = 128 * 1024 * 1024;
 
 /// The most bytes of records that one scan keeps.
 pub(crate) const MAX_READING_BYTES: usize = 4 * MAX_BATCH_BYTES;
@@ -243,6 +256,38 @@ fn lists(
     Ok(lists.into_iter().take(MAX_LISTS).collect())
 }
 
+/// A list that was not read to its end.
+struct OpenList {
+    name: String,
+    /// The first item that was not asked for.
+    from: usize,
+    /// How many to ask for next.
+    chunk: usize,
+    /// The bytes of the largest item so far.
+    largest: usize,
+}
+
+impl OpenList {
+    fn new(name: String) -> Self {
+        Self { name, from: 0, chunk: FIRST_CHUNK, largest: 0 }
+    }
+
+    /// The next items; `true` when there may be more behind them.
+    fn read(&mut self, connection: &mut Connection) -> redis::RedisResult<(Vec<Vec<u8>>, bool)> {
+        let items: Vec<Vec<u8>> = redis::cmd("LRANGE")
+            .arg(&self.name)
+            .arg(self.from)
+            .arg(self.from + self.chunk - 1)
+            .query(connection)?;
+        let more = items.len() == self.chunk;
+        self.from += self.chunk;
+        self.largest = items.iter().map(Vec::len).max().unwrap_or_default().max(self.largest);
+        let fitting = CHUNK_BYTES / self.largest.max(1);
+        self.chunk = fitting.min(self.chunk * CHUNK_GROWTH).clamp(1, MAX_CHUNK);
+        Ok((items, more))
+    }
+}
+
 /// Reads the lists in turns, so that a bound leaves each its newest records.
 fn read_lists(
     connection: &mut Connection,
@@ -252,26 +297,25 @@ fn read_lists(
     deadline: Deadline,
 ) -> redis::RedisResult<()> {
     debug_assert!(scan.order == Order::Desc, "Redis is read newest first");
-    let mut open = lists;
+    let mut open: Vec<OpenList> = lists.into_iter().map(OpenList::new).collect();
     let mut seen = HashSet::new();
-    let (mut from, mut read, mut kept_bytes) = (0, 0, 0);
+    let (mut read, mut read_bytes, mut kept_bytes) = (0, 0, 0);
     while !open.is_empty() {
         let mut still_open = Vec::new();
-        for list in open {
-            if read >= MAX_READ || kept_bytes >= MAX_READING_BYTES || deadline.passed() {
+        for mut list in open {
+            let full =
+                read >= MAX_READ || read_bytes >= MAX_READ_BYTES || kept_bytes >= MAX_READING_BYTES;
+            if full || deadline.passed() {
                 reading.truncated = true;
                 return Ok(());
             }
-            let lines: Vec<Vec<u8>> = redis::cmd("LRANGE")
-                .arg(&list)
-                .arg(from)
-                .arg(from + CHUNK - 1)
-                .query(connection)?;
-            read += lines.len();
-            if lines.len() == CHUNK {
+            let (items, more) = list.read(connection)?;
+            if more {
                 still_open.push(list);
             }
-            for line in lines {
+            read += items.len();
+            for line in items {
+                read_bytes += line.len();
                 match examine(line, scan) {
                     Examined::Passed => {}
                     Examined::Damaged => reading.truncated = true,
@@ -286,7 +330,6 @@ fn read_lists(
             }
         }
         open = still_open;
-        from += CHUNK;
     }
     Ok(())
 }

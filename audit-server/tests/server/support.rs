@@ -238,31 +238,7 @@ impl Running {
     }
 
     pub(crate) fn send(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
-        let agent: ureq::Agent = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .timeout_global(Some(Duration::from_secs(60)))
-            .proxy(None)
-            .build()
-            .into();
-        let uri = format!("http://{}{path}", self.address);
-        let mut request = ureq::http::Request::builder().method(method).uri(uri);
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        let mut response = agent.run(request.body(()).unwrap()).unwrap();
-        let headers = response.headers().iter().map(|(name, value)| {
-            (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
-        });
-        Answer {
-            status: response.status().as_u16(),
-            headers: headers.collect(),
-            body: response
-                .body_mut()
-                .with_config()
-                .limit(64 * 1024 * 1024)
-                .read_to_string()
-                .unwrap(),
-        }
+        send(self.address, method, path, headers)
     }
 
     /// Asks the server to stop and does not wait.
@@ -293,7 +269,7 @@ impl Drop for Running {
 pub(crate) struct Process {
     process: Child,
     pub(crate) address: SocketAddr,
-    pub(crate) key: String,
+    key: String,
 }
 
 impl Process {
@@ -317,6 +293,11 @@ impl Process {
         Self { process, address, key: key.expose().to_owned() }
     }
 
+    /// Asks with the key.
+    pub(crate) fn get(&self, path: &str) -> Answer {
+        send(self.address, "GET", path, &[("x-api-key", &self.key)])
+    }
+
     /// The most bytes of memory that it has taken so far.
     pub(crate) fn peak_memory(&self) -> u64 {
         let status = format!("/proc/{}/status", self.process.id());
@@ -330,6 +311,29 @@ impl Drop for Process {
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
+    }
+}
+
+fn send(address: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
+    let agent: ureq::Agent = ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .timeout_global(Some(Duration::from_secs(60)))
+        .proxy(None)
+        .build()
+        .into();
+    let uri = format!("http://{}{path}", address);
+    let mut request = ureq::http::Request::builder().method(method).uri(uri);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let mut response = agent.run(request.body(()).unwrap()).unwrap();
+    let headers = response.headers().iter().map(|(name, value)| {
+        (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+    });
+    Answer {
+        status: response.status().as_u16(),
+        headers: headers.collect(),
+        body: response.body_mut().with_config().limit(64 * 1024 * 1024).read_to_string().unwrap(),
     }
 }
 
