@@ -13,7 +13,6 @@ use super::{
     schema::{self, SourceState},
 };
 use crate::{
-    Error,
     query::{self, Query, View},
     store::{MAX_BATCH_BYTES, MAX_READING_BYTES, Reading, RedisDisabled, Table},
 };
@@ -104,7 +103,7 @@ impl Api {
     async fn combined(&self, query: QueryString) -> Result<Ready<schema::CombinedPage>, Problem> {
         let query = Arc::new(Query::read(View::Combined, &query.0)?);
         let room = self.state.in_flight.reserve(COMBINED_BYTES).await?;
-        let (reading, redis) = self.read_redis(query.clone()).await?;
+        let (reading, redis) = self.read_redis(query.clone()).await;
         let state = self.state.clone();
         let read = move |deadline| query::combined(&state.database, &reading, &query, deadline);
         Ok(page::combined(&self.state.database_readers.run(read).await?, redis, room))
@@ -139,10 +138,11 @@ impl Api {
         Ok(page::page(&self.state.database_readers.run(read).await?, room))
     }
 
-    /// What Redis holds, or nothing when it cannot be read.
-    async fn read_redis(&self, query: Arc<Query>) -> Result<(Reading, SourceState), Error> {
+    /// What Redis holds, or nothing when it cannot be read, for whatever reason: the records are in
+    /// the database too, and one odd item in Redis must not keep them from who asks.
+    async fn read_redis(&self, query: Arc<Query>) -> (Reading, SourceState) {
         if self.state.redis.is_none() {
-            return Ok((Reading::default(), SourceState::Disabled));
+            return (Reading::default(), SourceState::Disabled);
         }
         let state = self.state.clone();
         let read = move |deadline| match &state.redis {
@@ -150,12 +150,12 @@ impl Api {
             None => Ok(Reading::default()),
         };
         match self.state.redis_readers.run(read).await {
-            Ok(reading) => Ok((reading, SourceState::Ok)),
-            Err(error @ (Error::RedisUnavailable(_) | Error::Overloaded(_))) => {
-                tracing::warn!(%error, "answering from the database alone");
-                Ok((Reading::default(), SourceState::Unavailable))
+            Ok(reading) => (reading, SourceState::Ok),
+            Err(error) => {
+                let cause = std::error::Error::source(&error).map(ToString::to_string);
+                tracing::warn!(%error, cause, "answering from the database alone");
+                (Reading::default(), SourceState::Unavailable)
             }
-            Err(error) => Err(error),
         }
     }
 }

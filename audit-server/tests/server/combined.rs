@@ -203,6 +203,21 @@ fn a_record_that_differs_in_redis_is_shown_as_such() {
 }
 
 #[test]
+fn an_item_of_redis_that_cannot_be_read_costs_no_more_than_redis() {
+    let redis = Redis::start();
+    let (fixture, mut trail) = with_redis(&redis);
+    let line = trail.write(event("auth.login", 1));
+    // No instant of the years that a record may have.
+    let odd = trail.seal(event("auth.login", 2)).text;
+    redis.push(&odd.replace("2026-11-21T00:00:00.000002Z", "9999-12-31T23:59:59-01:00"));
+    let answer = fixture.get("/audit/combined");
+    let page = answer.ok();
+    assert_eq!(found(&page), [(1, json!(["database"]))]);
+    assert!(answer.body.contains(&line));
+    assert!(page["sources"]["redis"] == "unavailable" || page["truncated"] == true, "{page}");
+}
+
+#[test]
 fn without_redis_the_page_comes_from_the_database_and_says_so() {
     let mut redis = Redis::start();
     let (fixture, mut trail) = with_redis(&redis);
