@@ -217,6 +217,7 @@ fn map(error: &Error) -> Problem {
         | Error::Config(_)
         | Error::Listen { .. }
         | Error::KeyUnknown(_)
+        | Error::KeyIdInvalid(_)
         | Error::KeyNameInvalid(_) => Problem::internal(),
     }
 }
