@@ -52,7 +52,7 @@ struct ServeArgs {
     /// Whether to use Redis [env: REDIS_LOG_ENABLED] [default: true].
     #[arg(long, value_name = "BOOL")]
     redis_log_enabled: Option<String>,
-    /// The number of the database in Redis [env: REDIS_LOG_DB] [default: 1].
+    /// The number of the database in Redis [env: REDIS_LOG_DB] [default: that of the URL, or 1].
     #[arg(long, value_name = "NUMBER")]
     redis_log_db: Option<String>,
     /// The longest that a query may take [env: AUDIT_SERVER_QUERY_TIMEOUT] [default: 2s].

@@ -62,14 +62,23 @@ const MAX_LISTS: usize = 64;
 
 /// Where Redis is, and in it the number of the database. Never printed: it may hold a password.
 #[derive(Clone)]
-pub struct RedisUrl(ConnectionInfo);
+pub struct RedisUrl {
+    info: ConnectionInfo,
+    db: Option<u16>,
+}
 
 impl RedisUrl {
+    /// The number of the database, when the URL names one.
+    #[must_use]
+    pub(crate) fn db(&self) -> Option<u16> {
+        self.db
+    }
+
     /// The same server, with that database of it.
     #[must_use]
     pub(crate) fn with_db(self, db: u16) -> Self {
-        let settings = self.0.redis_settings().clone().set_db(i64::from(db));
-        Self(self.0.set_redis_settings(settings))
+        let settings = self.info.redis_settings().clone().set_db(i64::from(db));
+        Self { info: self.info.set_redis_settings(settings), db: Some(db) }
     }
 }
 
@@ -86,13 +95,25 @@ impl FromStr for RedisUrl {
         if !info.addr().is_supported() {
             return Err(InvalidRedisUrl);
         }
-        Ok(Self(info))
+        let db = u16::try_from(info.redis_settings().db()).map_err(|_| InvalidRedisUrl)?;
+        Ok(Self { info, db: names_db(text).then_some(db) })
     }
+}
+
+/// Whether the URL names a database: one that is not named is read as 0.
+fn names_db(url: &str) -> bool {
+    let url = url.split('#').next().unwrap_or_default();
+    let (place, query) = url.split_once('?').unwrap_or((url, ""));
+    let (scheme, place) = place.split_once("://").unwrap_or_default();
+    if scheme.contains("unix") {
+        return form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == "db");
+    }
+    place.split_once('/').is_some_and(|(_, path)| !path.trim_matches('/').is_empty())
 }
 
 impl fmt::Debug for RedisUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "RedisUrl({})", self.0.addr())
+        write!(f, "RedisUrl({})", self.info.addr())
     }
 }
 
@@ -114,7 +135,7 @@ impl RedisStore {
     /// # Errors
     /// When the client refuses the address.
     pub(crate) fn new(url: RedisUrl) -> Result<Self, Error> {
-        let client = Client::open(url.0).map_err(|source| RedisUnavailable { source })?;
+        let client = Client::open(url.info).map_err(|source| RedisUnavailable { source })?;
         Ok(Self { client, idle: Mutex::default() })
     }
 

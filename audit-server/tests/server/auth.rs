@@ -135,6 +135,21 @@ fn a_whole_key_is_revoked_by_its_id_and_never_printed() {
 }
 
 #[test]
+fn a_misspelt_variable_is_an_error_of_the_command() {
+    let directory = tempfile::tempdir().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_audit-server"))
+        .args(["keys", "create", "--name", "n"])
+        .current_dir(directory.path())
+        .env_clear()
+        .env("AUDIT_SERVER_KEY", "other.db")
+        .output()
+        .unwrap();
+    let printed = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success(), "{printed}");
+    assert!(printed.contains("AUDIT_SERVER_KEY:") && printed.contains("AUDIT_SERVER_KEYS"));
+}
+
+#[test]
 fn only_making_a_key_makes_the_file_of_keys() {
     let directory = tempfile::tempdir().unwrap();
     let typo = directory.path().join("typo.db");

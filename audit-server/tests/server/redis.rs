@@ -85,6 +85,22 @@ fn lists_of_large_items_are_read_in_bounded_memory_and_the_page_says_so() {
 }
 
 #[test]
+fn the_database_that_the_url_names_is_the_one_that_is_read() {
+    let redis = Redis::start();
+    let directory = tempfile::tempdir().unwrap();
+    let mut trail = Trail::create(&directory.path().join("audit.db"));
+    let url = format!("{}/5", redis.url());
+    let client = redis::Client::open(&*url).unwrap();
+    let line = trail.seal(event("auth.login", 1)).text;
+    let mut push = redis::cmd("LPUSH");
+    push.arg("audit:logs:auth").arg(&*line).exec(&mut client.get_connection().unwrap()).unwrap();
+    let server = Process::start(directory.path(), &[("REDIS_URL", &url)]);
+    let page = server.get("/audit/redis");
+    page.ok();
+    assert!(page.body.contains(&*line), "{}", page.body);
+}
+
+#[test]
 fn redis_that_is_down_or_absent_is_a_503_and_one_that_returns_is_read_again() {
     let mut redis = Redis::start();
     let (fixture, mut trail) = with_redis(&redis);
