@@ -43,7 +43,7 @@ impl State {
     pub(crate) fn open(config: &Config) -> Result<Self, Error> {
         let redis = match &config.redis_url {
             Some(url) if config.redis_log_enabled => {
-                Some(RedisStore::new(url.clone().with_db(config.redis_database()?))?)
+                Some(RedisStore::new(url.clone(), config.redis_database()?)?)
             }
             _ => None,
         };

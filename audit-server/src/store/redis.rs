@@ -74,11 +74,13 @@ impl RedisUrl {
         self.db
     }
 
-    /// The same server, with that database of it.
-    #[must_use]
-    pub(crate) fn with_db(self, db: u16) -> Self {
-        let settings = self.info.redis_settings().clone().set_db(i64::from(db));
-        Self { info: self.info.set_redis_settings(settings), db: Some(db) }
+    /// A client of that server, for that database of it.
+    ///
+    /// # Errors
+    /// When the client refuses the address.
+    pub(crate) fn client(self, db: i64) -> redis::RedisResult<Client> {
+        let settings = self.info.redis_settings().clone().set_db(db);
+        Client::open(self.info.set_redis_settings(settings))
     }
 }
 
@@ -130,12 +132,12 @@ impl fmt::Debug for RedisStore {
 }
 
 impl RedisStore {
-    /// Reads the lists of that server from now on. Connects when first asked.
+    /// Reads the lists in that database of the server from now on. Connects when first asked.
     ///
     /// # Errors
     /// When the client refuses the address.
-    pub(crate) fn new(url: RedisUrl) -> Result<Self, Error> {
-        let client = Client::open(url.info).map_err(|source| RedisUnavailable { source })?;
+    pub(crate) fn new(url: RedisUrl, db: u16) -> Result<Self, Error> {
+        let client = url.client(db.into()).map_err(|source| RedisUnavailable { source })?;
         Ok(Self { client, idle: Mutex::default() })
     }
 
