@@ -116,7 +116,8 @@ pub(super) enum Place {
     Database,
     /// Redis, byte for byte the same.
     Redis,
-    /// Redis, under the same stream and number, and not the same: one of them was changed.
+    /// Redis, under the same stream and number, and not the same: one of them was changed. The
+    /// record is the database's, and is here also when the filter passes that of Redis alone.
     RedisDiffers,
 }
 

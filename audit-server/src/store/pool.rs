@@ -41,7 +41,8 @@ impl Pool {
     pub(super) fn lease(&self, path: &Path, deadline: Deadline) -> io::Result<Option<Lease<'_>>> {
         let mut shared = self.lock();
         loop {
-            let found = DatabaseFiles::of(path)?;
+            // What lies idle would keep a file that was deleted on the disk.
+            let found = DatabaseFiles::of(path).inspect_err(|_| shared.idle.clear())?;
             if shared.files == Some(found) {
                 break;
             }
