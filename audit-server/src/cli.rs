@@ -52,7 +52,7 @@ struct ServeArgs {
     /// Whether to use Redis [env: REDIS_LOG_ENABLED] [default: true].
     #[arg(long, value_name = "BOOL")]
     redis_log_enabled: Option<String>,
-    /// The number of the database in Redis [env: REDIS_LOG_DB] [default: 1].
+    /// The number of the database in Redis [env: REDIS_LOG_DB] [default: that of the URL, or 1].
     #[arg(long, value_name = "NUMBER")]
     redis_log_db: Option<String>,
     /// The longest that a query may take [env: AUDIT_SERVER_QUERY_TIMEOUT] [default: 2s].
@@ -120,7 +120,7 @@ enum KeysCommand {
     List,
     /// Make a key worthless, from the next request on.
     Revoke {
-        /// The eight characters after `ak_`.
+        /// The eight characters after `ak_`, or the whole key.
         id: String,
     },
 }
@@ -204,10 +204,10 @@ fn signals() -> Result<impl Future<Output = ()>, Error> {
 
 fn keys(args: KeysArgs) -> Result<(), Error> {
     let flags = args.keys.map(|keys| ("keys", keys)).into_iter().collect();
-    let store = KeyStore::open(Config::load(args.config.as_deref(), flags)?.keys)?;
+    let path = Config::load(args.config.as_deref(), flags)?.keys;
     match args.command {
         KeysCommand::Create { name } => {
-            let (info, key) = store.create(&name)?;
+            let (info, key) = KeyStore::open(path)?.create(&name)?;
             let _ = writeln!(
                 std::io::stderr(),
                 "key {} made for {:?}; it is shown this once:",
@@ -217,14 +217,15 @@ fn keys(args: KeysArgs) -> Result<(), Error> {
             say(format_args!("{}", key.expose()));
         }
         KeysCommand::List => {
+            let keys = KeyStore::open_existing(path)?.list()?;
             say(format_args!("{:<8}  {:<27}  {:<27}  NAME", "ID", "CREATED", "REVOKED"));
-            for key in store.list()? {
+            for key in keys {
                 let revoked = key.revoked.as_deref().unwrap_or("-");
                 say(format_args!("{}  {}  {revoked:<27}  {}", key.id, key.created, key.name));
             }
         }
         KeysCommand::Revoke { id } => {
-            store.revoke(&id)?;
+            let id = KeyStore::open_existing(path)?.revoke(&id)?;
             say(format_args!("key {id} is revoked"));
         }
     }

@@ -5,7 +5,7 @@
 //! that it came from. What a value was is not repeated: it may be a password.
 
 use std::{
-    ffi::OsString,
+    ffi::{OsStr, OsString},
     fmt::Display,
     net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
@@ -25,6 +25,9 @@ use crate::store::RedisUrl;
 pub const DEFAULT_LISTEN: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8600);
 
+/// The database in Redis when nothing names one: the layer's default.
+const DEFAULT_REDIS_DB: u16 = 1;
+
 /// How the server runs.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -39,8 +42,8 @@ pub struct Config {
     pub redis_url: Option<RedisUrl>,
     /// Whether Redis is used when there is a URL. Default: true.
     pub redis_log_enabled: bool,
-    /// The number of the database in Redis. Default: 1.
-    pub redis_log_db: u16,
+    /// The number of the database in Redis. Default: that of the URL, and 1 when it names none.
+    pub redis_log_db: Option<u16>,
     /// The longest that a query may take, and wait for a reader. Default: 2 s.
     pub query_timeout: Duration,
     /// Queries of the database at once. Default: 4.
@@ -64,7 +67,7 @@ impl Default for Config {
             keys: "audit-keys.db".into(),
             redis_url: None,
             redis_log_enabled: true,
-            redis_log_db: 1,
+            redis_log_db: None,
             query_timeout: Duration::from_secs(2),
             readers: 4,
             max_connections: 512,
@@ -115,12 +118,12 @@ impl Config {
         file: Option<&Path>,
         flags: Vec<(&'static str, String)>,
     ) -> Result<Self, InvalidConfig> {
-        Self::layered(file, |name| std::env::var_os(name), flags)
+        Self::layered(file, std::env::vars_os(), flags)
     }
 
     fn layered(
         file: Option<&Path>,
-        environment: impl Fn(&str) -> Option<OsString>,
+        environment: impl Iterator<Item = (OsString, OsString)>,
         flags: Vec<(&'static str, String)>,
     ) -> Result<Self, InvalidConfig> {
         let file_name = file.map(|path| path.display().to_string()).unwrap_or_default();
@@ -136,20 +139,46 @@ impl Config {
             reason: error.to_string(),
         })?;
 
-        let mut config = Self::default();
-        for (key, value) in &values {
+        let name = |key: &str| {
             let layer = figment.find_metadata(key).map(|metadata| metadata.name.clone());
-            let variable = SETTINGS.iter().find(|(known, _)| known == key).map(|(_, name)| *name);
-            let name = match (layer.as_deref(), variable) {
+            let variable = SETTINGS.iter().find(|(known, _)| *known == key).map(|(_, name)| *name);
+            match (layer.as_deref(), variable) {
                 (Some(ENVIRONMENT), Some(variable)) => variable.to_owned(),
                 (Some(FLAGS), _) => format!("--{}", key.replace('_', "-")),
                 _ => format!("{key} in {file_name}"),
-            };
-            let fail = |reason| InvalidConfig { name: name.clone(), reason };
+            }
+        };
+        let mut config = Self::default();
+        for (key, value) in &values {
+            let fail = |reason| InvalidConfig { name: name(key), reason };
             let text = text_of(value).ok_or_else(|| fail("it is one value".to_owned()))?;
             config.set(key, &text).map_err(fail)?;
         }
+        config.redis_database_as(&name)?;
         Ok(config)
+    }
+
+    /// The number of the database in Redis: the one that is set, else that of the URL, else 1.
+    ///
+    /// # Errors
+    /// When both are given and differ: whichever won, somebody's records would be looked for where
+    /// they are not.
+    pub(crate) fn redis_database(&self) -> Result<u16, InvalidConfig> {
+        self.redis_database_as(&str::to_owned)
+    }
+
+    fn redis_database_as(&self, name: &dyn Fn(&str) -> String) -> Result<u16, InvalidConfig> {
+        let of_url = self.redis_url.as_ref().and_then(RedisUrl::db);
+        match (self.redis_log_db, of_url) {
+            (Some(set), Some(of_url)) if set != of_url => Err(InvalidConfig {
+                name: name("redis_log_db"),
+                reason: format!(
+                    "it is {set}, and {} names database {of_url}: leave one of the two out",
+                    name("redis_url")
+                ),
+            }),
+            (set, of_url) => Ok(set.or(of_url).unwrap_or(DEFAULT_REDIS_DB)),
+        }
     }
 
     fn set(&mut self, key: &str, text: &str) -> Result<(), String> {
@@ -168,7 +197,9 @@ impl Config {
                     _ => return Err("it is true or false".to_owned()),
                 };
             }
-            "redis_log_db" => self.redis_log_db = parse(text, "it is a number from 0 to 65535")?,
+            "redis_log_db" => {
+                self.redis_log_db = Some(parse(text, "it is a number from 0 to 65535")?);
+            }
             "query_timeout" => self.query_timeout = duration(text)?,
             "readers" => self.readers = count(text, 64)?,
             "max_connections" => self.max_connections = count(text, 65_535)?,
@@ -211,21 +242,65 @@ fn read_file(path: &Path) -> Result<Dict, InvalidConfig> {
     })
 }
 
-fn read_environment(environment: impl Fn(&str) -> Option<OsString>) -> Result<Dict, InvalidConfig> {
+/// What all variables begin with that are the server's alone.
+const PREFIX: &str = "AUDIT_SERVER_";
+
+fn read_environment(
+    environment: impl Iterator<Item = (OsString, OsString)>,
+) -> Result<Dict, InvalidConfig> {
     let mut given = Vec::new();
-    for (key, variable) in SETTINGS {
-        // A variable that is set to nothing is one that a compose file leaves out.
-        match environment(variable).map(OsString::into_string) {
-            None => {}
-            Some(Ok(text)) if text.is_empty() => {}
-            Some(Ok(text)) => given.push((*key, text)),
-            Some(Err(_)) => {
+    for (name, value) in environment {
+        let name = name.to_string_lossy();
+        let Some((key, variable)) = SETTINGS.iter().find(|(_, variable)| *variable == name) else {
+            if name.starts_with(PREFIX) && !of_kubernetes(&name, &value) {
+                return Err(unknown_variable(&name));
+            }
+            continue;
+        };
+        match value.into_string() {
+            // A variable that is set to nothing is one that a compose file leaves out.
+            Ok(text) if text.is_empty() => {}
+            Ok(text) => given.push((*key, text)),
+            Err(_) => {
                 let reason = "it is not UTF-8".to_owned();
                 return Err(InvalidConfig { name: (*variable).to_owned(), reason });
             }
         }
     }
     Ok(texts(given))
+}
+
+/// Whether Kubernetes put it there, for a service that is called `audit-server`.
+fn of_kubernetes(name: &str, value: &OsStr) -> bool {
+    let Some(rest) = name.strip_prefix(PREFIX) else { return false };
+    let after_port = rest.strip_prefix("PORT_").and_then(|port| port.chars().next());
+    rest == "SERVICE_HOST"
+        || rest.starts_with("SERVICE_PORT")
+        || after_port.is_some_and(|first| first.is_ascii_digit())
+        || rest == "PORT" && value.to_string_lossy().contains("://")
+}
+
+fn unknown_variable(name: &str) -> InvalidConfig {
+    let known = SETTINGS.iter().map(|(_, known)| *known).filter(|known| known.starts_with(PREFIX));
+    let closest = known.min_by_key(|known| distance(name, known)).unwrap_or_default();
+    let reason = format!("there is no such setting; the closest is {closest}");
+    InvalidConfig { name: name.to_owned(), reason }
+}
+
+/// How many characters must be put in, left out or changed to make one of the other.
+fn distance(one: &str, other: &str) -> usize {
+    let mut row: Vec<usize> = (0..=other.chars().count()).collect();
+    for (at, a) in one.chars().enumerate() {
+        let mut left = at + 1;
+        let mut above_left = at;
+        for (b, above) in other.chars().zip(row.iter_mut().skip(1)) {
+            let changed = above_left + usize::from(a != b);
+            above_left = *above;
+            left = changed.min(left + 1).min(*above + 1);
+            *above = left;
+        }
+    }
+    row.last().copied().unwrap_or_default()
 }
 
 fn texts(pairs: Vec<(&'static str, String)>) -> Dict {
@@ -274,11 +349,9 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("server.toml");
         std::fs::write(&path, file.unwrap_or_default()).unwrap();
-        let variable = |name: &str| {
-            environment.iter().find(|(known, _)| *known == name).map(|(_, text)| text.into())
-        };
+        let environment = environment.iter().map(|(name, text)| (name.into(), text.into()));
         let flags = flags.iter().map(|(key, text)| (*key, (*text).to_owned())).collect();
-        Config::layered(file.map(|_| path.as_path()), variable, flags)
+        Config::layered(file.map(|_| path.as_path()), environment, flags)
     }
 
     #[test]
@@ -292,7 +365,7 @@ mod tests {
         ];
         let config = load(Some(file), &environment, &[("listen", "127.0.0.1:9")]).unwrap();
         assert_eq!(config.readers, 7);
-        assert_eq!(config.redis_log_db, 3);
+        assert_eq!(config.redis_log_db, Some(3));
         assert_eq!(config.query_timeout, Duration::from_secs(8));
         assert_eq!(config.listen.port(), 9);
         assert_eq!(config.db, Path::new("audit.db"));
@@ -307,6 +380,56 @@ mod tests {
         assert!(name(load(Some("readers = [1]"), &[], &[])).starts_with("readers in "));
         assert_eq!(name(load(None, &[("REDIS_LOG_DB", "one")], &[])), "REDIS_LOG_DB");
         assert_eq!(name(load(None, &[], &[("query_timeout", "soon")])), "--query-timeout");
+    }
+
+    #[test]
+    fn the_database_of_redis_is_that_of_the_url_unless_another_is_set() {
+        let number = |environment: &[(&str, &str)]| {
+            let config = load(None, environment, &[])?;
+            config.redis_database()
+        };
+        let with = |url| [("REDIS_URL", url)];
+        assert_eq!(number(&[]), Ok(1));
+        assert_eq!(number(&with("redis://h")), Ok(1));
+        assert_eq!(number(&with("redis://:p%2F5@h:6379/")), Ok(1));
+        assert_eq!(number(&with("redis://h/5")), Ok(5));
+        assert_eq!(number(&with("redis://h:6379/0?protocol=resp3")), Ok(0));
+        assert_eq!(number(&with("unix:///run/redis.sock")), Ok(1));
+        assert_eq!(number(&with("unix:///run/redis.sock?db=5")), Ok(5));
+        let both = |url, number| [("REDIS_URL", url), ("REDIS_LOG_DB", number)];
+        assert_eq!(number(&both("redis://h", "3")), Ok(3));
+        assert_eq!(number(&both("redis://h/3", "3")), Ok(3));
+        for url in ["redis://:hunter2@h/5", "redis://:hunter2@h/0"] {
+            let refused = number(&both(url, "3")).unwrap_err();
+            assert_eq!(refused.name, "REDIS_LOG_DB");
+            assert!(refused.reason.contains("REDIS_URL"), "{refused}");
+            assert!(!refused.to_string().contains("hunter2"), "{refused}");
+        }
+        let flag = load(None, &with("redis://h/5"), &[("redis_log_db", "3")]).unwrap_err();
+        assert_eq!(flag.name, "--redis-log-db");
+        assert_eq!(number(&with("redis://h/70000")).unwrap_err().name, "REDIS_URL");
+    }
+
+    #[test]
+    fn a_variable_that_does_not_exist_is_refused_with_the_one_that_was_meant() {
+        for (wrong, meant) in [
+            ("AUDIT_SERVER_READER", "AUDIT_SERVER_READERS"),
+            ("AUDIT_SERVER_LITSEN", "AUDIT_SERVER_LISTEN"),
+            ("AUDIT_SERVER_SHUTDOWN_TIME", "AUDIT_SERVER_SHUTDOWN_TIMEOUT"),
+        ] {
+            let refused = load(None, &[(wrong, "1")], &[]).unwrap_err();
+            assert_eq!(refused.name, wrong);
+            assert!(refused.reason.contains(meant), "{refused}");
+        }
+        assert!(load(None, &[("AUDIT_SERVICE", "x"), ("AUDIT_SERVERX", "x")], &[]).is_ok());
+        let of_kubernetes = [
+            ("AUDIT_SERVER_SERVICE_HOST", "10.0.0.1"),
+            ("AUDIT_SERVER_SERVICE_PORT_HTTP", "8600"),
+            ("AUDIT_SERVER_PORT", "tcp://10.0.0.1:8600"),
+            ("AUDIT_SERVER_PORT_8600_TCP_ADDR", "10.0.0.1"),
+        ];
+        assert!(load(None, &of_kubernetes, &[]).is_ok());
+        assert!(load(None, &[("AUDIT_SERVER_PORT", "8600")], &[]).is_err());
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tokio::net::TcpListener;
+
 use crate::{
     Config, KeyStore, RedisUrl, Server,
     demo::{Bound, Failure, Site},
@@ -10,9 +12,9 @@ use crate::{
 /// The name of the keys of demonstrations.
 const KEY: &str = "demo";
 
-/// Makes a new admin key, revokes those of earlier demonstrations, which nobody can show any more,
-/// and listens.
-pub(crate) async fn bind(site: Site) -> Result<Bound, Failure> {
+/// Makes a new admin key and a server, and revokes the keys of earlier demonstrations, which nobody
+/// can show any more.
+pub(crate) async fn bind(site: Site, listener: TcpListener) -> Result<Bound, Failure> {
     let config = Config {
         listen: site.listen,
         db: site.database(),
@@ -24,11 +26,12 @@ pub(crate) async fn bind(site: Site) -> Result<Bound, Failure> {
         ..Config::default()
     };
     let keys = KeyStore::open(&config.keys)?;
-    for old in keys.list()?.iter().filter(|key| key.name == KEY && key.revoked.is_none()) {
-        keys.revoke(&old.id.to_string())?;
-    }
+    let earlier = keys.list()?;
     let (_, key) = keys.create(KEY)?;
-    let server = Server::bind(config).await?;
+    let server = Server::on(listener, config).await?;
+    for old in earlier.iter().filter(|key| key.name == KEY && key.revoked.is_none()) {
+        keys.revoke(old.id.as_str())?;
+    }
     let address = server.local_addr();
     Ok(Bound::new(address, key.expose(), |shutdown| async move { Ok(server.run(shutdown).await?) }))
 }

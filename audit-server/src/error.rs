@@ -7,7 +7,7 @@
 use std::net::SocketAddr;
 
 use crate::{
-    auth::{KeyFileMissing, KeyFileUnusable, KeyNameInvalid, KeyUnknown, WrongKey},
+    auth::{KeyFileMissing, KeyFileUnusable, KeyIdInvalid, KeyNameInvalid, KeyUnknown, WrongKey},
     config::InvalidConfig,
     query::{ForbiddenValue, InvalidValue, RepeatedParameter, UnknownParameter},
     store::{
@@ -85,6 +85,9 @@ pub enum Error {
     /// No key has that id.
     #[error(transparent)]
     KeyUnknown(#[from] KeyUnknown),
+    /// What should name a key does not.
+    #[error(transparent)]
+    KeyIdInvalid(#[from] KeyIdInvalid),
     /// A key cannot be called that.
     #[error(transparent)]
     KeyNameInvalid(#[from] KeyNameInvalid),

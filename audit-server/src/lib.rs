@@ -30,8 +30,8 @@ pub mod verify;
 
 pub use api::openapi_document;
 pub use auth::{
-    KeyFileMissing, KeyFileUnusable, KeyId, KeyInfo, KeyNameInvalid, KeyStore, KeyUnknown,
-    SecretKeyText, WrongKey,
+    KeyFileMissing, KeyFileUnusable, KeyId, KeyIdInvalid, KeyInfo, KeyNameInvalid, KeyStore,
+    KeyUnknown, SecretKeyText, WrongKey,
 };
 pub use config::{Config, DEFAULT_LISTEN, InvalidConfig};
 pub use error::Error;

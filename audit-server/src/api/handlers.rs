@@ -13,10 +13,15 @@ use super::{
     schema::{self, SourceState},
 };
 use crate::{
-    Error,
     query::{self, Query, View},
-    store::{Reading, RedisDisabled, Table},
+    store::{MAX_BATCH_BYTES, MAX_READING_BYTES, Reading, RedisDisabled, Table},
 };
+
+/// Room for what a page of one store takes.
+const PAGE_BYTES: usize = MAX_BATCH_BYTES;
+
+/// Room for a page of both, and for what was read of Redis while it waits for the database.
+const COMBINED_BYTES: usize = MAX_BATCH_BYTES + MAX_READING_BYTES;
 
 pub(super) struct Api {
     pub(super) state: Arc<State>,
@@ -52,9 +57,10 @@ impl Api {
     ) -> Result<Ready<schema::Record>, Problem> {
         query::refuse_parameters(&query.0)?;
         let id = Uuid::try_parse(&id).map_err(|_| Problem::invalid_id())?.hyphenated().to_string();
+        let room = self.state.in_flight.reserve(PAGE_BYTES).await?;
         let state = self.state.clone();
         let read = move |deadline| state.database.snapshot(deadline)?.line_of(&id);
-        Ok(page::record(self.state.database_readers.run(read).await?))
+        Ok(page::record(self.state.database_readers.run(read).await?, room))
     }
 
     /// Security events
@@ -80,12 +86,13 @@ impl Api {
     #[oai(path = "/audit/redis", method = "get", operation_id = "redis")]
     async fn redis(&self, query: QueryString) -> Result<Ready<schema::Page>, Problem> {
         let query = Query::read(View::Redis, &query.0)?;
+        let room = self.state.in_flight.reserve(PAGE_BYTES).await?;
         let state = self.state.clone();
         let read = move |deadline| {
             let redis = state.redis.as_ref().ok_or(RedisDisabled)?;
             query::page(redis, &query, deadline)
         };
-        Ok(page::page(&self.state.redis_readers.run(read).await?))
+        Ok(page::page(&self.state.redis_readers.run(read).await?, room))
     }
 
     /// The database and Redis as one
@@ -95,10 +102,11 @@ impl Api {
     #[oai(path = "/audit/combined", method = "get", operation_id = "combined")]
     async fn combined(&self, query: QueryString) -> Result<Ready<schema::CombinedPage>, Problem> {
         let query = Arc::new(Query::read(View::Combined, &query.0)?);
-        let (reading, redis) = self.read_redis(query.clone()).await?;
+        let room = self.state.in_flight.reserve(COMBINED_BYTES).await?;
+        let (reading, redis) = self.read_redis(query.clone()).await;
         let state = self.state.clone();
         let read = move |deadline| query::combined(&state.database, &reading, &query, deadline);
-        Ok(page::combined(&self.state.database_readers.run(read).await?, redis))
+        Ok(page::combined(&self.state.database_readers.run(read).await?, redis, room))
     }
 
     /// Whether the server can answer
@@ -124,15 +132,17 @@ impl Api {
         query: &QueryString,
     ) -> Result<Ready<schema::Page>, Problem> {
         let query = Query::read(View::Database(table), &query.0)?;
+        let room = self.state.in_flight.reserve(PAGE_BYTES).await?;
         let state = self.state.clone();
         let read = move |deadline| query::page(&state.database, &query, deadline);
-        Ok(page::page(&self.state.database_readers.run(read).await?))
+        Ok(page::page(&self.state.database_readers.run(read).await?, room))
     }
 
-    /// What Redis holds, or nothing when it cannot be read.
-    async fn read_redis(&self, query: Arc<Query>) -> Result<(Reading, SourceState), Error> {
+    /// What Redis holds, or nothing when it cannot be read, for whatever reason: the records are in
+    /// the database too, and one odd item in Redis must not keep them from who asks.
+    async fn read_redis(&self, query: Arc<Query>) -> (Reading, SourceState) {
         if self.state.redis.is_none() {
-            return Ok((Reading::default(), SourceState::Disabled));
+            return (Reading::default(), SourceState::Disabled);
         }
         let state = self.state.clone();
         let read = move |deadline| match &state.redis {
@@ -140,12 +150,12 @@ impl Api {
             None => Ok(Reading::default()),
         };
         match self.state.redis_readers.run(read).await {
-            Ok(reading) => Ok((reading, SourceState::Ok)),
-            Err(error @ (Error::RedisUnavailable(_) | Error::Overloaded(_))) => {
-                tracing::warn!(%error, "answering from the database alone");
-                Ok((Reading::default(), SourceState::Unavailable))
+            Ok(reading) => (reading, SourceState::Ok),
+            Err(error) => {
+                let cause = std::error::Error::source(&error).map(ToString::to_string);
+                tracing::warn!(%error, cause, "answering from the database alone");
+                (Reading::default(), SourceState::Unavailable)
             }
-            Err(error) => Err(error),
         }
     }
 }

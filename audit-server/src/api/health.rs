@@ -1,4 +1,7 @@
 //! Whether the server can answer: in a word for anyone, in detail for those who have a key.
+//!
+//! The database is asked by readers of their own. Were they those of the queries, a server that is
+//! merely busy would look ill, and whoever restarts what looks ill would make it worse.
 
 use std::{
     sync::Arc,
@@ -36,7 +39,7 @@ pub(super) async fn check(state: &Arc<State>) -> Result<Json<Health>, Problem> {
         _ => {
             let shared = state.clone();
             let read = move |deadline| shared.database.snapshot(deadline)?.newest();
-            let healthy = state.database_readers.run(read).await.is_ok();
+            let healthy = state.health_readers.run(read).await.is_ok();
             *last = Some((Instant::now(), healthy));
             healthy
         }
@@ -108,7 +111,7 @@ pub(super) async fn detail(state: Arc<State>) -> Detail {
         let snapshot = shared.database.snapshot(deadline)?;
         Ok((snapshot.newest()?, snapshot.heads(MAX_STREAMS + 1)?))
     };
-    let (database, redis) = tokio::join!(state.database_readers.run(read), ping(&state));
+    let (database, redis) = tokio::join!(state.health_readers.run(read), ping(&state));
     let (status, database) = match database {
         Ok((newest, heads)) => (SourceState::Ok, of_database(newest, heads)),
         Err(error) => {

@@ -11,6 +11,7 @@ mod guard;
 mod handlers;
 mod headers;
 mod health;
+mod in_flight;
 mod limits;
 mod page;
 mod problem;

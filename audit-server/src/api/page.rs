@@ -3,6 +3,7 @@
 //! A page is put together from bytes: the lines as they were stored between a few bytes of ours.
 //! Parsing them and printing them again would cost more than the query, and could change them.
 
+use hyper::body::Bytes;
 use poem::{IntoResponse, Response};
 use poem_openapi::{
     ApiResponse,
@@ -11,35 +12,42 @@ use poem_openapi::{
     types::Type,
 };
 
-use super::schema::{self, SourceState};
+use super::{
+    in_flight::Reserved,
+    schema::{self, SourceState},
+};
 use crate::query::{CombinedPage, FoundIn, Page};
 
 const CONTENT_TYPE: &str = "application/json";
 
 /// A body of JSON that is ready, documented as `T`.
 pub(super) struct Ready<T> {
-    body: Vec<u8>,
+    body: Bytes,
     documented: std::marker::PhantomData<fn() -> T>,
 }
 
 impl<T> Ready<T> {
-    fn new(body: Vec<u8>) -> Self {
-        Self { body, documented: std::marker::PhantomData }
+    fn new(body: Vec<u8>, room: Reserved) -> Self {
+        Self { body: room.hold(body), documented: std::marker::PhantomData }
     }
 }
 
-pub(super) fn page(page: &Page) -> Ready<schema::Page> {
+pub(super) fn page(page: &Page, room: Reserved) -> Ready<schema::Page> {
     let mut body = begin(page.records.iter().map(|line| &**line));
     end(&mut body, page.next_cursor.as_deref(), page.truncated);
     body.push(b'}');
-    Ready::new(body)
+    Ready::new(body, room)
 }
 
-pub(super) fn record(line: Box<str>) -> Ready<schema::Record> {
-    Ready::new(line.into_string().into_bytes())
+pub(super) fn record(line: Box<str>, room: Reserved) -> Ready<schema::Record> {
+    Ready::new(line.into_string().into_bytes(), room)
 }
 
-pub(super) fn combined(page: &CombinedPage, redis: SourceState) -> Ready<schema::CombinedPage> {
+pub(super) fn combined(
+    page: &CombinedPage,
+    redis: SourceState,
+    room: Reserved,
+) -> Ready<schema::CombinedPage> {
     let mut body = begin(page.records.iter().map(|(line, _)| &**line));
     body.extend_from_slice(b",\"found_in\":[");
     for (at, (_, found_in)) in page.records.iter().enumerate() {
@@ -62,7 +70,7 @@ pub(super) fn combined(page: &CombinedPage, redis: SourceState) -> Ready<schema:
     };
     let sources = format!(r#","sources":{{"database":"ok","redis":"{redis}"}}}}"#);
     body.extend_from_slice(sources.as_bytes());
-    Ready::new(body)
+    Ready::new(body, room)
 }
 
 fn begin<'l>(lines: impl Iterator<Item = &'l str> + Clone) -> Vec<u8> {

@@ -189,7 +189,7 @@ fn map(error: &Error) -> Problem {
         Error::Overloaded(_) => Problem::unavailable(
             "/problems/overloaded",
             "Too many queries",
-            "every reader is busy; try again in a moment",
+            "every reader is busy, or too many answers are unread; try again in a moment",
         ),
         Error::RedisDisabled(_) => Problem::unavailable(
             "/problems/redis-disabled",
@@ -217,6 +217,7 @@ fn map(error: &Error) -> Problem {
         | Error::Config(_)
         | Error::Listen { .. }
         | Error::KeyUnknown(_)
+        | Error::KeyIdInvalid(_)
         | Error::KeyNameInvalid(_) => Problem::internal(),
     }
 }

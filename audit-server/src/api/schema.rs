@@ -85,7 +85,8 @@ pub(super) struct Record {
 pub(super) struct Page {
     /// The stored records, byte for byte.
     records: Vec<Record>,
-    /// Hand it back as `cursor` for the next page; `null` when nothing is left.
+    /// Hand it back as `cursor` for the next page; `null` when nothing is left. With `order=arrival`
+    /// it is never `null`: behind the last record it leads to those that arrive later.
     next_cursor: Option<String>,
     /// Whether fewer records are here than `limit` although more may match: the query's time or a
     /// page's bytes ran out, or a stored line is no record. The next page goes on from there.
@@ -115,7 +116,8 @@ pub(super) enum Place {
     Database,
     /// Redis, byte for byte the same.
     Redis,
-    /// Redis, under the same stream and number, and not the same: one of them was changed.
+    /// Redis, under the same stream and number, and not the same: one of them was changed. The
+    /// record is the database's, and is here also when the filter passes that of Redis alone.
     RedisDiffers,
 }
 

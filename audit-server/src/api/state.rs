@@ -1,9 +1,10 @@
 //! What the handlers share.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::Mutex;
 
+use super::in_flight::InFlight;
 use crate::{
     Config, Error,
     auth::KeyStore,
@@ -16,6 +17,13 @@ const REDIS_READERS: usize = 2;
 /// Look-ups of keys at once. They share one connection; the second waits ready.
 const KEY_READERS: usize = 2;
 
+/// Reads for `/health` and its detail at once. They are short, and do not wait for queries: a server
+/// that is busy is well.
+const HEALTH_READERS: usize = 2;
+
+/// The longest that the database may take to say how it is.
+const HEALTH_TIMEOUT: Duration = Duration::from_secs(5);
+
 #[derive(Debug)]
 pub(crate) struct State {
     pub(crate) database: DatabaseStore,
@@ -24,6 +32,8 @@ pub(crate) struct State {
     pub(crate) redis_readers: Readers,
     pub(crate) keys: KeyStore,
     pub(crate) key_readers: Readers,
+    pub(crate) health_readers: Readers,
+    pub(crate) in_flight: InFlight,
     pub(crate) started: Instant,
     /// The last answer of `/health`, and when it was found out.
     pub(crate) health: Mutex<Option<(Instant, bool)>>,
@@ -33,7 +43,7 @@ impl State {
     pub(crate) fn open(config: &Config) -> Result<Self, Error> {
         let redis = match &config.redis_url {
             Some(url) if config.redis_log_enabled => {
-                Some(RedisStore::new(url.clone().with_db(config.redis_log_db))?)
+                Some(RedisStore::new(url.clone(), config.redis_database()?)?)
             }
             _ => None,
         };
@@ -45,6 +55,8 @@ impl State {
             redis_readers: Readers::new(REDIS_READERS, timeout),
             keys: KeyStore::open(&config.keys)?,
             key_readers: Readers::new(KEY_READERS, timeout),
+            health_readers: Readers::new(HEALTH_READERS, HEALTH_TIMEOUT),
+            in_flight: InFlight::new(timeout),
             started: Instant::now(),
             health: Mutex::default(),
         })

@@ -11,6 +11,8 @@ mod key;
 mod store;
 
 pub(crate) use credentials::presented;
-pub use error::{KeyFileMissing, KeyFileUnusable, KeyNameInvalid, KeyUnknown, WrongKey};
+pub use error::{
+    KeyFileMissing, KeyFileUnusable, KeyIdInvalid, KeyNameInvalid, KeyUnknown, WrongKey,
+};
 pub use key::{KeyId, SecretKeyText};
 pub use store::{KeyInfo, KeyStore};

@@ -18,7 +18,8 @@ use subtle::ConstantTimeEq;
 use time::OffsetDateTime;
 
 use super::{
-    KeyFileMissing, KeyFileUnusable, KeyId, KeyNameInvalid, KeyUnknown, SecretKeyText, WrongKey,
+    KeyFileMissing, KeyFileUnusable, KeyId, KeyIdInvalid, KeyNameInvalid, KeyUnknown,
+    SecretKeyText, WrongKey,
 };
 use crate::{Error, store::FileIdentity};
 
@@ -85,8 +86,23 @@ impl KeyStore {
                 ));
             }
         }
-        let open = connect(&path)?;
-        Ok(Self { path, open: Mutex::new(open) })
+        Ok(Self { open: Mutex::new(connect(&path)?), path })
+    }
+
+    /// Opens the keys that are at that path.
+    ///
+    /// # Errors
+    /// [`KeyFileMissing`] when there are none, and those of [`KeyStore::open`].
+    pub fn open_existing(path: impl Into<PathBuf>) -> Result<Self, Error> {
+        let path = path.into();
+        match fs::metadata(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Err(KeyFileMissing { path }.into())
+            }
+            // An empty file is what `open` leaves between its first two steps.
+            Ok(file) if file.len() == 0 => Err(KeyFileMissing { path }.into()),
+            _ => Ok(Self { open: Mutex::new(connect(&path)?), path }),
+        }
     }
 
     /// Makes a key. Its text is returned this once and kept nowhere.
@@ -130,19 +146,24 @@ impl KeyStore {
         Ok(keys.collect())
     }
 
-    /// Makes a key worthless from now on. To revoke it again changes nothing.
+    /// Makes a key worthless from now on, which is named by its id or is there whole, and gives its
+    /// id. To revoke it again changes nothing.
     ///
     /// # Errors
-    /// [`KeyUnknown`], or when the file cannot be written.
-    pub fn revoke(&self, id: &str) -> Result<(), Error> {
+    /// [`KeyIdInvalid`], [`KeyUnknown`], or when the file cannot be written.
+    pub fn revoke(&self, id_or_key: &str) -> Result<KeyId, Error> {
+        let whole = || id_or_key.parse().map(|key: SecretKeyText| key.id());
+        let id: KeyId = id_or_key.parse().or_else(|()| whole()).map_err(|()| KeyIdInvalid)?;
         let open = self.current()?;
         let sql = "UPDATE keys SET revoked = coalesce(revoked, ?2) WHERE id = ?1";
-        let changed =
-            open.connection.execute(sql, [id, &now()]).map_err(|error| self.unusable(error))?;
+        let changed = open
+            .connection
+            .execute(sql, [id.as_str(), &now()])
+            .map_err(|error| self.unusable(error))?;
         if changed == 0 {
-            return Err(KeyUnknown { id: id.chars().take(64).collect() }.into());
+            return Err(KeyUnknown { id }.into());
         }
-        Ok(())
+        Ok(id)
     }
 
     /// Whose key this is. Takes as long for an unknown id as for a wrong secret.

@@ -12,11 +12,13 @@
 //! ```
 //!
 //! A second start goes on with the trail: it writes no second history, only what an interrupted one
-//! still lacks. How the server is started is a parameter of [`run`], so that this module knows
-//! nothing of it.
+//! still lacks. It listens before it touches anything, so one that finds the first still running
+//! changes nothing, and it writes only among records of its own. How the server is started is a
+//! parameter of [`run`], so that this module knows nothing of it.
 
 mod desk;
 mod error;
+mod foreign;
 mod history;
 mod live;
 mod site;
@@ -37,6 +39,7 @@ use std::{
 use audit_layer::AuditGuard;
 use time::OffsetDateTime;
 use tokio::{
+    net::TcpListener,
     signal::unix::{SignalKind, signal},
     sync::oneshot,
 };
@@ -105,7 +108,8 @@ impl Bound {
     }
 }
 
-/// Runs a demonstration until Ctrl-C, SIGTERM or the end of its seconds; `bind` starts the server.
+/// Runs a demonstration until Ctrl-C, SIGTERM or the end of its seconds; `bind` starts the server on
+/// a listener that has its address already.
 ///
 /// It installs the subscriber of the process, and writes to standard output, where the admin key is
 /// shown once.
@@ -113,15 +117,21 @@ impl Bound {
 /// # Errors
 /// When something cannot be opened, when the server fails, and [`DemoError::Layer`] when not
 /// everything reached the sinks in time.
-pub async fn run<F>(args: DemoArgs, bind: impl FnOnce(Site) -> F) -> Result<(), DemoError>
+pub async fn run<F>(
+    args: DemoArgs,
+    bind: impl FnOnce(Site, TcpListener) -> F,
+) -> Result<(), DemoError>
 where
     F: Future<Output = Result<Bound, Failure>>,
 {
     let interrupted = interrupted()?;
+    let listener = TcpListener::bind(args.listen)
+        .await
+        .map_err(|source| DemoError::Listen { address: args.listen, source })?;
     let site = Site::prepare(&args)?;
     let audit = install(&site)?;
     let missing = missing_history(&audit, &site, args.days)?;
-    let bound = bind(site.clone()).await.map_err(DemoError::Server)?;
+    let bound = bind(site.clone(), listener).await.map_err(DemoError::Server)?;
     say(&welcome(&site, &bound, missing.is_some()));
 
     let (stop_server, server_stopped) = oneshot::channel::<()>();

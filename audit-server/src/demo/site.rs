@@ -5,15 +5,21 @@ use std::{
     time::Duration,
 };
 
-use audit_layer::{AuditGuard, AuditLayer};
+use audit_layer::{
+    AuditGuard, AuditLayer,
+    config::{DEFAULT_REDIS_DB, DEFAULT_REDIS_MAX_LOGS, DEFAULT_REDIS_TTL},
+};
 use tracing_subscriber::Registry;
 
-use super::{DemoArgs, DemoError};
+use super::{DemoArgs, DemoError, foreign};
+use crate::RedisUrl;
 
 /// The service in the name of the stream.
 pub const SERVICE: &str = "trading-desk";
-/// How long Redis may take to connect and to answer.
+/// How long Redis may take to connect, and for one answer.
 const REDIS_PATIENCE: Duration = Duration::from_millis(500);
+/// How long it may take to look through Redis.
+const LOOK_PATIENCE: Duration = Duration::from_secs(2);
 /// How long a live event waits at most before it is seen in the database.
 const FLUSH_INTERVAL: Duration = Duration::from_millis(200);
 /// How many records a batch of the history has at most.
@@ -32,15 +38,17 @@ pub struct Site {
 }
 
 impl Site {
-    /// Makes the directory and looks for Redis. Blocks for half a second at most, or for as long
-    /// as the file system.
+    /// Looks whose trail is there, makes the directory and looks for Redis. Blocks for two seconds
+    /// at most, or for as long as the file system.
     pub(crate) fn prepare(args: &DemoArgs) -> Result<Self, DemoError> {
+        let site = Self { dir: args.dir.clone(), listen: args.listen, redis: Redis::NotSet };
+        foreign::refuse_other_trails(&site)?;
         DirBuilder::new()
             .recursive(true)
             .mode(0o750)
             .create(&args.dir)
             .map_err(|source| DemoError::Directory { path: args.dir.clone(), source })?;
-        Ok(Self { dir: args.dir.clone(), listen: args.listen, redis: Redis::look() })
+        Ok(Self { redis: Redis::look(), ..site })
     }
 
     /// The trail's database.
@@ -52,7 +60,12 @@ impl Site {
     /// The trail's file; rotated ones are beside it.
     #[must_use]
     pub fn file(&self) -> PathBuf {
-        self.dir.join("logs").join("audit.log")
+        self.logs().join("audit.log")
+    }
+
+    /// Where the trail's files are.
+    pub(crate) fn logs(&self) -> PathBuf {
+        self.dir.join("logs")
     }
 
     /// Where the server may keep its keys.
@@ -61,12 +74,12 @@ impl Site {
         self.dir.join("audit-keys.db")
     }
 
-    /// The address of Redis, when it is used. It may hold a password. The lists are in database
-    /// [`DEFAULT_REDIS_DB`](audit_layer::config::DEFAULT_REDIS_DB).
+    /// The address of Redis, when it is used. It may hold a password. The lists are in the database
+    /// that it names, else in [`DEFAULT_REDIS_DB`].
     #[must_use]
     pub fn redis_url(&self) -> Option<&str> {
         match &self.redis {
-            Redis::Used(url) => Some(url),
+            Redis::Used { url, .. } => Some(url),
             _ => None,
         }
     }
@@ -81,20 +94,24 @@ impl Site {
             .batch_size(BATCH)
             .flush_interval(FLUSH_INTERVAL)
             .block_timeout(BLOCK_TIMEOUT);
-        match self.redis_url() {
-            Some(url) => builder.redis(url).build(),
-            None => builder.build(),
+        match &self.redis {
+            Redis::Used { url, db } => builder
+                .redis(url)
+                .redis_limits(*db, DEFAULT_REDIS_MAX_LOGS, DEFAULT_REDIS_TTL)
+                .build(),
+            _ => builder.build(),
         }
     }
 
     /// One line on Redis for whoever watches.
     pub(crate) fn redis_line(&self) -> &'static str {
         match self.redis {
-            Redis::Used(_) => "Redis: used, a list a category: audit:logs:<category>",
+            Redis::Used { .. } => "Redis: used, a list a category: audit:logs:<category>",
             Redis::NotSet => "Redis: not used (REDIS_URL is not set)",
             Redis::Unreadable => {
                 "Redis: not used (REDIS_URL cannot be read; it looks like redis://127.0.0.1:6379)"
             }
+            Redis::Foreign => "Redis: not used: it holds records of another service",
             Redis::Silent => "Redis: not used (what REDIS_URL names does not answer)",
         }
     }
@@ -113,9 +130,10 @@ impl fmt::Debug for Site {
 /// What came of looking for Redis.
 #[derive(Clone)]
 enum Redis {
-    Used(String),
+    Used { url: String, db: i64 },
     NotSet,
     Unreadable,
+    Foreign,
     Silent,
 }
 
@@ -130,24 +148,27 @@ impl Redis {
     }
 
     fn ask(url: &str) -> Self {
-        let Ok(client) = redis::Client::open(url) else { return Self::Unreadable };
+        let Ok(place) = url.parse::<RedisUrl>() else { return Self::Unreadable };
+        let db = place.db().map_or(DEFAULT_REDIS_DB, i64::from);
+        let Ok(client) = place.client(db) else { return Self::Unreadable };
         let (answer, answered) = mpsc::channel();
         // A name that cannot be resolved takes longer than any time-out of the client's.
         let asked = std::thread::Builder::new().name("demo-redis".to_owned()).spawn(move || {
-            let _ = answer.send(ping(&client).is_ok());
+            let _ = answer.send(holds_other_records(&client));
         });
-        match asked.map(|_| answered.recv_timeout(REDIS_PATIENCE)) {
-            Ok(Ok(true)) => Self::Used(url.to_owned()),
+        match asked.map(|_| answered.recv_timeout(LOOK_PATIENCE)) {
+            Ok(Ok(Ok(false))) => Self::Used { url: url.to_owned(), db },
+            Ok(Ok(Ok(true))) => Self::Foreign,
             _ => Self::Silent,
         }
     }
 }
 
-fn ping(client: &redis::Client) -> redis::RedisResult<()> {
+fn holds_other_records(client: &redis::Client) -> redis::RedisResult<bool> {
     let mut connection = client.get_connection_with_timeout(REDIS_PATIENCE)?;
     connection.set_read_timeout(Some(REDIS_PATIENCE))?;
     connection.set_write_timeout(Some(REDIS_PATIENCE))?;
-    redis::cmd("PING").query(&mut connection)
+    foreign::in_redis(&mut connection)
 }
 
 #[cfg(test)]
@@ -171,7 +192,7 @@ mod tests {
         let site = Site {
             dir: "x".into(),
             listen: ([127, 0, 0, 1], 8600).into(),
-            redis: Redis::Used("redis://:secret@localhost".to_owned()),
+            redis: Redis::Used { url: "redis://:secret@localhost".to_owned(), db: 1 },
         };
         assert!(!format!("{site:?}").contains("secret"));
     }

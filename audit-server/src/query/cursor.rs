@@ -1,7 +1,7 @@
 //! The cursor: where the next page begins, and for which question.
 //!
-//! Opaque to clients, base64url of a version, a position, a fingerprint of the question that it
-//! belongs to and a checksum. It is no secret and grants nothing: a cursor made up by hand only
+//! Opaque to clients, base64url of a version, a position, how much of the database was met, a
+//! fingerprint of the question that it belongs to and a checksum. It is no secret and grants nothing: a cursor made up by hand only
 //! points elsewhere in records that its sender may read anyway, so it is not signed. The checksum
 //! tells a damaged one from one that was made for another question.
 
@@ -10,7 +10,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use crate::store::{Place, Position};
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 const CHECK_LEN: usize = 8;
 const DATABASE: u8 = 0;
 const REDIS: u8 = 1;
@@ -23,6 +23,8 @@ pub(crate) type Fingerprint = [u8; 8];
 pub(crate) struct Cursor {
     /// After this place.
     pub(crate) position: Position,
+    /// How much of the database the walk has met; 0 where only the database is walked.
+    pub(crate) met: i64,
     /// The question that it belongs to.
     pub(crate) question: Fingerprint,
 }
@@ -47,6 +49,7 @@ impl Cursor {
     pub(crate) fn encode(&self) -> String {
         let mut bytes = vec![VERSION];
         bytes.extend_from_slice(&self.question);
+        bytes.extend_from_slice(&self.met.to_be_bytes());
         bytes.extend_from_slice(&self.position.timestamp.to_be_bytes());
         match &self.position.place {
             Place::Database { arrival } => {
@@ -84,6 +87,7 @@ impl Cursor {
         }
         let (&[version], rest) = body.split_first_chunk()?;
         let (&question, rest) = rest.split_first_chunk()?;
+        let (&met, rest) = rest.split_first_chunk()?;
         let (&timestamp, rest) = rest.split_first_chunk()?;
         let (&[kind], rest) = rest.split_first_chunk()?;
         let (&number, stream) = rest.split_first_chunk()?;
@@ -98,7 +102,7 @@ impl Cursor {
             _ => return None,
         };
         let position = Position { timestamp: i64::from_be_bytes(timestamp), place };
-        Some(Self { position, question })
+        Some(Self { position, met: i64::from_be_bytes(met), question })
     }
 }
 
@@ -121,6 +125,7 @@ mod tests {
         let place = Place::Redis { stream: "pay@web-1~k3x9q2".into(), seq: u64::MAX };
         [Place::Database { arrival: i64::MIN }, place].map(|place| Cursor {
             position: Position { timestamp: -1, place },
+            met: i64::MAX,
             question: *b"question",
         })
     }

@@ -25,7 +25,7 @@ pub(crate) fn page(store: &dyn Store, query: &Query, deadline: Deadline) -> Resu
     let Batch { rows, next, truncated } = store.scan(&query.scan(), deadline)?;
     Ok(Page {
         records: rows.into_iter().map(|row| row.line).collect(),
-        next_cursor: next.map(|position| query.cursor(position)),
+        next_cursor: next.map(|position| query.cursor(position, 0)),
         truncated,
     })
 }

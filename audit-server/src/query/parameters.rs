@@ -91,7 +91,7 @@ pub(crate) const PARAMETERS: &[Parameter] = &[
     word(
         "order",
         &["desc", "asc", "arrival"],
-        "`desc`, newest first, is the default; `asc` is oldest first; `arrival` is the order in which the database received the records, which differs when records were recovered or imported. `/audit/redis` and `/audit/combined` know only `desc`.",
+        "`desc`, newest first, is the default; `asc` is oldest first; `arrival` is the order in which the database received the records, which differs when records were recovered or imported, and can be followed: its `next_cursor` leads on to what arrives later, and a page that is not `truncated` and has fewer records than `limit` is the last for now. `/audit/redis` and `/audit/combined` know only `desc`.",
     ),
     Parameter {
         name: "limit",

@@ -37,6 +37,8 @@ pub(crate) struct Query {
     pub(super) order: Order,
     pub(super) limit: usize,
     pub(super) after: Option<Position>,
+    /// The highest arrival in the database when the walk came to the microsecond of `after`.
+    pub(super) met: i64,
     question: Fingerprint,
 }
 
@@ -62,6 +64,7 @@ impl Query {
             order: Order::Desc,
             limit: DEFAULT_LIMIT,
             after: None,
+            met: 0,
             question: Fingerprint::default(),
         };
         for (name, value) in &pairs {
@@ -79,7 +82,7 @@ impl Query {
         if let Some((name, text)) = pairs.iter().find(|(name, _)| *name == "cursor") {
             let cursor = Cursor::decode(text, query.question)
                 .map_err(|cause| InvalidValue { name, reason: cause.to_string() })?;
-            query.after = Some(cursor.position);
+            (query.after, query.met) = (Some(cursor.position), cursor.met);
         }
         Ok(query)
     }
@@ -169,8 +172,8 @@ impl Query {
         }
     }
 
-    pub(super) fn cursor(&self, position: Position) -> String {
-        Cursor { position, question: self.question }.encode()
+    pub(super) fn cursor(&self, position: Position, met: i64) -> String {
+        Cursor { position, met, question: self.question }.encode()
     }
 }
 

@@ -58,11 +58,21 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
 }
 
 impl Server {
-    /// Opens the keys and listens. The trail need not exist yet.
+    /// Listens and opens the keys. The trail need not exist yet.
     ///
     /// # Errors
     /// When the address cannot be had, or the keys cannot be used.
     pub async fn bind(config: Config) -> Result<Self, Error> {
+        let fail = |source| Error::Listen { address: config.listen, source };
+        let listener = TcpListener::bind(config.listen).await.map_err(fail)?;
+        Self::on(listener, config).await
+    }
+
+    /// Opens the keys, to serve on a listener that is there.
+    ///
+    /// # Errors
+    /// When the keys cannot be used.
+    pub(crate) async fn on(listener: TcpListener, config: Config) -> Result<Self, Error> {
         let for_state = config.clone();
         let open = move || {
             let state = State::open(&for_state)?;
@@ -75,7 +85,6 @@ impl Server {
         };
         let state = tokio::task::spawn_blocking(open).await.map_err(Error::internal)??;
         let fail = |source| Error::Listen { address: config.listen, source };
-        let listener = TcpListener::bind(config.listen).await.map_err(fail)?;
         let address = listener.local_addr().map_err(fail)?;
         let endpoint = Arc::new(api::endpoint(Arc::new(state)).boxed());
         Ok(Self { listener, address, endpoint, config })

@@ -5,23 +5,19 @@
 //! transaction lasts, so each [`Snapshot`] lives for one query and ends at its deadline: rows are
 //! stepped under a progress handler, which also stops work inside SQLite that yields no row.
 //!
-//! Connections are pooled without a bound of their own, since [`super::Readers`] bounds those who
-//! take one. Before use each is held against the file that the path names now: a trail that was
-//! moved away or restored is read from its new file, never from a deleted one.
+//! Connections are pooled by [`super::pool`]: a trail that was moved away or restored is read from
+//! its new files, never from deleted ones.
 
-use std::{
-    ops::Deref,
-    path::PathBuf,
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use std::{io, ops::Deref, path::PathBuf, time::Duration};
 
 use audit_layer::{APPLICATION_ID, SCHEMA_VERSION};
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension};
 
 use super::{
     Batch, DamagedRecord, DatabaseForeign, DatabaseMissing, DatabaseNewer, DatabaseUnreadable,
-    Deadline, FileIdentity, QueryTimeout, RecordNotFound, Scan, Store, scan,
+    Deadline, QueryTimeout, RecordNotFound, Scan, Store,
+    pool::{Lease, Pool},
+    scan,
 };
 use crate::Error;
 
@@ -31,17 +27,14 @@ const BUSY_TIMEOUT: Duration = Duration::from_millis(250);
 /// Virtual machine steps between two looks at the clock: some tens of microseconds.
 const STEPS_PER_LOOK: i32 = 4_000;
 
+/// Begins to read at once, so that the log is open from here on: `BEGIN` alone touches no file.
+const BEGIN: &str = "BEGIN; SELECT 1 FROM sqlite_schema LIMIT 1;";
+
 /// The database, whether it exists yet or not.
 #[derive(Debug)]
 pub(crate) struct DatabaseStore {
     path: PathBuf,
-    idle: Mutex<Vec<Pooled>>,
-}
-
-#[derive(Debug)]
-struct Pooled {
-    connection: Connection,
-    file: FileIdentity,
+    pool: Pool,
 }
 
 /// The head of a stream as the trail states it.
@@ -55,11 +48,22 @@ pub(crate) struct StreamHead {
     pub(crate) hash: String,
 }
 
+/// A row of the trail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Stored {
+    /// Its arrival number.
+    pub(crate) arrival: i64,
+    /// Microseconds since the Unix epoch.
+    pub(crate) timestamp: i64,
+    /// The line, which may be no record.
+    pub(crate) line: Box<str>,
+}
+
 impl DatabaseStore {
     /// Reads the trail at that path from now on. Opens nothing yet.
     #[must_use]
     pub(crate) fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), idle: Mutex::default() }
+        Self { path: path.into(), pool: Pool::default() }
     }
 
     /// The trail as it stands at this moment, until the snapshot is dropped.
@@ -67,45 +71,41 @@ impl DatabaseStore {
     /// # Errors
     /// When the file is missing, of another kind, of a later format, or cannot be read.
     pub(crate) fn snapshot(&self, deadline: Deadline) -> Result<Snapshot<'_>, Error> {
-        let file = match FileIdentity::of(&self.path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Err(DatabaseMissing { path: self.path.clone() }.into());
-            }
-            Err(error) => {
-                let source = rusqlite::Error::ToSqlConversionFailure(Box::new(error));
-                return Err(self.unreadable(source));
-            }
+        let lease = self.pool.lease(&self.path, deadline).map_err(|error| self.refused(error))?;
+        let mut lease = lease.ok_or(QueryTimeout)?;
+        let (mut connection, new) = match lease.connection.take() {
+            Some(connection) => (connection, false),
+            None => (self.open().map_err(|source| self.unreadable(source))?, true),
         };
-        let mut pooled = match self.take_idle(file) {
-            Some(pooled) => pooled,
-            None => Pooled { connection: self.open()?, file },
-        };
-        pooled
-            .connection
+        connection
             .progress_handler(STEPS_PER_LOOK, Some(move || deadline.passed()))
-            .and_then(|()| pooled.connection.execute_batch("BEGIN"))
+            .and_then(|()| connection.execute_batch(BEGIN))
             .map_err(|source| self.unreadable(source))?;
-        let snapshot = Snapshot { database: self, pooled: Some(pooled) };
+        lease.connection = Some(connection);
+        if new {
+            lease.opened(&self.path);
+        }
+        let snapshot = Snapshot { database: self, lease };
         self.check(&snapshot)?;
         Ok(snapshot)
     }
 
-    fn take_idle(&self, file: FileIdentity) -> Option<Pooled> {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.retain(|pooled| pooled.file == file);
-        idle.pop()
+    fn open(&self) -> rusqlite::Result<Connection> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(&self.path, flags)?;
+        connection.busy_timeout(BUSY_TIMEOUT)?;
+        connection.execute_batch("PRAGMA query_only = ON; PRAGMA trusted_schema = OFF;")?;
+        Ok(connection)
     }
 
-    fn open(&self) -> Result<Connection, Error> {
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let open = || -> rusqlite::Result<Connection> {
-            let connection = Connection::open_with_flags(&self.path, flags)?;
-            connection.busy_timeout(BUSY_TIMEOUT)?;
-            connection.execute_batch("PRAGMA query_only = ON; PRAGMA trusted_schema = OFF;")?;
-            Ok(connection)
-        };
-        open().map_err(|source| self.unreadable(source))
+    /// Why there is nothing to open.
+    fn refused(&self, error: io::Error) -> Error {
+        let path = self.path.clone();
+        match error.kind() {
+            io::ErrorKind::NotFound => DatabaseMissing { path }.into(),
+            io::ErrorKind::InvalidInput => DatabaseForeign { path }.into(),
+            _ => self.unreadable(rusqlite::Error::ToSqlConversionFailure(Box::new(error))),
+        }
     }
 
     /// Whether this is a trail, and one that we can read. Asked of each snapshot: a writer may
@@ -149,8 +149,8 @@ impl Store for DatabaseStore {
 #[derive(Debug)]
 pub(crate) struct Snapshot<'d> {
     database: &'d DatabaseStore,
-    /// `None` only while it is dropped.
-    pooled: Option<Pooled>,
+    /// It has its connection until the snapshot is dropped.
+    lease: Lease<'d>,
 }
 
 impl Deref for Snapshot<'_> {
@@ -158,21 +158,17 @@ impl Deref for Snapshot<'_> {
 
     #[allow(clippy::expect_used, reason = "taken by `drop` alone, after which nothing can look")]
     fn deref(&self) -> &Connection {
-        &self.pooled.as_ref().expect("a snapshot has its connection until it is dropped").connection
+        self.lease.connection.as_ref().expect("a snapshot has its connection until it is dropped")
     }
 }
 
 impl Drop for Snapshot<'_> {
     fn drop(&mut self) {
-        if let Some(mut pooled) = self.pooled.take() {
-            let no_handler = None::<fn() -> bool>;
-            let usable = pooled.connection.progress_handler(0, no_handler).is_ok()
-                && pooled.connection.execute_batch("ROLLBACK").is_ok();
-            if usable {
-                let idle = &self.database.idle;
-                idle.lock().unwrap_or_else(PoisonError::into_inner).push(pooled);
-            }
-        }
+        let no_handler = None::<fn() -> bool>;
+        self.lease.connection.take_if(|connection| {
+            connection.progress_handler(0, no_handler).is_err()
+                || connection.execute_batch("ROLLBACK").is_err()
+        });
     }
 }
 
@@ -207,14 +203,30 @@ impl Snapshot<'_> {
         }
     }
 
-    /// Whether the trail has a record of that stream and number.
+    /// What the trail has under that stream and number.
     ///
     /// # Errors
     /// When SQLite fails.
-    pub(crate) fn contains(&self, stream: &str, seq: u64) -> Result<bool, Error> {
-        let Ok(seq) = i64::try_from(seq) else { return Ok(false) };
-        self.prepare_cached("SELECT 1 FROM audit_logs WHERE stream = ?1 AND seq = ?2")
-            .and_then(|mut statement| statement.exists((stream, seq)))
+    pub(crate) fn find(&self, stream: &str, seq: u64) -> Result<Option<Stored>, Error> {
+        let Ok(seq) = i64::try_from(seq) else { return Ok(None) };
+        let sql =
+            "SELECT arrival, timestamp, record FROM audit_logs WHERE stream = ?1 AND seq = ?2";
+        self.prepare_cached(sql)
+            .and_then(|mut statement| {
+                let stored = statement.query_row((stream, seq), |row| {
+                    Ok(Stored { arrival: row.get(0)?, timestamp: row.get(1)?, line: row.get(2)? })
+                });
+                stored.optional()
+            })
+            .map_err(|source| self.database.unreadable(source))
+    }
+
+    /// The highest arrival number in the trail; 0 when it is empty.
+    ///
+    /// # Errors
+    /// When SQLite fails.
+    pub(crate) fn last_arrival(&self) -> Result<i64, Error> {
+        self.query_row("SELECT coalesce(max(arrival), 0) FROM audit_logs", [], |row| row.get(0))
             .map_err(|source| self.database.unreadable(source))
     }
 
@@ -241,5 +253,64 @@ impl Snapshot<'_> {
             rows.collect::<rusqlite::Result<Vec<_>>>()
         };
         heads().map_err(|source| self.database.unreadable(source))
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::{path::Path, thread};
+
+    use super::*;
+
+    const TRAIL: &str = include_str!("../../../audit-layer/src/sink/migrations/0001_trail.sql");
+
+    fn writer(path: &Path) -> Connection {
+        let writer = Connection::open(path).unwrap();
+        writer.execute_batch("PRAGMA journal_mode = WAL").unwrap();
+        writer
+    }
+
+    fn write(writer: &Connection, seq: i64) {
+        let sql = "INSERT INTO audit_logs (stream, seq, id, timestamp, event_type, record)
+                   VALUES ('s', ?1, ?1, ?1, 'e', '')";
+        writer.execute(sql, [seq]).unwrap();
+    }
+
+    #[test]
+    fn a_restore_beneath_a_running_read_is_seen_by_the_next() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("audit.db");
+        let database = DatabaseStore::new(&path);
+        let newest = || {
+            let snapshot = database.snapshot(Deadline::after(Duration::from_secs(60)));
+            snapshot.unwrap().newest().unwrap()
+        };
+        let trail = writer(&path);
+        trail.execute_batch(TRAIL).unwrap();
+        trail.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
+        trail.pragma_update(None, "user_version", SCHEMA_VERSION).unwrap();
+        write(&trail, 1);
+        drop(trail);
+        let backup = std::fs::read(&path).unwrap();
+        let trail = writer(&path);
+        write(&trail, 2);
+        drop(trail);
+
+        let running = database.snapshot(Deadline::after(Duration::from_secs(60))).unwrap();
+        assert_eq!(running.newest().unwrap(), Some(2));
+        std::fs::write(&path, backup).unwrap();
+        for suffix in ["-wal", "-shm"] {
+            std::fs::remove_file(format!("{}{suffix}", path.display())).unwrap();
+        }
+        let hurried = database.snapshot(Deadline::after(Duration::from_millis(10)));
+        assert!(matches!(hurried, Err(Error::QueryTimeout(_))), "beside one of the old files");
+        thread::scope(|scope| {
+            let next = scope.spawn(newest);
+            drop(running);
+            assert_eq!(next.join().unwrap(), Some(1));
+        });
+        write(&writer(&path), 3);
+        assert_eq!(newest(), Some(3));
     }
 }

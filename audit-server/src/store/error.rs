@@ -56,9 +56,11 @@ pub struct DamagedRecord;
 #[error("the query timed out before it got anywhere: narrow its time range")]
 pub struct QueryTimeout;
 
-/// Every reader was busy for as long as a query may take.
+/// Every reader was busy, or the answers on their way left no room, for as long as a query may take.
 #[derive(Debug, thiserror::Error)]
-#[error("all readers were busy for too long: try again, or start the server with more")]
+#[error(
+    "all readers were busy, or too many answers unread, for too long: try again, or start the server with more readers"
+)]
 pub struct Overloaded;
 
 /// No record has the id that was asked for.

@@ -14,6 +14,7 @@
 mod database;
 mod error;
 mod file_identity;
+mod pool;
 mod readers;
 mod redis;
 mod scan;
@@ -22,7 +23,7 @@ use std::{cmp::Ordering, collections::BTreeSet};
 
 use audit_layer::record::Record;
 
-pub(crate) use database::{DatabaseStore, StreamHead};
+pub(crate) use database::{DatabaseStore, Snapshot, Stored, StreamHead};
 pub use error::{
     DamagedRecord, DatabaseForeign, DatabaseMissing, DatabaseNewer, DatabaseUnreadable, Overloaded,
     QueryTimeout, RecordNotFound, RedisDisabled, RedisUnavailable,
@@ -30,7 +31,7 @@ pub use error::{
 pub(crate) use file_identity::FileIdentity;
 pub(crate) use readers::{Deadline, Readers};
 pub use redis::{InvalidRedisUrl, RedisUrl};
-pub(crate) use redis::{Reading, RedisStore};
+pub(crate) use redis::{MAX_READING_BYTES, Reading, RedisStore};
 
 use crate::Error;
 
@@ -168,7 +169,8 @@ pub(crate) struct Row {
 pub(crate) struct Batch {
     /// The records in the order asked for.
     pub(crate) rows: Vec<Row>,
-    /// The last place that was examined, when there may be more behind it.
+    /// The last place that was examined, when there may be more behind it. In the order of arrival
+    /// there always may be: what arrives later.
     pub(crate) next: Option<Position>,
     /// Whether fewer records are here than the limit allows although more may match: time or
     /// [`MAX_BATCH_BYTES`] ran out, or a stored line is no record.

@@ -4,8 +4,9 @@
 //! pushed. Several writers, and a writer that catches up, make that differ from the order of time,
 //! and a list grows at its head while a client pages through it. So a scan reads the lists whole,
 //! keeps what matches, and orders it by time, stream and number: pages then neither repeat nor
-//! miss a record. Lists are short (`REDIS_MAX_LOGS`), and what is read is bounded as well; a scan
-//! that meets the bound says so. Rejected: positions in the lists as cursor, which shift, and
+//! miss a record. Lists are short (`REDIS_MAX_LOGS`), and what is read is bounded as well, in items
+//! and in bytes; a scan that meets a bound says so. How large an item is shows only when it is
+//! there, so a list is read in chunks that begin small and follow the largest item met. Rejected: positions in the lists as cursor, which shift, and
 //! stopping at the first old record, which a writer that catches up puts before new ones.
 //!
 //! The client is the blocking one, since reads run off the async threads anyway. A connection that
@@ -35,28 +36,51 @@ const LIST_PREFIX: &str = "audit:logs:";
 /// The longest wait for a connection, and for one answer.
 const IO_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Records asked for at once.
-const CHUNK: usize = 500;
+/// The most items asked for at once.
+const MAX_CHUNK: usize = 500;
 
-/// The most records that one scan reads, over all lists.
+/// The items of a list asked for first, before anything is known of their size.
+const FIRST_CHUNK: usize = 4;
+
+/// How many times as many items a chunk may have as the one before: items may grow on the way.
+const CHUNK_GROWTH: usize = 4;
+
+/// The bytes that a chunk should have.
+const CHUNK_BYTES: usize = 4 * 1024 * 1024;
+
+/// The most items that one scan reads, over all lists.
 const MAX_READ: usize = 100_000;
 
+/// The most bytes of items that one scan reads, over all lists: 1.3 KB for each of so many.
+const MAX_READ_BYTES: usize = 128 * 1024 * 1024;
+
 /// The most bytes of records that one scan keeps.
-const MAX_KEPT_BYTES: usize = 4 * MAX_BATCH_BYTES;
+pub(crate) const MAX_READING_BYTES: usize = 4 * MAX_BATCH_BYTES;
 
 /// The most lists that one scan reads.
 const MAX_LISTS: usize = 64;
 
 /// Where Redis is, and in it the number of the database. Never printed: it may hold a password.
 #[derive(Clone)]
-pub struct RedisUrl(ConnectionInfo);
+pub struct RedisUrl {
+    info: ConnectionInfo,
+    db: Option<u16>,
+}
 
 impl RedisUrl {
-    /// The same server, with that database of it.
+    /// The number of the database, when the URL names one.
     #[must_use]
-    pub(crate) fn with_db(self, db: u16) -> Self {
-        let settings = self.0.redis_settings().clone().set_db(i64::from(db));
-        Self(self.0.set_redis_settings(settings))
+    pub(crate) fn db(&self) -> Option<u16> {
+        self.db
+    }
+
+    /// A client of that server, for that database of it.
+    ///
+    /// # Errors
+    /// When the client refuses the address.
+    pub(crate) fn client(self, db: i64) -> redis::RedisResult<Client> {
+        let settings = self.info.redis_settings().clone().set_db(db);
+        Client::open(self.info.set_redis_settings(settings))
     }
 }
 
@@ -73,13 +97,25 @@ impl FromStr for RedisUrl {
         if !info.addr().is_supported() {
             return Err(InvalidRedisUrl);
         }
-        Ok(Self(info))
+        let db = u16::try_from(info.redis_settings().db()).map_err(|_| InvalidRedisUrl)?;
+        Ok(Self { info, db: names_db(text).then_some(db) })
     }
+}
+
+/// Whether the URL names a database: one that is not named is read as 0.
+fn names_db(url: &str) -> bool {
+    let url = url.split('#').next().unwrap_or_default();
+    let (place, query) = url.split_once('?').unwrap_or((url, ""));
+    let (scheme, place) = place.split_once("://").unwrap_or_default();
+    if scheme.contains("unix") {
+        return form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == "db");
+    }
+    place.split_once('/').is_some_and(|(_, path)| !path.trim_matches('/').is_empty())
 }
 
 impl fmt::Debug for RedisUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "RedisUrl({})", self.0.addr())
+        write!(f, "RedisUrl({})", self.info.addr())
     }
 }
 
@@ -96,12 +132,12 @@ impl fmt::Debug for RedisStore {
 }
 
 impl RedisStore {
-    /// Reads the lists of that server from now on. Connects when first asked.
+    /// Reads the lists in that database of the server from now on. Connects when first asked.
     ///
     /// # Errors
     /// When the client refuses the address.
-    pub(crate) fn new(url: RedisUrl) -> Result<Self, Error> {
-        let client = Client::open(url.0).map_err(|source| RedisUnavailable { source })?;
+    pub(crate) fn new(url: RedisUrl, db: u16) -> Result<Self, Error> {
+        let client = url.client(db.into()).map_err(|source| RedisUnavailable { source })?;
         Ok(Self { client, idle: Mutex::default() })
     }
 
@@ -243,6 +279,38 @@ fn lists(
     Ok(lists.into_iter().take(MAX_LISTS).collect())
 }
 
+/// A list that was not read to its end.
+struct OpenList {
+    name: String,
+    /// The first item that was not asked for.
+    from: usize,
+    /// How many to ask for next.
+    chunk: usize,
+    /// The bytes of the largest item so far.
+    largest: usize,
+}
+
+impl OpenList {
+    fn new(name: String) -> Self {
+        Self { name, from: 0, chunk: FIRST_CHUNK, largest: 0 }
+    }
+
+    /// The next items; `true` when there may be more behind them.
+    fn read(&mut self, connection: &mut Connection) -> redis::RedisResult<(Vec<Vec<u8>>, bool)> {
+        let items: Vec<Vec<u8>> = redis::cmd("LRANGE")
+            .arg(&self.name)
+            .arg(self.from)
+            .arg(self.from + self.chunk - 1)
+            .query(connection)?;
+        let more = items.len() == self.chunk;
+        self.from += self.chunk;
+        self.largest = items.iter().map(Vec::len).max().unwrap_or_default().max(self.largest);
+        let fitting = CHUNK_BYTES / self.largest.max(1);
+        self.chunk = fitting.min(self.chunk * CHUNK_GROWTH).clamp(1, MAX_CHUNK);
+        Ok((items, more))
+    }
+}
+
 /// Reads the lists in turns, so that a bound leaves each its newest records.
 fn read_lists(
     connection: &mut Connection,
@@ -252,26 +320,25 @@ fn read_lists(
     deadline: Deadline,
 ) -> redis::RedisResult<()> {
     debug_assert!(scan.order == Order::Desc, "Redis is read newest first");
-    let mut open = lists;
+    let mut open: Vec<OpenList> = lists.into_iter().map(OpenList::new).collect();
     let mut seen = HashSet::new();
-    let (mut from, mut read, mut kept_bytes) = (0, 0, 0);
+    let (mut read, mut read_bytes, mut kept_bytes) = (0, 0, 0);
     while !open.is_empty() {
         let mut still_open = Vec::new();
-        for list in open {
-            if read >= MAX_READ || kept_bytes >= MAX_KEPT_BYTES || deadline.passed() {
+        for mut list in open {
+            let full =
+                read >= MAX_READ || read_bytes >= MAX_READ_BYTES || kept_bytes >= MAX_READING_BYTES;
+            if full || deadline.passed() {
                 reading.truncated = true;
                 return Ok(());
             }
-            let lines: Vec<Vec<u8>> = redis::cmd("LRANGE")
-                .arg(&list)
-                .arg(from)
-                .arg(from + CHUNK - 1)
-                .query(connection)?;
-            read += lines.len();
-            if lines.len() == CHUNK {
+            let (items, more) = list.read(connection)?;
+            if more {
                 still_open.push(list);
             }
-            for line in lines {
+            read += items.len();
+            for line in items {
+                read_bytes += line.len();
                 match examine(line, scan) {
                     Examined::Passed => {}
                     Examined::Damaged => reading.truncated = true,
@@ -286,7 +353,6 @@ fn read_lists(
             }
         }
         open = still_open;
-        from += CHUNK;
     }
     Ok(())
 }

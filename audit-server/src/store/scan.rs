@@ -97,7 +97,7 @@ pub(super) fn run(
         let row = match rows.next() {
             Ok(Some(row)) => row,
             Ok(None) => {
-                batch.next = None;
+                batch.next = end(scan, last);
                 return Ok(Some(batch));
             }
             Err(error) if interrupted(&error) => return Ok(stopped(batch, last)),
@@ -137,6 +137,16 @@ pub(super) fn run(
 
 fn interrupted(error: &rusqlite::Error) -> bool {
     error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted)
+}
+
+/// Where a walk goes on that has met all there is. By time there is nothing behind the end; in the
+/// order of arrival it is where the next record will be.
+fn end(scan: &Scan<'_>, last: Option<Position>) -> Option<Position> {
+    let start = || Position { timestamp: 0, place: Place::Database { arrival: 0 } };
+    match scan.order {
+        Order::Desc | Order::Asc => None,
+        Order::Arrival => Some(last.or_else(|| scan.after.clone()).unwrap_or_else(start)),
+    }
 }
 
 fn stopped(mut batch: Batch, last: Option<Position>) -> Option<Batch> {

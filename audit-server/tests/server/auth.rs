@@ -1,5 +1,7 @@
 //! Who is let in.
 
+use std::{os::unix::fs::PermissionsExt, path::Path, process::Command};
+
 use serde_json::Value;
 
 use super::support::{Answer, Fixture, event};
@@ -96,6 +98,75 @@ fn a_running_server_honours_a_new_and_a_revoked_key_at_once() {
     assert!(keys.revoke("zzzzzzzz").is_err());
 }
 
+/// Runs `audit-server keys` there; gives whether it succeeded and all that it printed.
+fn command(directory: &Path, arguments: &[&str]) -> (bool, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_audit-server"))
+        .arg("keys")
+        .args(arguments)
+        .current_dir(directory)
+        .env_clear()
+        .output()
+        .unwrap();
+    let printed = [output.stdout, output.stderr].concat();
+    (output.status.success(), String::from_utf8(printed).unwrap())
+}
+
+#[test]
+fn a_whole_key_is_revoked_by_its_id_and_never_printed() {
+    let directory = tempfile::tempdir().unwrap();
+    let keys = audit_server::KeyStore::open(directory.path().join("audit-keys.db")).unwrap();
+    let (info, key) = keys.create("leaked").unwrap();
+    let secret = &key.expose()["ak_".len() + 8..];
+    let (_, other) = keys.create("other").unwrap();
+    // A wrong key must not be shown either: it is somebody's secret with a slip in it.
+    let broken = format!("{}!", other.expose());
+    for bad in [&*broken, &other.expose()[..40], "hunter2"] {
+        let (done, printed) = command(directory.path(), &["revoke", bad]);
+        assert!(!done && !printed.contains(bad), "{printed}");
+        assert!(printed.contains("keys list"), "{printed}");
+    }
+    let (done, printed) = command(directory.path(), &["revoke", key.expose()]);
+    assert!(done && printed.contains(info.id.as_str()), "{printed}");
+    assert!(!printed.contains(secret), "{printed}");
+    let revoked = keys.list().unwrap().into_iter().filter(|key| key.revoked.is_some());
+    assert_eq!(revoked.map(|key| key.name).collect::<Vec<_>>(), ["leaked"]);
+    let (done, printed) = command(directory.path(), &["revoke", "zzzzzzzz"]);
+    assert!(!done && printed.contains("zzzzzzzz"), "{printed}");
+}
+
+#[test]
+fn a_misspelt_variable_is_an_error_of_the_command() {
+    let directory = tempfile::tempdir().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_audit-server"))
+        .args(["keys", "create", "--name", "n"])
+        .current_dir(directory.path())
+        .env_clear()
+        .env("AUDIT_SERVER_KEY", "other.db")
+        .output()
+        .unwrap();
+    let printed = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success(), "{printed}");
+    assert!(printed.contains("AUDIT_SERVER_KEY:") && printed.contains("AUDIT_SERVER_KEYS"));
+}
+
+#[test]
+fn only_making_a_key_makes_the_file_of_keys() {
+    let directory = tempfile::tempdir().unwrap();
+    let typo = directory.path().join("typo.db");
+    for arguments in [&["list"][..], &["revoke", "zzzzzzzz"]] {
+        let (done, printed) =
+            command(directory.path(), &[&["--keys", "typo.db"], arguments].concat());
+        assert!(!done && printed.contains("typo.db"), "{printed}");
+        assert!(!typo.exists(), "{arguments:?} made it");
+    }
+    std::fs::write(&typo, "").unwrap();
+    std::fs::set_permissions(&typo, std::fs::Permissions::from_mode(0o600)).unwrap();
+    assert!(!command(directory.path(), &["--keys", "typo.db", "list"]).0);
+    assert_eq!(std::fs::metadata(&typo).unwrap().len(), 0, "keys were put into another's file");
+    assert!(command(directory.path(), &["--keys", "typo.db", "create", "--name", "n"]).0);
+    assert!(command(directory.path(), &["--keys", "typo.db", "list"]).0);
+}
+
 #[test]
 fn keys_that_were_taken_away_let_nobody_in() {
     let (fixture, _trail) = Fixture::with_trail(|_| {});
@@ -109,7 +180,6 @@ fn keys_that_were_taken_away_let_nobody_in() {
 
 #[test]
 fn the_file_of_keys_is_its_owners_and_holds_no_secret() {
-    use std::os::unix::fs::PermissionsExt;
     let fixture = Fixture::start(|_| {});
     let path = fixture.directory.path().join("audit-keys.db");
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);

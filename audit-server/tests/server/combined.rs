@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use audit_layer::record::Member;
+use audit_layer::record::{Draft, Hash, Member};
 use serde_json::{Value, json};
 
-use super::support::{Fixture, Redis, Trail, event};
+use super::support::{DAY, Fixture, Redis, Trail, event};
 
 fn with_redis(redis: &Redis) -> (Fixture, Trail) {
     let url = redis.url();
@@ -70,7 +70,8 @@ fn a_walk_through_both_meets_each_record_once() {
             pushed_only.push(line);
         }
     }
-    // While the walk goes on, what was in Redis alone arrives in the database.
+    // While the walk goes on, what was in Redis alone arrives in the database: of the microsecond
+    // of the cursor when there is any, else the newest.
     let mut walked = Vec::new();
     let mut cursor = String::new();
     loop {
@@ -78,8 +79,11 @@ fn a_walk_through_both_meets_each_record_once() {
         walked.extend(page["records"].as_array().unwrap().iter().cloned());
         let Some(next) = page["next_cursor"].as_str() else { break };
         cursor = format!("&cursor={next}");
-        if let Some(line) = pushed_only.pop() {
-            trail.store(&line);
+        let last = walked.last().map_or("", |record| record["timestamp"].as_str().unwrap());
+        let at_cursor = pushed_only.iter().position(|line| line.contains(last));
+        let arriving = at_cursor.or(pushed_only.len().checked_sub(1));
+        if let Some(arriving) = arriving {
+            trail.store(&pushed_only.remove(arriving));
         }
     }
     let times: Vec<_> =
@@ -88,6 +92,64 @@ fn a_walk_through_both_meets_each_record_once() {
     let mut seqs: Vec<u64> = walked.iter().map(|r| r["seq"].as_u64().unwrap()).collect();
     seqs.sort_unstable();
     assert_eq!(seqs, (1..=300).collect::<Vec<_>>());
+}
+
+/// A record of one microsecond, whatever its stream.
+fn at_once(stream: &'static str, seq: u64) -> String {
+    let mut draft = Draft::new(stream, seq, Hash::ZERO, "auth.login", "INFO");
+    draft.timestamp = DAY;
+    draft.seal().text.into()
+}
+
+#[test]
+fn a_record_that_arrives_behind_the_cursor_within_its_microsecond_is_met_from_redis() {
+    let redis = Redis::start();
+    let (fixture, trail) = with_redis(&redis);
+    let (a, b) = ("aaa@web-1~k3x9q2", "bbb@web-1~k3x9q2");
+    // One that was in the database before the walk, above all that the second page looks at.
+    let [first, second, third, late] = [(a, 1), (a, 2), (a, 3), (b, 1)].map(|(s, n)| at_once(s, n));
+    let early = at_once(b, 2);
+    for line in [&first, &second, &third, &early] {
+        trail.store(line);
+        redis.push(line);
+    }
+    redis.push(&late);
+    let mut walked = Vec::new();
+    let mut cursor = String::new();
+    let mut arrives = Some(&late);
+    loop {
+        let page = fixture.get(&format!("/audit/combined?limit=2{cursor}")).ok();
+        let names = page["records"].as_array().unwrap().iter().map(|record| {
+            (record["stream"].as_str().unwrap()[..3].to_owned(), record["seq"].as_u64().unwrap())
+        });
+        walked.extend(names.zip(page["found_in"].as_array().unwrap().iter().cloned()));
+        if let Some(line) = arrives.take() {
+            trail.store(line);
+        }
+        let Some(next) = page["next_cursor"].as_str() else { break };
+        cursor = format!("&cursor={next}");
+    }
+    let both = json!(["database", "redis"]);
+    let expected = [("bbb", 2), ("aaa", 3), ("aaa", 2), ("aaa", 1), ("bbb", 1)];
+    let expected = expected.map(|(stream, seq)| ((stream.to_owned(), seq), both.clone()));
+    assert_eq!(walked, expected);
+}
+
+#[test]
+fn a_filter_that_only_the_copy_in_redis_passes_shows_the_conflict() {
+    let redis = Redis::start();
+    let (fixture, mut trail) = with_redis(&redis);
+    let written = trail.seal(event("auth.login", 1).set(Member::UserId, "u-thief")).text;
+    trail.store(&written.replace("u-thief", "u-other"));
+    redis.push(&written);
+    trail.write(event("auth.login", 2).set(Member::UserId, "u-third"));
+    let conflict = [(1, json!(["database", "redis_differs"]))];
+    let walked = fixture.walk("/audit/combined?user_id=u-thief&limit=1", || {});
+    assert_eq!(walked.len(), 1);
+    assert_eq!(walked[0]["user_id"], "u-other", "the record is the database's");
+    for filter in ["user_id=u-thief", "end_date=2026-11-21T00:00:00.000001Z"] {
+        assert_eq!(found(&fixture.get(&format!("/audit/combined?{filter}")).ok()), conflict);
+    }
 }
 
 #[test]
@@ -133,6 +195,21 @@ fn a_record_that_differs_in_redis_is_shown_as_such() {
     let page = fixture.get("/audit/combined").ok();
     assert_eq!(found(&page), [(1, json!(["database", "redis_differs"]))]);
     assert_eq!(page["records"][0]["level"], "INFO");
+}
+
+#[test]
+fn an_item_of_redis_that_cannot_be_read_costs_no_more_than_redis() {
+    let redis = Redis::start();
+    let (fixture, mut trail) = with_redis(&redis);
+    let line = trail.write(event("auth.login", 1));
+    // No instant of the years that a record may have.
+    let odd = trail.seal(event("auth.login", 2)).text;
+    redis.push(&odd.replace("2026-11-21T00:00:00.000002Z", "9999-12-31T23:59:59-01:00"));
+    let answer = fixture.get("/audit/combined");
+    let page = answer.ok();
+    assert_eq!(found(&page), [(1, json!(["database"]))]);
+    assert!(answer.body.contains(&line));
+    assert!(page["sources"]["redis"] == "unavailable" || page["truncated"] == true, "{page}");
 }
 
 #[test]

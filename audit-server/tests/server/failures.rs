@@ -3,7 +3,9 @@
 use std::{
     io::{Read, Write},
     net::TcpStream,
-    time::Duration,
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
+    thread,
+    time::{Duration, Instant},
 };
 
 use super::support::{Fixture, Trail, event};
@@ -34,6 +36,44 @@ fn health_is_503_without_a_trail_and_tells_nothing() {
     let answer = fixture.server.send("GET", "/health", &[]);
     answer.problem(503);
     assert!(!answer.body.contains("audit.db"));
+}
+
+#[test]
+fn health_is_good_while_every_reader_is_busy() {
+    let (fixture, mut trail) = Fixture::with_trail(|config| {
+        config.readers = 1;
+        config.query_timeout = Duration::from_millis(50);
+    });
+    trail.write_all((0..300_000).map(|at| event("data.read", at)));
+    let overloaded = AtomicUsize::new(0);
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                while !done.load(Relaxed) {
+                    let answer = fixture.get("/audit/logs?user_id=nobody");
+                    overloaded.fetch_add(usize::from(answer.body.contains("overloaded")), Relaxed);
+                }
+            });
+        }
+        let until = Instant::now() + Duration::from_secs(60);
+        while overloaded.load(Relaxed) < 8 && Instant::now() < until {
+            thread::sleep(Duration::from_millis(10));
+        }
+        let mut answers = Vec::new();
+        for _ in 0..3 {
+            answers.push(fixture.server.send("GET", "/health", &[]).status);
+            answers.push(match &fixture.get("/health/detail").json()["status"] {
+                status if status == "ok" => 200,
+                _ => 503,
+            });
+            // Longer than an answer is repeated.
+            thread::sleep(Duration::from_millis(1_100));
+        }
+        done.store(true, Relaxed);
+        assert!(overloaded.load(Relaxed) > 0, "the readers were never busy");
+        assert_eq!(answers, [200; 6]);
+    });
 }
 
 #[test]
@@ -70,6 +110,57 @@ fn a_trail_that_was_replaced_is_read_from_its_new_file() {
     }
     let mut other = Trail::create(&path);
     let line = other.write(event("data.read", 7));
+    assert!(fixture.get("/audit/logs").body.contains(&line));
+}
+
+#[test]
+fn a_trail_that_was_restored_in_place_is_read_as_it_is_now() {
+    let (fixture, mut trail) = Fixture::with_trail(|_| {});
+    let first = trail.write(event("auth.login", 0));
+    trail.execute("PRAGMA wal_checkpoint(TRUNCATE)");
+    let path = trail.path().to_owned();
+    let backup = std::fs::read(&path).unwrap();
+    let second = trail.write(event("data.read", 1));
+    assert!(fixture.get("/audit/logs").body.contains(&second));
+    drop(trail);
+    std::fs::write(&path, &backup).unwrap();
+    for suffix in ["-wal", "-shm"] {
+        std::fs::remove_file(format!("{}{suffix}", path.display())).unwrap();
+    }
+    for _ in 0..3 {
+        let page = fixture.get("/audit/logs");
+        assert!(page.body.contains(&first) && !page.body.contains(&second), "{}", page.body);
+    }
+    // The writer goes on behind the backup; what it writes is in the log that is there now.
+    rusqlite::Connection::open(&path)
+        .unwrap()
+        .execute_batch("UPDATE audit_cursors SET hash = 'of the restored'")
+        .unwrap();
+    let detail = fixture.get("/health/detail").json();
+    assert_eq!(detail["database"]["streams"][0]["hash"], "of the restored");
+}
+
+#[test]
+fn what_is_no_file_in_the_place_of_the_trail_is_refused_and_hangs_nobody() {
+    let fixture = Fixture::start(|_| {});
+    let path = fixture.directory.path().join("audit.db");
+    let refused = || {
+        for _ in 0..6 {
+            let problem = fixture.get("/audit/logs").problem(503);
+            assert_eq!(problem["type"], "/problems/database-foreign");
+        }
+        assert_eq!(fixture.get("/health/detail").json()["database"]["state"], "foreign");
+    };
+    assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+    refused();
+    std::fs::remove_file(&path).unwrap();
+    std::fs::create_dir(&path).unwrap();
+    refused();
+    std::fs::remove_dir(&path).unwrap();
+    std::os::unix::fs::symlink("/dev/zero", &path).unwrap();
+    refused();
+    std::fs::remove_file(&path).unwrap();
+    let line = fixture.create_trail().write(event("auth.login", 0));
     assert!(fixture.get("/audit/logs").body.contains(&line));
 }
 

@@ -2,11 +2,13 @@
 
 use std::{
     io::{Read, Write},
-    net::TcpStream,
-    time::Duration,
+    net::{SocketAddr, TcpStream},
+    time::{Duration, Instant},
 };
 
-use super::support::{Fixture, Running};
+use audit_layer::record::Member;
+
+use super::support::{Fixture, Process, Running, event};
 
 /// Sends bytes and reads until the server closes.
 fn raw(server: &Running, request: &[u8]) -> String {
@@ -87,6 +89,74 @@ fn connections_beyond_the_bound_wait_for_their_turn() {
     let mut answer = String::new();
     second.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+}
+
+/// Connections that send a request and read only the first bytes of the answer. Their windows are
+/// small, so that the rest stays with the server and not with the system.
+fn unread(address: SocketAddr, request: &str, count: usize) -> Vec<TcpStream> {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let ask = |_| {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(4096).unwrap();
+        let connected = runtime.block_on(socket.connect(address)).unwrap();
+        let mut stream = connected.into_std().unwrap();
+        stream.set_nonblocking(false).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
+        stream
+    };
+    let mut streams: Vec<TcpStream> = (0..count).map(ask).collect();
+    for stream in &mut streams {
+        stream.read_exact(&mut [0; 12]).unwrap();
+    }
+    streams
+}
+
+#[test]
+fn documentation_that_nobody_reads_costs_no_memory_of_its_own() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = Process::start(directory.path(), &[]);
+    let before = server.peak_memory();
+    let mut connections = Vec::new();
+    for path in ["/docs", "/openapi.json"] {
+        // Asked for so often that the system does not take in all the answers.
+        let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\n\r\n").repeat(20);
+        connections.extend(unread(server.address, &request, 150));
+    }
+    let grown = server.peak_memory() - before;
+    assert!(grown < 64 * 1024 * 1024, "{} connections took {grown} bytes", connections.len());
+}
+
+#[test]
+fn pages_that_nobody_reads_are_bounded_by_their_bytes() {
+    let (fixture, mut trail) =
+        Fixture::with_trail(|config| config.query_timeout = Duration::from_secs(3));
+    let large: &str = "x".repeat(16 * 1024).leak();
+    trail.write_all((0..1_000).map(|at| event("auth.login", at).set(Member::Message, large)));
+    let request = format!(
+        "GET /audit/logs?limit=1000 HTTP/1.1\r\nhost: x\r\nx-api-key: {}\r\n\r\n",
+        fixture.key
+    );
+    // A page of 16 MiB each: what is bounded is the sum.
+    let held = unread(fixture.server.address, &request, 14);
+    let mut refused = 0;
+    let mut more = Vec::new();
+    while refused == 0 {
+        assert!(more.len() < 8, "nothing bounds the bytes of pages");
+        let mut stream = TcpStream::connect(fixture.server.address).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut head = [0; 12];
+        stream.read_exact(&mut head).unwrap();
+        refused += usize::from(head == *b"HTTP/1.1 503");
+        more.push(stream);
+    }
+    let problem = fixture.get("/audit/logs?limit=1").problem(503);
+    assert_eq!(problem["type"], "/problems/overloaded");
+    drop((held, more));
+    let until = Instant::now() + Duration::from_secs(60);
+    while fixture.get("/audit/logs?limit=1").status != 200 {
+        assert!(Instant::now() < until, "what nobody reads any more still counts");
+    }
 }
 
 #[test]

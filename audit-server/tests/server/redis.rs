@@ -2,7 +2,7 @@
 
 use audit_layer::record::Member;
 
-use super::support::{Fixture, Redis, Trail, closed_port, event};
+use super::support::{Fixture, Process, Redis, Trail, closed_port, event};
 
 fn with_redis(redis: &Redis) -> (Fixture, Trail) {
     let url = redis.url();
@@ -59,6 +59,45 @@ fn what_is_no_record_is_left_out_and_the_page_says_so() {
     let page = fixture.get("/audit/redis").ok();
     assert_eq!(page["records"].as_array().unwrap().len(), 1);
     assert_eq!(page["truncated"], true);
+}
+
+#[test]
+fn lists_of_large_items_are_read_in_bounded_memory_and_the_page_says_so() {
+    let redis = Redis::start();
+    let directory = tempfile::tempdir().unwrap();
+    let mut trail = Trail::create(&directory.path().join("audit.db"));
+    let large: &str = "x".repeat(4 * 1024 * 1024).leak();
+    let small = trail.seal(event("auth.login", 1)).text;
+    let large = trail.seal(event("auth.login", 2).set(Member::Message, large)).text;
+    for _ in 0..50 {
+        redis.push(&large);
+    }
+    redis.push(&small);
+    let server = Process::start(directory.path(), &[("REDIS_URL", &redis.url())]);
+    let before = server.peak_memory();
+    // Of the large ones nothing is kept: what is bounded here is what is read.
+    let path = "/audit/redis?end_date=2026-11-21T00:00:00.000001Z";
+    let page = server.get(path).ok();
+    let grown = server.peak_memory() - before;
+    assert!(grown < 128 * 1024 * 1024, "200 MiB of items took {grown} bytes");
+    assert_eq!(page["records"].as_array().unwrap().len(), 1);
+    assert_eq!(page["truncated"], true);
+}
+
+#[test]
+fn the_database_that_the_url_names_is_the_one_that_is_read() {
+    let redis = Redis::start();
+    let directory = tempfile::tempdir().unwrap();
+    let mut trail = Trail::create(&directory.path().join("audit.db"));
+    let url = format!("{}/5", redis.url());
+    let client = redis::Client::open(&*url).unwrap();
+    let line = trail.seal(event("auth.login", 1)).text;
+    let mut push = redis::cmd("LPUSH");
+    push.arg("audit:logs:auth").arg(&*line).exec(&mut client.get_connection().unwrap()).unwrap();
+    let server = Process::start(directory.path(), &[("REDIS_URL", &url)]);
+    let page = server.get("/audit/redis");
+    page.ok();
+    assert!(page.body.contains(&*line), "{}", page.body);
 }
 
 #[test]

@@ -1,0 +1,98 @@
+//! Connections to a database that may be restored at any time.
+//!
+//! All connections of the pool read the same files. Before each use these are held against what the
+//! path names now; when they differ, those that lie idle are closed, and the next is opened only
+//! when those in use have come back. That wait is needed: within a process SQLite shares one index
+//! of the write-ahead log among all connections to an inode, so a connection that was opened
+//! meanwhile would read the new log by the old index. It is short, since each use has a deadline.
+//!
+//! The pool has no bound of its own; [`super::Readers`] bounds those who take from it.
+
+use std::{
+    io,
+    path::Path,
+    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+};
+
+use rusqlite::Connection;
+
+use super::{Deadline, file_identity::DatabaseFiles};
+
+#[derive(Debug, Default)]
+pub(super) struct Pool {
+    shared: Mutex<Shared>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    /// What the connections read; `None` before the first was asked for.
+    files: Option<DatabaseFiles>,
+    idle: Vec<Connection>,
+    in_use: usize,
+}
+
+impl Pool {
+    /// The right to a connection to the files that the path names now. `None` when the deadline
+    /// passes while connections to other files are in use.
+    ///
+    /// # Errors
+    /// Those of [`DatabaseFiles::of`].
+    pub(super) fn lease(&self, path: &Path, deadline: Deadline) -> io::Result<Option<Lease<'_>>> {
+        let mut shared = self.lock();
+        loop {
+            // What lies idle would keep a file that was deleted on the disk.
+            let found = DatabaseFiles::of(path).inspect_err(|_| shared.idle.clear())?;
+            if shared.files == Some(found) {
+                break;
+            }
+            shared.idle.clear();
+            if shared.in_use == 0 {
+                shared.files = Some(found);
+                break;
+            }
+            if deadline.passed() {
+                return Ok(None);
+            }
+            let waited = self.changed.wait_timeout(shared, deadline.remaining());
+            shared = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        shared.in_use += 1;
+        let connection = shared.idle.pop();
+        Ok(Some(Lease { pool: self, connection }))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Shared> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The right to a connection, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Lease<'p> {
+    pool: &'p Pool,
+    /// `None` until one is opened, and when it is not fit to be used again.
+    pub(super) connection: Option<Connection>,
+}
+
+impl Lease<'_> {
+    /// Takes note of the log and index that the first read of a new connection may have made.
+    pub(super) fn opened(&self, path: &Path) {
+        let mut shared = self.pool.lock();
+        if let (Some(before), Ok(now)) = (shared.files, DatabaseFiles::of(path))
+            && before.became(&now)
+        {
+            shared.files = Some(now);
+            self.pool.changed.notify_all();
+        }
+    }
+}
+
+impl Drop for Lease<'_> {
+    fn drop(&mut self) {
+        let mut shared = self.pool.lock();
+        shared.in_use -= 1;
+        shared.idle.extend(self.connection.take());
+        self.pool.changed.notify_all();
+    }
+}
