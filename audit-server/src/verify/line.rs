@@ -15,7 +15,8 @@ use super::scan::{RawStr, Scanner};
 /// The lower-case hex digits of a hash.
 pub(super) type Digits = [u8; 64];
 
-/// A record, and whether its bytes have the hash that it states.
+/// A record, and whether its bytes have the hash that it states. One of a later version counts only
+/// when they have.
 #[derive(Debug)]
 pub(super) struct Line<'a> {
     pub(super) intact: bool,
@@ -46,12 +47,12 @@ pub(super) struct Members<'a> {
     pub(super) details: Option<&'a str>,
 }
 
-/// Bytes that are not a record of this version.
+/// Bytes that are not a record that can be followed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum NotARecord {
     /// They are no record at all; a sentence says why.
     Malformed(String),
-    /// They are one of a later version.
+    /// They are one of a later version, which has not all that links a record of this one.
     Newer(u64),
 }
 
@@ -63,10 +64,7 @@ impl<'a> Line<'a> {
             return malformed("it is not UTF-8");
         };
         let Some((open, stated)) = split(text) else {
-            return match later_version(text) {
-                Some(v) => Err(NotARecord::Newer(v)),
-                None => malformed("it does not end in a hash"),
-            };
+            return malformed("it does not end in a hash");
         };
         let digits =
             hex_digits(Sha256::new().chain_update(open).chain_update(b"}").finalize().into());
@@ -86,10 +84,7 @@ impl<'a> Line<'a> {
                 },
             },
         };
-        if members.v > VERSION && intact {
-            return Err(NotARecord::Newer(members.v));
-        }
-        if members.v != VERSION && intact {
+        if members.v < VERSION && intact {
             return malformed("it states a version that never was");
         }
         if members.seq == 0 {
@@ -368,11 +363,13 @@ mod tests {
     #[test]
     fn a_later_version_is_told_from_a_changed_one() {
         let newer = seal(&canonical("").replace("\"v\":1", "\"v\":2"));
-        assert_eq!(Line::read(newer.as_bytes()).unwrap_err(), NotARecord::Newer(2));
+        assert_eq!(Line::read(newer.as_bytes()).unwrap().members.v, 2);
+        let foreign = seal("{\"v\":2}");
+        assert_eq!(Line::read(foreign.as_bytes()).unwrap_err(), NotARecord::Newer(2));
         let changed = seal(&canonical("")).replace("\"v\":1", "\"v\":2");
         assert!(!Line::read(changed.as_bytes()).unwrap().intact);
-        let other_suffix = r#"{"hash3":"0","v":3}"#;
-        assert_eq!(Line::read(other_suffix.as_bytes()).unwrap_err(), NotARecord::Newer(3));
+        let not_sealed = Line::read(br#"{"hash3":"0","v":3}"#);
+        assert!(matches!(not_sealed, Err(NotARecord::Malformed(_))));
     }
 
     #[test]

@@ -48,13 +48,17 @@ mod outcome;
 mod print;
 mod receipt;
 mod scan;
+mod schema;
 mod side_tables;
+mod start;
 mod trail;
 mod verifier;
 
 pub use args::{VerifyArgs, run};
 pub use finding::{Break, Cause, Place, Unreadable};
-pub use outcome::{Outcome, PathKind, PathReport, ReceiptReport, ReceiptResult, StreamReport};
+pub use outcome::{
+    Outcome, PathKind, PathReport, ReceiptReport, ReceiptResult, Start, StreamReport,
+};
 pub use receipt::{InvalidReceipt, Receipt};
 pub use verifier::Verifier;
 
