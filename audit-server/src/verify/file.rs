@@ -181,15 +181,14 @@ fn read(part: Part, trail: &mut Trail<'_>) -> Result<(), Unreadable> {
         number += 1;
         let place = || Place::Line { file: Arc::clone(&path), line: number };
         let ended = bytes.pop_if(|byte| *byte == b'\n').is_some();
-        let text = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+        let length = bytes.len();
         // A power cut can leave zero bytes where what was written did not reach the disk.
         let zeros = live
             && !ended
-            && text < bytes.len()
+            && bytes.ends_with(b"\0")
             && ends_in_zeros(&mut reader).map_err(|error| unreadable(&path, &error))?;
-        let length = bytes.len();
         if zeros {
-            bytes.truncate(text);
+            bytes.truncate(bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1));
         }
         if bytes.is_empty() && !zeros {
             trail.break_at(None, None, Some(place()), Cause::EmptyLine);
