@@ -171,7 +171,7 @@ fn an_index_that_differs_from_its_table_is_found_on_request() {
     assert!(out.contains("indexes not checked, --indexes does"), "{out}");
     let (exit, out) = run_with(&[path.to_str().unwrap(), "--indexes"]);
     assert!(exit.contains('1') && out.contains("audit_logs_id"), "{out}");
-    let (_directory, sound) = altered("");
+    let (_directory, sound) = altered(audit_layer::FULL_INDEXES);
     let (exit, out) = run_with(&[sound.to_str().unwrap(), "--indexes"]);
     assert!(exit.contains('0') && !out.contains("not checked"), "{out}");
 }
