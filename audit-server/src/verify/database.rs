@@ -134,7 +134,7 @@ struct Stillness {
 impl Stillness {
     /// `None` when there is a log, so that the file alone is not the database.
     fn of(path: &Path) -> Option<Self> {
-        if fs::metadata(beside(path, "-wal")).is_ok_and(|log| log.len() > 0) {
+        if fs::metadata(beside(path, "-wal")).is_ok_and(|log| log.is_file() && log.len() > 0) {
             return None;
         }
         let about = fs::metadata(path).ok()?;

@@ -5,7 +5,7 @@
 //! `serde_json`, which refuses a second member of any name that we know. Either way a forger can't
 //! hide a second `seq` behind the first.
 
-use audit_layer::record::{HASH_SUFFIX_LEN, Hash, Member, Record, VERSION, split_hash};
+use audit_layer::record::{HASH_SUFFIX_LEN, Hash, Link, Member, Record, VERSION, split_hash};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
@@ -79,7 +79,7 @@ impl<'a> Line<'a> {
                 Ok(members) => members,
                 // Only what is intact is believed to be of a later version.
                 Err(why) => match later_version(text) {
-                    Some(v) if intact => return Err(NotARecord::Newer(v)),
+                    Some(v) if intact => links(text).ok_or(NotARecord::Newer(v))?,
                     _ => return malformed(why),
                 },
             },
@@ -288,6 +288,23 @@ fn inside(string: &RawValue) -> RawStr<'_> {
     let raw = string.get().trim_matches(|c: char| c.is_ascii_whitespace());
     let raw = raw.strip_prefix('"').and_then(|raw| raw.strip_suffix('"')).unwrap_or_default();
     RawStr { raw, escaped: raw.contains('\\') }
+}
+
+/// Reads of a record of a later version only what links it.
+fn links(text: &str) -> Option<Members<'_>> {
+    #[derive(Deserialize)]
+    struct Links<'a> {
+        v: u64,
+        seq: u64,
+        #[serde(borrow)]
+        stream: &'a RawValue,
+        #[serde(borrow)]
+        prev_hash: &'a RawValue,
+    }
+    Link::parse(text).ok()?;
+    let Links { v, seq, stream, prev_hash } = serde_json::from_str(text).ok()?;
+    let (stream, prev_hash) = (inside(stream).raw, inside(prev_hash).raw);
+    Some(Members { v, seq, stream, prev_hash, ..Members::default() })
 }
 
 fn later_version(text: &str) -> Option<u64> {

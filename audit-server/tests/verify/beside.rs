@@ -93,18 +93,27 @@ fn a_live_file_that_can_not_be_read_does_not_hide_a_break_in_its_backups() {
 }
 
 #[test]
-fn a_pipe_beside_a_database_is_not_waited_for() {
+fn what_lies_beside_a_database_is_not_waited_for_and_does_not_hide_a_break() {
+    let kinds: [Hindrance; 2] = [fifo, |path| fs::create_dir(path).unwrap()];
     for suffix in ["-journal", "-wal", "-shm"] {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("audit.db");
-        database(&path, &chain(STREAM, 9)).close().unwrap();
-        let beside = PathBuf::from(format!("{}{suffix}", path.display()));
-        let _ = fs::remove_file(&beside);
-        fifo(&beside);
-        let outcome = verify(&path);
-        assert_eq!(outcome.exit_code(), 2, "{outcome:#?}");
-        let (_, why) = outcome.unreadable().next().unwrap();
-        assert!(why.to_string().contains(suffix), "{why}");
+        for hindrance in kinds {
+            let directory = tempfile::tempdir().unwrap();
+            for (name, lines) in [("whole.db", chain(STREAM, 9)), ("broken.db", broken())] {
+                let path = directory.path().join(name);
+                database(&path, &lines).close().unwrap();
+                let beside = PathBuf::from(format!("{}{suffix}", path.display()));
+                let _ = fs::remove_file(&beside);
+                hindrance(&beside);
+                let outcome = verify(&path);
+                let (_, why) = outcome.unreadable().next().unwrap();
+                assert!(why.to_string().contains(suffix), "{why}");
+                if name == "broken.db" {
+                    assert_eq!(cause(&outcome), Cause::Missing(6, 6));
+                } else {
+                    assert_eq!(outcome.exit_code(), 2, "{outcome:#?}");
+                }
+            }
+        }
     }
 }
 
@@ -114,9 +123,10 @@ fn sealed(object: &str) -> Line {
     Line { text: format!("{open},\"hash\":\"{hash}\"}}").into(), hash }
 }
 
-/// The record as a later version would write it, with a member that we don't know.
+/// The record as a later version might write it: with a member that we don't know, and without one
+/// that we do.
 fn later(line: &Line, version: u64) -> Line {
-    let object = line.text.split(",\"hash\"").next().unwrap();
+    let object = line.text.split(",\"hash\"").next().unwrap().replace("\"level\":\"INFO\",", "");
     sealed(&format!("{}}}", object.replace("\"v\":1", &format!("\"v\":{version},\"zone\":\"x\""))))
 }
 
