@@ -26,7 +26,9 @@ pub use pipeline::{JournalStats, SinkStats, Stats};
 pub use receipt::{Commit, HASH_TIMEOUT, Receipt};
 pub use record::event_type::{self, EventType};
 #[cfg(feature = "sqlite")]
-pub use sink::sqlite::{APPLICATION_ID, SCHEMA_VERSION, is_financial, is_security_event};
+pub use sink::sqlite::{
+    APPLICATION_ID, FULL_INDEXES, MIGRATIONS, SCHEMA_VERSION, is_financial, is_security_event,
+};
 
 /// Locks, whatever a thread that panicked with the lock held has left: everything that is behind a
 /// lock here is whole between two statements.

@@ -48,10 +48,11 @@ pub fn format_timestamp(micros: i64) -> String {
 
 /// Reads any RFC 3339 timestamp, whatever its offset, as microseconds since the Unix epoch.
 ///
-/// Fractions finer than a microsecond are cut. `None` when the text is not RFC 3339.
+/// Fractions finer than a microsecond are cut. `None` when the text is not RFC 3339, or in UTC is
+/// beyond the year 9999.
 #[must_use]
 pub fn parse_timestamp(text: &str) -> Option<i64> {
-    let at = OffsetDateTime::parse(text, &Rfc3339).ok()?.to_offset(UtcOffset::UTC);
+    let at = OffsetDateTime::parse(text, &Rfc3339).ok()?.checked_to_offset(UtcOffset::UTC)?;
     i64::try_from(at.unix_timestamp_nanos().div_euclid(1000)).ok()
 }
 
@@ -78,6 +79,17 @@ mod tests {
         );
         assert_eq!(parse_timestamp("1969-12-31T23:59:59.999999Z"), Some(-1));
         assert_eq!(parse_timestamp("2026-11-21"), None);
+    }
+
+    #[test]
+    fn a_time_that_an_offset_moves_beyond_the_year_9999_is_none() {
+        assert_eq!(parse_timestamp("9999-12-31T23:59:59.999999-01:00"), None);
+        assert_eq!(
+            parse_timestamp("9999-12-31T23:59:59.999999+01:00"),
+            Some(253_402_297_199_999_999)
+        );
+        // Before the year 0 there is still room.
+        assert!(parse_timestamp("0000-01-01T00:00:00+01:00").is_some());
     }
 
     proptest! {

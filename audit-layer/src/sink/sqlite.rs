@@ -41,7 +41,15 @@ pub const APPLICATION_ID: i32 = 0x4155_4454;
 /// `PRAGMA user_version`: how many of the migrations a database has.
 pub const SCHEMA_VERSION: i32 = MIGRATIONS.len() as i32;
 
-const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_trail.sql")];
+/// The SQL of each migration. A database that has all of them has these tables, indexes and
+/// triggers, byte for byte as they stand here.
+pub const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_trail.sql")];
+
+/// The SQL of the indexes that `AUDIT_DB_INDEXES=full` adds. Databases keep its bytes.
+pub const FULL_INDEXES: &str = "CREATE INDEX IF NOT EXISTS audit_logs_user_id_timestamp
+                 ON audit_logs (record ->> '$.user_id', timestamp);
+             CREATE INDEX IF NOT EXISTS audit_logs_correlation_id
+                 ON audit_logs (record ->> '$.correlation_id');";
 
 /// How long a lock of another process is waited for before the batch is tried again.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -199,12 +207,7 @@ fn prepare(db: &mut Connection, indexes: DbIndexes) -> Result<(), SinkError> {
     db.set_prepared_statement_cache_capacity(64);
     migrate(db)?;
     if indexes == DbIndexes::Full {
-        db.execute_batch(
-            "CREATE INDEX IF NOT EXISTS audit_logs_user_id_timestamp
-                 ON audit_logs (record ->> '$.user_id', timestamp);
-             CREATE INDEX IF NOT EXISTS audit_logs_correlation_id
-                 ON audit_logs (record ->> '$.correlation_id');",
-        )?;
+        db.execute_batch(FULL_INDEXES)?;
     }
     Ok(())
 }

@@ -210,7 +210,7 @@ fn map(error: &Error) -> Problem {
             StatusCode::INTERNAL_SERVER_ERROR,
             "/problems/damaged-record",
             "Damaged record",
-            "what is stored under this id is no record; `audit-server verify` says more",
+            "what is stored under this id is not its record; `audit-server verify` says more",
         ),
         // The rest is met at start or on the command line, never by a request.
         Error::Internal(_)

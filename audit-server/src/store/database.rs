@@ -198,8 +198,9 @@ impl Snapshot<'_> {
             .map_err(|source| self.database.unreadable(source))?
             .ok_or(RecordNotFound)?;
         match audit_layer::record::Record::parse(&line) {
-            Ok(_) => Ok(line),
-            Err(_) => Err(DamagedRecord.into()),
+            // The index that led here is derived, and the line is the truth.
+            Ok(record) if record.id == id => Ok(line),
+            _ => Err(DamagedRecord.into()),
         }
     }
 

@@ -46,9 +46,11 @@ pub struct DatabaseUnreadable {
     pub source: rusqlite::Error,
 }
 
-/// A stored line is no record.
+/// A stored line is no record, or that of another id.
 #[derive(Debug, thiserror::Error)]
-#[error("the line stored under that id is no record: run `audit-server verify` on the database")]
+#[error(
+    "the line stored under that id is not its record: run `audit-server verify` on the database"
+)]
 pub struct DamagedRecord;
 
 /// The deadline passed before a single row was examined, so that there is nothing to go on from.

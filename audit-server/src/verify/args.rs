@@ -7,7 +7,7 @@ use super::{Receipt, Verifier, print};
 /// Show that nothing in a trail was changed, or where it was
 ///
 /// Exits with 0 when every path is intact, 1 when anything is broken, 2 when something could not
-/// be read; 1 wins over 2.
+/// be read or a receipt not be checked; 1 wins over 2.
 #[derive(Debug, Clone, clap::Args)]
 pub struct VerifyArgs {
     /// A file of JSON lines (its rotated backups PATH.1, PATH.2, … are read as well) or a SQLite
@@ -20,6 +20,11 @@ pub struct VerifyArgs {
     #[arg(long = "receipt", value_name = "STREAM:SEQ:HASH")]
     pub receipts: Vec<Receipt>,
 
+    /// Hold the indexes of databases against their tables as well; takes as long as all the rest,
+    /// and holds a live writer's log back meanwhile
+    #[arg(long)]
+    pub indexes: bool,
+
     /// Print one JSON object instead of a table
     #[arg(long)]
     pub json: bool,
@@ -29,7 +34,8 @@ pub struct VerifyArgs {
 ///
 /// An intact trail whose report can't be printed exits with 2.
 pub fn run(args: &VerifyArgs, out: &mut dyn Write) -> ExitCode {
-    let verifier = args.receipts.iter().cloned().fold(Verifier::new(), Verifier::receipt);
+    let verifier = Verifier::new().indexes(args.indexes);
+    let verifier = args.receipts.iter().cloned().fold(verifier, Verifier::receipt);
     let outcome = verifier.verify(&args.paths);
     let printed = if args.json { print::json(&outcome, out) } else { print::table(&outcome, out) };
     match printed.and_then(|()| out.flush()) {

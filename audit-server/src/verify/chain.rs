@@ -3,8 +3,9 @@
 use audit_layer::record::{Hash, Head, StreamName};
 
 use super::{
-    Cause, Receipt, ReceiptResult,
+    Cause, Place, Receipt, ReceiptResult, Start,
     line::{Digits, Line, hash_of},
+    start::{Explained, Told},
 };
 
 /// What is known of one stream at one path.
@@ -13,6 +14,8 @@ pub(super) struct Chain<'r> {
     pub(super) name: StreamName,
     /// The position of the first record here.
     pub(super) first: u64,
+    /// Where the first record stands.
+    pub(super) begins: Place,
     /// The hash that the first record states of its predecessor.
     pub(super) before: Option<Hash>,
     /// The position of the last record that is sound.
@@ -28,16 +31,21 @@ pub(super) struct Chain<'r> {
     receipts: Vec<(&'r Receipt, Option<ReceiptResult>)>,
     /// How many of them have been passed.
     passed: usize,
+    /// What the stream itself says of its start.
+    explained: Explained,
+    /// The same with what other streams said since its last record.
+    explained_beside: Option<Explained>,
 }
 
 impl<'r> Chain<'r> {
-    pub(super) fn new(name: StreamName, receipts: &'r [Receipt]) -> Self {
+    pub(super) fn new(name: StreamName, begins: Place, receipts: &'r [Receipt]) -> Self {
         let mut receipts: Vec<_> =
             receipts.iter().filter(|r| r.stream == name).map(|r| (r, None)).collect();
         receipts.sort_by_key(|(receipt, _)| receipt.seq);
         Self {
             name,
             first: 0,
+            begins,
             before: None,
             last: 0,
             records: 0,
@@ -46,6 +54,8 @@ impl<'r> Chain<'r> {
             digits: [b'0'; 64],
             receipts,
             passed: 0,
+            explained: Explained::NOTHING,
+            explained_beside: None,
         }
     }
 
@@ -67,6 +77,7 @@ impl<'r> Chain<'r> {
         self.last = seq;
         self.digits = line.digits;
         self.records += 1;
+        self.explained_beside = None;
         self.hold_against_receipts();
         Ok(())
     }
@@ -82,6 +93,19 @@ impl<'r> Chain<'r> {
         }
         self.before = Some(before);
         Ok(())
+    }
+
+    /// Takes what a sound record of this stream, or of one `beside` it, says of its start.
+    pub(super) fn explain(&mut self, told: &Told<'_>, beside: bool) {
+        if beside {
+            self.explained_beside.get_or_insert(self.explained).extend(told);
+        } else {
+            self.explained.extend(told);
+        }
+    }
+
+    pub(super) fn how_it_starts(&self) -> Start {
+        self.explained_beside.unwrap_or(self.explained).start_at(self.first)
     }
 
     /// The last record that is sound.
@@ -105,13 +129,13 @@ impl<'r> Chain<'r> {
         }
     }
 
-    /// What became of each receipt for this stream. `whole` says that the path holds the end of
-    /// its streams and was read to the end.
+    /// What became of each receipt for this stream. `to_end` says that the path holds the end of
+    /// its streams and was read that far.
     pub(super) fn receipts(
         &self,
-        whole: bool,
+        to_end: bool,
     ) -> impl Iterator<Item = (&'r Receipt, ReceiptResult)> {
-        let unreached = if self.broken || !whole {
+        let unreached = if self.broken || !to_end {
             ReceiptResult::NotReached
         } else {
             ReceiptResult::CutOff { last: self.last }

@@ -15,15 +15,15 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use audit_layer::{
-    APPLICATION_ID, SCHEMA_VERSION,
-    record::{Hash, split_hash},
-};
+use audit_layer::{APPLICATION_ID, SCHEMA_VERSION, record::Hash};
 use rusqlite::{Connection, ErrorCode, OpenFlags, config::DbConfig, limits::Limit};
 
 use super::{
     Cause, MAX_LINE_BYTES, PathKind, PathReport, Place, Receipt, Unreadable,
-    side_tables::{Comparison, FINANCIAL, SECURITY, SideRows, integer, text},
+    finding::{Shown, printable},
+    line::{Line, hash_of},
+    schema,
+    side_tables::{Comparison, FINANCIAL, SECURITY, SideRows, arrival, integer, text},
     trail::Trail,
 };
 
@@ -35,20 +35,11 @@ const CHUNK: usize = 16_384;
 
 const PATIENCE: Duration = Duration::from_secs(5);
 
-const TRIGGERS: [&str; 6] = [
-    "audit_logs_keep_update",
-    "audit_logs_keep_delete",
-    "security_events_keep_update",
-    "security_events_keep_delete",
-    "financial_audit_logs_keep_update",
-    "financial_audit_logs_keep_delete",
-];
-
 /// The longest row that is read, all columns together.
 const MAX_ROW_BYTES: i32 = 4 << 20;
 
-/// Why a walk ended early.
-enum Halt {
+/// Why a walk ended early; what SQLite says has its control characters escaped.
+pub(super) enum Halt {
     Unreadable(Unreadable),
     Damaged(String),
 }
@@ -61,45 +52,62 @@ impl From<Unreadable> for Halt {
 
 impl From<rusqlite::Error> for Halt {
     fn from(error: rusqlite::Error) -> Self {
+        let why = printable(&error.to_string());
         match error.sqlite_error_code() {
-            Some(ErrorCode::DatabaseCorrupt | ErrorCode::TooBig) => {
-                Self::Damaged(error.to_string())
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::TooBig) => Self::Damaged(why),
+            _ => Self::Unreadable(Unreadable::Database(why)),
+        }
+    }
+}
+
+pub(super) fn verify(path: &Path, receipts: &[Receipt], indexes: bool) -> PathReport {
+    let mut trail = Trail::new(path, PathKind::Database, receipts);
+    let (mut to_end, mut indexes_checked) = (false, false);
+    let mut verify = || -> Result<(), Halt> {
+        let database = Database::open(path, &mut trail)?;
+        if let Some(schema) = database.check_schema(&mut trail)? {
+            database.walk(schema, &mut trail)?;
+            to_end = true;
+            if indexes {
+                database.check_indexes(&mut trail)?;
+                indexes_checked = true;
             }
-            _ => Self::Unreadable(Unreadable::Database(error.to_string())),
+            database.check_stillness()?;
         }
-    }
-}
-
-pub(super) fn verify(path: &Path, receipts: &[Receipt]) -> PathReport {
-    let mut trail = Trail::new(path, receipts);
-    let mut unreadable = None;
-    match Database::open(path).and_then(|database| database.walk(&mut trail)) {
+        Ok(())
+    };
+    match verify() {
         Ok(()) => {}
-        Err(Halt::Damaged(why)) => trail.break_at(None, None, None, Cause::Damaged(why)),
+        Err(Halt::Damaged(why)) => trail.break_of_path(Cause::Damaged(why)),
         Err(Halt::Unreadable(Unreadable::ChangedMeanwhile)) => {
-            trail = Trail::new(path, receipts);
-            unreadable = Some(Unreadable::ChangedMeanwhile);
+            trail = Trail::new(path, PathKind::Database, receipts);
+            trail.could_not_read(Unreadable::ChangedMeanwhile);
+            to_end = false;
         }
-        Err(Halt::Unreadable(error)) => unreadable = Some(error),
+        Err(Halt::Unreadable(why)) => trail.could_not_read(why),
     }
-    let report = trail.finish(PathKind::Database, true, unreadable);
-    PathReport { files: vec![path.to_owned()], ..report }
+    let report = trail.finish(to_end);
+    PathReport { files: vec![path.to_owned()], indexes: indexes_checked, ..report }
 }
 
-/// The hash that each record states, looked up by stream and position.
+/// The hash of each record, looked up by stream and position. `None` where the index leads to no
+/// row, or to one of another record: that says nothing of the table.
 pub(super) fn hashes_at(
     path: &Path,
     wanted: &[(String, u64)],
 ) -> Result<Vec<Option<Hash>>, Unreadable> {
     let look_up = || -> Result<_, Halt> {
-        let database = Database::open(path)?;
+        let database = Database::open(path, &mut Trail::new(path, PathKind::Database, &[]))?;
         let sql = "SELECT record FROM audit_logs WHERE stream = ?1 AND seq = ?2";
         let mut statement = database.connection.prepare(sql)?;
         let mut hashes = Vec::with_capacity(wanted.len());
         for (stream, seq) in wanted {
             let mut rows = statement.query((stream, i64::try_from(*seq).unwrap_or(i64::MAX)))?;
-            let row = rows.next()?;
-            hashes.push(row.and_then(|row| Some(split_hash(text(row, 0)?)?.1)));
+            let line = rows.next()?.and_then(|row| Line::read(text(row, 0)?).ok());
+            let asked_for = line.filter(|line| {
+                line.intact && line.members.stream == stream && line.members.seq == *seq
+            });
+            hashes.push(asked_for.and_then(|line| hash_of(&line.digits)));
         }
         Ok(hashes)
     };
@@ -126,9 +134,7 @@ struct Stillness {
 impl Stillness {
     /// `None` when there is a log, so that the file alone is not the database.
     fn of(path: &Path) -> Option<Self> {
-        let mut log = OsString::from(path);
-        log.push("-wal");
-        if fs::metadata(log).is_ok_and(|log| log.len() > 0) {
+        if fs::metadata(beside(path, "-wal")).is_ok_and(|log| log.is_file() && log.len() > 0) {
             return None;
         }
         let about = fs::metadata(path).ok()?;
@@ -137,22 +143,29 @@ impl Stillness {
 }
 
 impl Database {
-    fn open(path: &Path) -> Result<Self, Halt> {
+    fn open(path: &Path, trail: &mut Trail<'_>) -> Result<Self, Halt> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let database = match connect(path.as_os_str(), flags) {
-            Ok(connection) => Self { connection, immutable: None },
-            Err(error) => {
-                let refused = matches!(
-                    error.sqlite_error_code(),
-                    Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly)
-                );
-                let Some(stillness) = Stillness::of(path).filter(|_| refused) else {
-                    return Err(error.into());
-                };
-                let connection = connect(&immutable_uri(path), flags | OpenFlags::SQLITE_OPEN_URI)?;
-                Self { connection, immutable: Some(stillness) }
+        let refusal = match irregular_beside(path) {
+            // SQLite would wait for a pipe that it takes for a journal.
+            Some(why) => {
+                trail.could_not_read(why.clone());
+                Halt::Unreadable(why)
             }
+            None => match connect(path.as_os_str(), flags) {
+                Ok(connection) => {
+                    let database = Self { connection, immutable: None };
+                    database.check_kind()?;
+                    return Ok(database);
+                }
+                Err(error) => match error.sqlite_error_code() {
+                    Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly) => error.into(),
+                    _ => return Err(error.into()),
+                },
+            },
         };
+        let Some(stillness) = Stillness::of(path) else { return Err(refusal) };
+        let connection = connect(&immutable_uri(path), flags | OpenFlags::SQLITE_OPEN_URI)?;
+        let database = Self { connection, immutable: Some(stillness) };
         database.check_kind()?;
         Ok(database)
     }
@@ -178,8 +191,25 @@ impl Database {
         }
     }
 
-    fn walk(&self, trail: &mut Trail<'_>) -> Result<(), Halt> {
-        self.notice_missing_triggers(trail)?;
+    /// Which version of its tables is to be walked; `None` when they are not ours.
+    fn check_schema(&self, trail: &mut Trail<'_>) -> Result<Option<i32>, Halt> {
+        let transaction = self.connection.unchecked_transaction()?;
+        let readable = schema::check(&self.connection, trail)?;
+        let schema = self.pragma("schema_version")?;
+        transaction.finish()?;
+        Ok(readable.then_some(schema))
+    }
+
+    fn check_indexes(&self, trail: &mut Trail<'_>) -> Result<(), Halt> {
+        let found: String =
+            self.connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
+        if found != "ok" {
+            trail.break_of_path(Cause::Damaged(printable(&found)));
+        }
+        Ok(())
+    }
+
+    fn walk(&self, schema: i32, trail: &mut Trail<'_>) -> Result<(), Halt> {
         let mut logs = self.connection.prepare(&format!(
             "SELECT arrival, stream, seq, id, timestamp, event_type, record \
              FROM audit_logs NOT INDEXED WHERE arrival >= ?1 ORDER BY arrival LIMIT {CHUNK}"
@@ -195,16 +225,21 @@ impl Database {
              FROM {FINANCIAL} NOT INDEXED WHERE arrival >= ?1 ORDER BY arrival"
         ))?;
         let mut comparison = Comparison::default();
+        let mut last = None;
         let mut next = Some(i64::MIN);
         while let Some(from) = next {
             // What one transaction sees of the four tables was written together.
             let transaction = self.connection.unchecked_transaction()?;
+            if self.pragma("schema_version")? != schema {
+                let why = "its tables were changed while it was read; verify it again".to_owned();
+                return Err(Unreadable::Database(why).into());
+            }
             let mut rows = logs.query([from])?;
             let mut security = SideRows::new(SECURITY, security.query([from])?)?;
             let mut financial = SideRows::new(FINANCIAL, financial.query([from])?)?;
             let mut count = 0;
             while let Some(row) = rows.next()? {
-                let arrival = integer(row, 0).unwrap_or(from);
+                let arrival = arrival(row, last, "audit_logs")?;
                 security.pass_before(Some(arrival), trail)?;
                 financial.pass_before(Some(arrival), trail)?;
                 let place = || Place::Row { arrival };
@@ -218,7 +253,7 @@ impl Database {
                         let (security, financial) =
                             (security.row_of(arrival), financial.row_of(arrival));
                         comparison.difference(members, row, security, financial)
-                    })?,
+                    }),
                     None => {
                         let cause = Cause::NotARecord("the column record is not text".to_owned());
                         trail.break_at(stream().as_deref(), None, Some(place()), cause);
@@ -226,18 +261,22 @@ impl Database {
                 }
                 security.pass(arrival)?;
                 financial.pass(arrival)?;
-                next = arrival.checked_add(1);
+                last = Some(arrival);
                 count += 1;
             }
-            if count < CHUNK {
+            next = last.and_then(|last| last.checked_add(1)).filter(|_| count == CHUNK);
+            if next.is_none() {
                 security.pass_before(None, trail)?;
                 financial.pass_before(None, trail)?;
                 self.compare_cursors(trail)?;
-                next = None;
             }
             drop((rows, security, financial));
             transaction.finish()?;
         }
+        Ok(())
+    }
+
+    fn check_stillness(&self) -> Result<(), Halt> {
         match &self.immutable {
             Some(before) if Stillness::of(&before.path).as_ref() != Some(before) => {
                 Err(Unreadable::ChangedMeanwhile.into())
@@ -279,19 +318,6 @@ impl Database {
         }
         Ok(())
     }
-
-    fn notice_missing_triggers(&self, trail: &mut Trail<'_>) -> Result<(), Halt> {
-        let sql = "SELECT count(*) FROM sqlite_schema WHERE type = 'trigger' AND name = ?1";
-        let mut statement = self.connection.prepare(sql)?;
-        for name in TRIGGERS {
-            if statement.query_row([name], |row| row.get::<_, i64>(0))? == 0 {
-                trail.notice(format!(
-                    "the trigger {name}, which guards the records against mistakes, was dropped"
-                ));
-            }
-        }
-        Ok(())
-    }
 }
 
 fn connect(path: &std::ffi::OsStr, flags: OpenFlags) -> rusqlite::Result<Connection> {
@@ -305,6 +331,21 @@ fn connect(path: &std::ffi::OsStr, flags: OpenFlags) -> rusqlite::Result<Connect
     // The file is touched only now.
     connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0))?;
     Ok(connection)
+}
+
+fn beside(path: &Path, suffix: &str) -> OsString {
+    let mut beside = OsString::from(path);
+    beside.push(suffix);
+    beside
+}
+
+/// What SQLite keeps beside a database, where it is no regular file.
+fn irregular_beside(path: &Path) -> Option<Unreadable> {
+    ["-journal", "-wal", "-shm"]
+        .into_iter()
+        .map(|suffix| PathBuf::from(beside(path, suffix)))
+        .find(|beside| fs::metadata(beside).is_ok_and(|about| !about.is_file()))
+        .map(|beside| Unreadable::Io(format!("{}: not a regular file", Shown(&beside))))
 }
 
 /// `file:` with every byte escaped that is not plainly part of a path.

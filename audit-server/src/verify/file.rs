@@ -5,19 +5,22 @@
 //! may turn up under two names, and is then read once, but none can be missed between two names.
 //!
 //! A last line without line feed in the live file is a torn tail: its writer was killed, or is
-//! writing. That is no break as long as it is the beginning of a JSON object. A backup has no torn
-//! tail, because rotation never happens inside a line.
+//! writing. That is no break as long as it is the beginning of a JSON object; zero bytes after it
+//! are of a power cut. A backup has no torn tail, because rotation never happens inside a line.
+//!
+//! A part that can't be read keeps nobody from reading the others.
 
 use std::{
     collections::HashSet,
-    fs::{self, File},
+    fs::{self, File, OpenOptions},
     io::{self, BufRead, BufReader, Read},
-    os::unix::fs::MetadataExt,
+    os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use audit_layer::record::split_hash;
+use rustix::fs::OFlags;
 use serde::de::IgnoredAny;
 
 use super::{
@@ -36,13 +39,10 @@ struct Part {
 }
 
 pub(super) fn verify(path: &Path, receipts: &[Receipt]) -> PathReport {
-    let mut trail = Trail::new(path, receipts);
     let live_file = live_file_of(path);
     let kind = if live_file.is_some() { PathKind::Backup } else { PathKind::File };
-    let parts = match open_parts(path, kind) {
-        Ok(parts) => parts,
-        Err(error) => return trail.finish(kind, false, Some(error)),
-    };
+    let mut trail = Trail::new(path, kind, receipts);
+    let (parts, mut unreadable) = open_parts(path, kind);
     let files = parts.iter().map(|part| part.path.to_path_buf()).collect();
     if let Some(live_file) = live_file {
         let live_file = Shown(&live_file).to_string();
@@ -50,17 +50,27 @@ pub(super) fn verify(path: &Path, receipts: &[Receipt]) -> PathReport {
             "a rotated backup, verified alone; {live_file} is verified with all of them"
         ));
     }
-    let live_is_missing = kind == PathKind::File && !parts.iter().any(|part| part.live);
-    let mut unreadable = parts.into_iter().find_map(|part| read(part, &mut trail).err());
+    let mut to_end = false;
+    for part in parts {
+        let live = part.live;
+        match read(part, &mut trail) {
+            Ok(()) => to_end |= live,
+            Err(why) => unreadable.push(why),
+        }
+    }
     if trail.is_something_else() {
-        trail = Trail::new(path, receipts);
-        unreadable = Some(Unreadable::NotATrail);
+        trail = Trail::new(path, kind, receipts);
+        trail.could_not_read(Unreadable::NotATrail);
+        to_end = false;
     }
-    if live_is_missing && unreadable.is_none() {
-        unreadable = Some(Unreadable::LiveFileMissing);
+    let mut unreadable = unreadable.into_iter();
+    if let Some(why) = unreadable.next() {
+        trail.could_not_read(why);
     }
-    let report = trail.finish(kind, kind == PathKind::File, unreadable);
-    PathReport { files, ..report }
+    for why in unreadable {
+        trail.notice(format!("could not be read either: {why}"));
+    }
+    PathReport { files, ..trail.finish(to_end) }
 }
 
 /// The live file that `path` is a backup of: it lies beside it, under the name without number.
@@ -103,33 +113,49 @@ fn backups_of(path: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
     Ok(backups)
 }
 
-/// Opens everything that `path` stands for, and returns it oldest first.
-fn open_parts(path: &Path, kind: PathKind) -> Result<Vec<Part>, Unreadable> {
-    let mut names = vec![(path.to_owned(), kind == PathKind::File)];
+/// Opens everything that `path` stands for, and returns it oldest first, with what can't be opened.
+fn open_parts(path: &Path, kind: PathKind) -> (Vec<Part>, Vec<Unreadable>) {
     let mut seen = HashSet::new();
     let mut parts = Vec::new();
-    let mut open = |path: PathBuf, live| match File::open(&path) {
-        Ok(file) => {
-            let about = file.metadata().map_err(|error| unreadable(&path, &error))?;
-            if about.is_file() && seen.insert((about.dev(), about.ino())) {
+    let mut failed = Vec::new();
+    let mut add = |path: PathBuf, live: bool| {
+        let opened = open(&path).and_then(|file| file.metadata().map(|about| (file, about)));
+        match opened {
+            Ok((file, about)) if seen.insert((about.dev(), about.ino())) => {
                 parts.push(Part { path: path.into(), file, live });
             }
-            Ok(())
+            Ok(_) => {}
+            // The live file may be missing while it is rotated, the oldest backup may just have
+            // gone. A link that leads nowhere is neither.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && !path.is_symlink() => {
+                if live {
+                    failed.push(Unreadable::LiveFileMissing);
+                }
+            }
+            Err(error) => failed.push(unreadable(&path, &error)),
         }
-        // The live file may be missing while it is rotated, the oldest backup may just have gone.
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(unreadable(&path, &error)),
     };
-    for (name, live) in names.drain(..) {
-        open(name, live)?;
-    }
-    if kind == PathKind::File {
-        for (_, backup) in backups_of(path).map_err(|error| unreadable(path, &error))? {
-            open(backup, false)?;
-        }
+    add(path.to_owned(), kind == PathKind::File);
+    match backups_of(path) {
+        _ if kind != PathKind::File => {}
+        Ok(backups) => backups.into_iter().for_each(|(_, backup)| add(backup, false)),
+        Err(error) => failed.push(unreadable(path, &error)),
     }
     parts.reverse();
-    Ok(parts)
+    (parts, failed)
+}
+
+/// Opens a regular file. What is something else, such as a pipe, is refused and never waited for.
+pub(super) fn open(path: &Path) -> io::Result<File> {
+    let regular = |about: fs::Metadata| {
+        if about.is_file() { Ok(()) } else { Err(io::Error::other("not a regular file")) }
+    };
+    // Asked first, because to open a device can do something.
+    regular(fs::metadata(path)?)?;
+    let no_wait = OFlags::NONBLOCK.bits() as i32;
+    let file = OpenOptions::new().read(true).custom_flags(no_wait).open(path)?;
+    regular(file.metadata()?)?;
+    Ok(file)
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> Unreadable {
@@ -155,25 +181,43 @@ fn read(part: Part, trail: &mut Trail<'_>) -> Result<(), Unreadable> {
         number += 1;
         let place = || Place::Line { file: Arc::clone(&path), line: number };
         let ended = bytes.pop_if(|byte| *byte == b'\n').is_some();
-        if bytes.is_empty() {
+        let length = bytes.len();
+        // A power cut can leave zero bytes where what was written did not reach the disk.
+        let zeros = live
+            && !ended
+            && bytes.ends_with(b"\0")
+            && ends_in_zeros(&mut reader).map_err(|error| unreadable(&path, &error))?;
+        if zeros {
+            bytes.truncate(bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1));
+        }
+        if bytes.is_empty() && !zeros {
             trail.break_at(None, None, Some(place()), Cause::EmptyLine);
         } else if bytes.len() > MAX_LINE_BYTES {
             trail.break_at(None, None, Some(place()), Cause::TooLong);
             reader.skip_until(b'\n').map_err(|error| unreadable(&path, &error))?;
-        } else if ended {
-            trail.take(&bytes, place, || None, |_| None)?;
-        } else if split_hash(&bytes).is_some() {
+        } else if !ended && split_hash(&bytes).is_some() {
             trail.notice(format!("{}: the last record has no line feed yet", place()));
-            trail.take(&bytes, place, || None, |_| None)?;
-        } else if live && is_beginning(&bytes) {
+            trail.take(&bytes, place, || None, |_| None);
+        } else if live && !ended && (bytes.is_empty() || is_beginning(&bytes)) {
             trail.notice(format!(
-                "{}: a torn tail of {} bytes; its writer was killed or is writing",
+                "{}: a torn tail of {length} bytes; its writer was killed or is writing",
                 place(),
-                bytes.len()
             ));
         } else {
-            trail.take(&bytes, place, || None, |_| None)?;
+            trail.take(&bytes, place, || None, |_| None);
         }
+    }
+}
+
+/// Whether nothing but zero bytes follows, as far as it is read: to the end or what is no zero.
+fn ends_in_zeros(reader: &mut impl BufRead) -> io::Result<bool> {
+    loop {
+        let bytes = reader.fill_buf()?;
+        let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
+        if zeros < bytes.len() || bytes.is_empty() {
+            return Ok(bytes.is_empty());
+        }
+        reader.consume(zeros);
     }
 }
 

@@ -55,6 +55,8 @@ pub enum Cause {
     FalseStart,
     /// A later record states none.
     NoPredecessor,
+    /// The stream begins here, and no record says what became of those before.
+    LateStart(u64),
     /// Records between the one before and this one are gone: from, to.
     Missing(u64, u64),
     /// The record before has this position already.
@@ -79,6 +81,8 @@ pub enum Cause {
     CursorBehind(Option<u64>),
     /// The cursor is at the last record and states another hash.
     CursorHash,
+    /// A table, index, trigger or view is not as the layer makes it; a sentence names it.
+    Schema(String),
     /// The database engine finds the file damaged; its own words.
     Damaged(String),
     /// The stream ends at this position, before the receipt.
@@ -170,6 +174,14 @@ impl fmt::Display for Cause {
             Cause::NoPredecessor => {
                 f.write_str("the record states no predecessor, though it is not the first")
             }
+            Cause::LateStart(2) => {
+                f.write_str("seq 1 is not here, and nothing in the trail says why")
+            }
+            Cause::LateStart(first) => write!(
+                f,
+                "seq 1 to {} are not here, and nothing in the trail says why",
+                first.saturating_sub(1)
+            ),
             Cause::Missing(from, to) if from == to => {
                 write!(f, "the record before it, seq {from}, is missing")
             }
@@ -203,6 +215,7 @@ impl fmt::Display for Cause {
             Cause::CursorHash => {
                 f.write_str("audit_cursors states another hash for the last record")
             }
+            Cause::Schema(what) => f.write_str(what),
             Cause::Damaged(why) => write!(f, "the database was damaged: {why}"),
             Cause::CutOff(receipt, last) => write!(
                 f,
@@ -231,9 +244,18 @@ pub(super) struct Shown<'p>(pub(super) &'p Path);
 
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for c in self.0.to_string_lossy().chars() {
-            if c.is_control() { write!(f, "{}", c.escape_default())? } else { write!(f, "{c}")? }
-        }
-        Ok(())
+        f.write_str(&printable(&self.0.to_string_lossy()))
     }
+}
+
+/// Text from a file, a name or the database engine for a terminal: control characters escaped.
+pub(super) fn printable(text: &str) -> String {
+    text.chars().fold(String::with_capacity(text.len()), |mut out, c| {
+        if c.is_control() {
+            out.extend(c.escape_default());
+        } else {
+            out.push(c);
+        }
+        out
+    })
 }

@@ -5,7 +5,7 @@
 //! `serde_json`, which refuses a second member of any name that we know. Either way a forger can't
 //! hide a second `seq` behind the first.
 
-use audit_layer::record::{HASH_SUFFIX_LEN, Hash, Member, Record, VERSION, split_hash};
+use audit_layer::record::{HASH_SUFFIX_LEN, Hash, Link, Member, Record, VERSION, split_hash};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
@@ -15,7 +15,8 @@ use super::scan::{RawStr, Scanner};
 /// The lower-case hex digits of a hash.
 pub(super) type Digits = [u8; 64];
 
-/// A record, and whether its bytes have the hash that it states.
+/// A record, and whether its bytes have the hash that it states. One of a later version counts only
+/// when they have.
 #[derive(Debug)]
 pub(super) struct Line<'a> {
     pub(super) intact: bool,
@@ -46,12 +47,12 @@ pub(super) struct Members<'a> {
     pub(super) details: Option<&'a str>,
 }
 
-/// Bytes that are not a record of this version.
+/// Bytes that are not a record that can be followed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum NotARecord {
     /// They are no record at all; a sentence says why.
     Malformed(String),
-    /// They are one of a later version.
+    /// They are one of a later version, which has not all that links a record of this one.
     Newer(u64),
 }
 
@@ -63,10 +64,7 @@ impl<'a> Line<'a> {
             return malformed("it is not UTF-8");
         };
         let Some((open, stated)) = split(text) else {
-            return match later_version(text) {
-                Some(v) => Err(NotARecord::Newer(v)),
-                None => malformed("it does not end in a hash"),
-            };
+            return malformed("it does not end in a hash");
         };
         let digits =
             hex_digits(Sha256::new().chain_update(open).chain_update(b"}").finalize().into());
@@ -81,15 +79,12 @@ impl<'a> Line<'a> {
                 Ok(members) => members,
                 // Only what is intact is believed to be of a later version.
                 Err(why) => match later_version(text) {
-                    Some(v) if intact => return Err(NotARecord::Newer(v)),
+                    Some(v) if intact => links(text).ok_or(NotARecord::Newer(v))?,
                     _ => return malformed(why),
                 },
             },
         };
-        if members.v > VERSION && intact {
-            return Err(NotARecord::Newer(members.v));
-        }
-        if members.v != VERSION && intact {
+        if members.v < VERSION && intact {
             return malformed("it states a version that never was");
         }
         if members.seq == 0 {
@@ -295,6 +290,23 @@ fn inside(string: &RawValue) -> RawStr<'_> {
     RawStr { raw, escaped: raw.contains('\\') }
 }
 
+/// Reads of a record of a later version only what links it.
+fn links(text: &str) -> Option<Members<'_>> {
+    #[derive(Deserialize)]
+    struct Links<'a> {
+        v: u64,
+        seq: u64,
+        #[serde(borrow)]
+        stream: &'a RawValue,
+        #[serde(borrow)]
+        prev_hash: &'a RawValue,
+    }
+    Link::parse(text).ok()?;
+    let Links { v, seq, stream, prev_hash } = serde_json::from_str(text).ok()?;
+    let (stream, prev_hash) = (inside(stream).raw, inside(prev_hash).raw);
+    Some(Members { v, seq, stream, prev_hash, ..Members::default() })
+}
+
 fn later_version(text: &str) -> Option<u64> {
     #[derive(Deserialize)]
     struct Version {
@@ -368,11 +380,13 @@ mod tests {
     #[test]
     fn a_later_version_is_told_from_a_changed_one() {
         let newer = seal(&canonical("").replace("\"v\":1", "\"v\":2"));
-        assert_eq!(Line::read(newer.as_bytes()).unwrap_err(), NotARecord::Newer(2));
+        assert_eq!(Line::read(newer.as_bytes()).unwrap().members.v, 2);
+        let foreign = seal("{\"v\":2}");
+        assert_eq!(Line::read(foreign.as_bytes()).unwrap_err(), NotARecord::Newer(2));
         let changed = seal(&canonical("")).replace("\"v\":1", "\"v\":2");
         assert!(!Line::read(changed.as_bytes()).unwrap().intact);
-        let other_suffix = r#"{"hash3":"0","v":3}"#;
-        assert_eq!(Line::read(other_suffix.as_bytes()).unwrap_err(), NotARecord::Newer(3));
+        let not_sealed = Line::read(br#"{"hash3":"0","v":3}"#);
+        assert!(matches!(not_sealed, Err(NotARecord::Malformed(_))));
     }
 
     #[test]

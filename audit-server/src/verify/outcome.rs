@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use audit_layer::record::{Hash, Head, StreamName};
 
-use super::{Break, Receipt, Unreadable, chain::Chain};
+use super::{Break, Cause, Receipt, Unreadable, chain::Chain};
 
 /// What a verification of one or more paths found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,7 +38,11 @@ pub struct PathReport {
     pub notices: Vec<String>,
     /// What became of each receipt whose stream this path holds.
     pub receipts: Vec<(Receipt, ReceiptResult)>,
-    /// Why it could not be read, or not to its end.
+    /// Whether it was read to where its streams end: to the end of the live file or the database.
+    pub to_end: bool,
+    /// Whether the indexes of a database were held against its tables.
+    pub indexes: bool,
+    /// Why it, or a part of it, could not be read. The rest was read nevertheless.
     pub unreadable: Option<Unreadable>,
 }
 
@@ -64,12 +68,30 @@ pub struct StreamReport {
     pub records: u64,
     /// The position of the first record here; 0 when none is sound.
     pub first: u64,
+    /// Why it starts there.
+    pub start: Start,
     /// The hash that the first record states of its predecessor.
     pub before: Option<Hash>,
     /// The last sound record.
     pub last: Head,
-    /// Whether a break of the stream was found.
+    /// Whether a break was found from which on the stream was not followed.
     pub broken: bool,
+}
+
+/// Why a stream starts at one path where it does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Start {
+    /// It starts with its first record.
+    Whole,
+    /// The trail says that rotation removed what was before.
+    RotatedAway,
+    /// The trail says that what was before was removed, not by rotation.
+    Removed,
+    /// The trail says that this sink did not get what was before.
+    BeganLater,
+    /// Nothing that was read says why; a break, unless what says so may not have been read.
+    Unexplained,
 }
 
 /// What became of a receipt at one path.
@@ -77,7 +99,7 @@ pub struct StreamReport {
 pub enum ReceiptResult {
     /// The stream holds the position with the hash.
     Confirmed,
-    /// The stream begins later here: earlier records were rotated away.
+    /// The stream begins later here.
     NotCovered {
         /// Where it begins.
         first: u64,
@@ -114,18 +136,29 @@ impl Outcome {
         self.paths.iter().filter_map(|path| Some((path, path.unreadable.as_ref()?)))
     }
 
-    /// Whether everything was read and nothing is wrong.
+    /// Each receipt that no path could be held against.
+    pub fn unchecked(&self) -> impl Iterator<Item = &ReceiptReport> {
+        let absent = |receipt: &Receipt| {
+            self.breaks
+                .iter()
+                .any(|found| matches!(&found.cause, Cause::StreamAbsent(of) if **of == *receipt))
+        };
+        self.receipts.iter().filter(move |report| !report.is_checked() && !absent(&report.receipt))
+    }
+
+    /// Whether everything was read, nothing is wrong, and every receipt was checked.
     #[must_use]
     pub fn is_intact(&self) -> bool {
         self.exit_code() == 0
     }
 
-    /// 0 intact, 1 broken, 2 something could not be read; 1 wins, because a proven break stays one.
+    /// 0 intact, 1 broken, 2 something could not be read or a receipt not checked; 1 wins, because a
+    /// proven break stays one.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         if self.breaks().next().is_some() {
             1
-        } else if self.unreadable().next().is_some() {
+        } else if self.unreadable().next().is_some() || self.unchecked().next().is_some() {
             2
         } else {
             0
@@ -133,7 +166,24 @@ impl Outcome {
     }
 }
 
+impl ReceiptReport {
+    /// Whether at least one path holds the receipt's position, or should.
+    #[must_use]
+    pub fn is_checked(&self) -> bool {
+        use ReceiptResult::{Confirmed, CutOff, Differs};
+        self.results.iter().any(|(_, result)| matches!(result, Confirmed | Differs | CutOff { .. }))
+    }
+}
+
 impl PathReport {
+    /// Whether what is not in the report is not at the path: it was read to its end, or is something
+    /// else altogether.
+    pub(super) fn is_conclusive(&self) -> bool {
+        let other =
+            |why: &Unreadable| matches!(why, Unreadable::NotATrail | Unreadable::OtherDatabase(..));
+        self.to_end || self.unreadable.as_ref().is_some_and(other)
+    }
+
     /// How many records were found, followed or not.
     #[must_use]
     pub fn records(&self) -> u64 {
@@ -147,6 +197,7 @@ impl StreamReport {
             stream: chain.name.clone(),
             records: chain.records,
             first: chain.first,
+            start: chain.how_it_starts(),
             before: chain.before,
             last: chain.head(),
             broken: chain.broken,

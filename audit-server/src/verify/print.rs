@@ -5,8 +5,8 @@ use std::io::{self, Write};
 use serde_json::{Value, json};
 
 use super::{
-    Break, Outcome, PathKind, PathReport, Place, ReceiptReport, ReceiptResult, StreamReport,
-    finding::Shown,
+    Break, Outcome, PathKind, PathReport, Place, Receipt, ReceiptReport, ReceiptResult, Start,
+    StreamReport, finding::Shown,
 };
 
 /// A short table a path, what became of the receipts, and the verdict.
@@ -23,6 +23,13 @@ pub(super) fn table(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
     for (report, why) in outcome.unreadable() {
         writeln!(out, "COULD NOT READ: {}: {why}", Shown(&report.path))?;
     }
+    for report in outcome.unchecked() {
+        let Receipt { stream, seq, .. } = &report.receipt;
+        writeln!(
+            out,
+            "COULD NOT CHECK: receipt {stream}:{seq}: it needs a path that holds seq {seq}"
+        )?;
+    }
     if outcome.is_intact() { writeln!(out, "intact") } else { Ok(()) }
 }
 
@@ -35,20 +42,36 @@ fn path(report: &PathReport, out: &mut dyn Write) -> io::Result<()> {
         PathKind::File => format!("{} files", report.files.len()),
     };
     let (records, streams) = (report.records(), report.streams.len());
-    writeln!(out, "{}: {kind}, {records} records, {streams} streams", Shown(&report.path))?;
+    let indexes = if report.kind == PathKind::Database && !report.indexes {
+        "; indexes not checked, --indexes does"
+    } else {
+        ""
+    };
+    let path = Shown(&report.path);
+    writeln!(out, "{path}: {kind}, {records} records, {streams} streams{indexes}")?;
     let width = report.streams.iter().map(|s| s.stream.as_str().len()).max().unwrap_or(0).max(6);
     if streams > 0 {
         writeln!(out, "  {:width$}  {:>12}  {:>12}  {:>12}", "stream", "records", "first", "last")?;
     }
     for stream in &report.streams {
-        let StreamReport { records, first, last, .. } = stream;
+        let StreamReport { records, first, last, start, .. } = stream;
         let name = stream.stream.as_str();
         writeln!(out, "  {name:width$}  {records:>12}  {first:>12}  {:>12}", last.seq)?;
         if stream.broken {
             writeln!(out, "    broken; only what is before the first break is counted")?;
         }
-        if *first > 1 {
-            writeln!(out, "    starts at seq {first}, earlier rotated away")?;
+        let why = match start {
+            Start::Whole => None,
+            Start::RotatedAway => Some("earlier rotated away"),
+            Start::Removed => Some("earlier removed"),
+            Start::BeganLater => Some("this sink began later"),
+            Start::Unexplained if report.kind == PathKind::Backup => {
+                Some("unexplained: one backup can't tell why")
+            }
+            Start::Unexplained => Some("unexplained: nothing that was read tells why"),
+        };
+        if let Some(why) = why {
+            writeln!(out, "    starts at seq {first}, {why}")?;
         }
         if let Some(receipt) = stream.receipt() {
             writeln!(out, "    receipt to keep: {receipt}")?;
@@ -140,6 +163,7 @@ fn path_value(report: &PathReport) -> Value {
             "head_hash": receipt.as_ref().map(|_| stream.last.hash.to_string()),
             "receipt": receipt.as_ref().map(ToString::to_string),
             "starts_late": stream.first > 1,
+            "start": start_word(stream.start),
             "broken": stream.broken,
         })
     });
@@ -149,9 +173,20 @@ fn path_value(report: &PathReport) -> Value {
         "files": report.files.iter().map(|file| file.to_string_lossy()).collect::<Vec<_>>(),
         "records": report.records(),
         "streams": streams.collect::<Vec<_>>(),
+        "indexes_checked": report.indexes,
         "notices": report.notices,
         "unreadable": report.unreadable.as_ref().map(ToString::to_string),
     })
+}
+
+fn start_word(start: Start) -> &'static str {
+    match start {
+        Start::Whole => "whole",
+        Start::RotatedAway => "rotated_away",
+        Start::Removed => "removed",
+        Start::BeganLater => "began_later",
+        Start::Unexplained => "unexplained",
+    }
 }
 
 fn receipt_value(report: &ReceiptReport) -> Value {
@@ -165,5 +200,9 @@ fn receipt_value(report: &ReceiptReport) -> Value {
         };
         json!({ "path": path.to_string_lossy(), "result": word })
     });
-    json!({ "receipt": report.receipt.to_string(), "results": results.collect::<Vec<_>>() })
+    json!({
+        "receipt": report.receipt.to_string(),
+        "checked": report.is_checked(),
+        "results": results.collect::<Vec<_>>(),
+    })
 }

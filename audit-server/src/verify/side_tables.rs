@@ -14,6 +14,7 @@ use serde_json::value::RawValue;
 
 use super::{
     Cause, Place,
+    database::Halt,
     line::Members,
     scan::{RawStr, Scanner},
     trail::Trail,
@@ -35,15 +36,18 @@ pub(super) struct SideRows<'s> {
 
 impl<'s> SideRows<'s> {
     /// Begins before the first row.
-    pub(super) fn new(table: &'static str, rows: Rows<'s>) -> rusqlite::Result<Self> {
+    pub(super) fn new(table: &'static str, rows: Rows<'s>) -> Result<Self, Halt> {
         let mut side = Self { table, rows, arrival: None };
         side.advance()?;
         Ok(side)
     }
 
-    fn advance(&mut self) -> rusqlite::Result<()> {
+    fn advance(&mut self) -> Result<(), Halt> {
         self.rows.advance()?;
-        self.arrival = self.rows.get().and_then(|row| integer(row, 0));
+        self.arrival = match self.rows.get() {
+            Some(row) => Some(arrival(row, self.arrival, self.table)?),
+            None => None,
+        };
         Ok(())
     }
 
@@ -53,7 +57,7 @@ impl<'s> SideRows<'s> {
         &mut self,
         arrival: Option<i64>,
         trail: &mut Trail<'_>,
-    ) -> rusqlite::Result<()> {
+    ) -> Result<(), Halt> {
         while let Some(own) = self.arrival.filter(|own| arrival.is_none_or(|limit| *own < limit)) {
             let place = Place::Row { arrival: own };
             trail.break_at(None, None, Some(place), Cause::RowUnexpected(self.table));
@@ -68,9 +72,16 @@ impl<'s> SideRows<'s> {
     }
 
     /// Passes the row of the record that arrived as `arrival`.
-    pub(super) fn pass(&mut self, arrival: i64) -> rusqlite::Result<()> {
+    pub(super) fn pass(&mut self, arrival: i64) -> Result<(), Halt> {
         if self.arrival == Some(arrival) { self.advance() } else { Ok(()) }
     }
+}
+
+/// The `arrival` of a row, its first column. It grows from row to row, or a walk might never end.
+pub(super) fn arrival(row: &Row<'_>, before: Option<i64>, table: &str) -> Result<i64, Halt> {
+    integer(row, 0)
+        .filter(|own| before.is_none_or(|before| *own > before))
+        .ok_or_else(|| Halt::Damaged(format!("{table} is not in the order of arrival")))
 }
 
 pub(super) fn integer(row: &Row<'_>, column: usize) -> Option<i64> {

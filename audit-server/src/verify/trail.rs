@@ -2,17 +2,21 @@
 
 use std::{collections::HashMap, path::Path};
 
+use audit_layer::record::VERSION;
+
 use super::{
-    Break, Cause, MAX_STREAMS, PathKind, PathReport, Place, Receipt, ReceiptResult, StreamReport,
-    Unreadable,
+    Break, Cause, MAX_STREAMS, PathKind, PathReport, Place, Receipt, ReceiptResult, Start,
+    StreamReport, Unreadable,
     chain::Chain,
     line::{Line, Members, NotARecord},
+    start,
 };
 
 /// The state of a verification of one path.
 #[derive(Debug)]
 pub(super) struct Trail<'r> {
     path: &'r Path,
+    kind: PathKind,
     receipts: &'r [Receipt],
     chains: Vec<Chain<'r>>,
     by_name: HashMap<Box<str>, usize>,
@@ -24,12 +28,15 @@ pub(super) struct Trail<'r> {
     /// Whether anything here was a record, sound or not.
     recognised: bool,
     notices: Vec<String>,
+    /// What could not be read first.
+    unreadable: Option<Unreadable>,
 }
 
 impl<'r> Trail<'r> {
-    pub(super) fn new(path: &'r Path, receipts: &'r [Receipt]) -> Self {
+    pub(super) fn new(path: &'r Path, kind: PathKind, receipts: &'r [Receipt]) -> Self {
         Self {
             path,
+            kind,
             receipts,
             chains: Vec::new(),
             by_name: HashMap::new(),
@@ -38,6 +45,7 @@ impl<'r> Trail<'r> {
             strayed: false,
             recognised: false,
             notices: Vec::new(),
+            unreadable: None,
         }
     }
 
@@ -51,13 +59,17 @@ impl<'r> Trail<'r> {
         place: impl Fn() -> Place,
         stream: impl Fn() -> Option<String>,
         beside: impl FnOnce(&Members<'_>) -> Option<Cause>,
-    ) -> Result<(), Unreadable> {
+    ) {
         let line = match Line::read(bytes) {
             Ok(line) => line,
-            Err(NotARecord::Newer(v)) => return Err(Unreadable::NewerRecord(v)),
+            Err(NotARecord::Newer(v)) => {
+                self.recognised = true;
+                self.could_not_read(Unreadable::NewerRecord(v));
+                return;
+            }
             Err(NotARecord::Malformed(why)) => {
                 self.break_at(stream().as_deref(), None, Some(place()), Cause::NotARecord(why));
-                return Ok(());
+                return;
             }
         };
         self.recognised = true;
@@ -68,38 +80,54 @@ impl<'r> Trail<'r> {
             let stream =
                 self.position(members.stream).map_or(beside.as_deref(), |_| Some(members.stream));
             self.break_at(stream, Some(members.seq), Some(place()), Cause::Changed);
-            return Ok(());
+            return;
         }
         let at = match self.position(members.stream) {
             Some(at) => at,
             None => match members.stream.parse() {
                 Ok(name) if self.chains.len() < MAX_STREAMS => {
                     self.by_name.insert(members.stream.into(), self.chains.len());
-                    self.chains.push(Chain::new(name, self.receipts));
+                    self.chains.push(Chain::new(name, place(), self.receipts));
                     self.chains.len() - 1
                 }
-                Ok(_) => return Err(Unreadable::TooManyStreams),
+                Ok(_) => {
+                    self.could_not_read(Unreadable::TooManyStreams);
+                    return;
+                }
                 Err(_) => {
                     let cause = Cause::NotARecord("its stream is not a stream's name".to_owned());
                     self.break_at(None, Some(members.seq), Some(place()), cause);
-                    return Ok(());
+                    return;
                 }
             },
         };
         self.latest = at;
-        let Some(chain) = self.chains.get_mut(at) else { return Ok(()) };
+        let Some(chain) = self.chains.get_mut(at) else { return };
+        if members.v > VERSION {
+            // Its links are followed; what else it has is not known here.
+            self.unreadable.get_or_insert(Unreadable::NewerRecord(members.v));
+        }
         if chain.broken {
             chain.unfollowed += 1;
-            return Ok(());
+            return;
         }
         let result = match beside(members) {
-            Some(cause) => Err(cause),
-            None => chain.follow(&line),
+            Some(cause) if members.v == VERSION => Err(cause),
+            _ => chain.follow(&line),
         };
         if let Err(cause) = result {
             self.break_at(Some(members.stream), Some(members.seq), Some(place()), cause);
+        } else if let Some(told) = start::told(members, self.kind) {
+            let of = told.stream.as_deref().map_or(Some(at), |stream| self.position(stream));
+            if let Some(chain) = of.and_then(|of| self.chains.get_mut(of)) {
+                chain.explain(&told, of != Some(at));
+            }
         }
-        Ok(())
+    }
+
+    /// Keeps why a part could not be read; the first reason is the path's.
+    pub(super) fn could_not_read(&mut self, why: Unreadable) {
+        self.unreadable.get_or_insert(why);
     }
 
     fn position(&self, stream: &str) -> Option<usize> {
@@ -150,17 +178,28 @@ impl<'r> Trail<'r> {
         self.breaks.push(Break { path: self.path.to_owned(), stream, seq, place, cause });
     }
 
-    /// Closes the verification. `ends_here` says whether the path is where its streams end.
-    pub(super) fn finish(
-        mut self,
-        kind: PathKind,
-        ends_here: bool,
-        unreadable: Option<Unreadable>,
-    ) -> PathReport {
-        let whole = ends_here && unreadable.is_none();
+    /// Reports something that belongs to no stream, whatever else was reported.
+    pub(super) fn break_of_path(&mut self, cause: Cause) {
+        let path = self.path.to_owned();
+        self.breaks.push(Break { path, stream: None, seq: None, place: None, cause });
+    }
+
+    /// Closes the verification. `to_end` says that the path is where its streams end, and was read
+    /// that far.
+    pub(super) fn finish(mut self, to_end: bool) -> PathReport {
         let mut receipts = Vec::new();
         for chain in &self.chains {
-            for (receipt, result) in chain.receipts(whole) {
+            // What explains a start mostly comes after it.
+            if to_end && !chain.broken && chain.how_it_starts() == Start::Unexplained {
+                self.breaks.push(Break {
+                    path: self.path.to_owned(),
+                    stream: Some(chain.name.clone()),
+                    seq: Some(chain.first),
+                    place: Some(chain.begins.clone()),
+                    cause: Cause::LateStart(chain.first),
+                });
+            }
+            for (receipt, result) in chain.receipts(to_end) {
                 let stated = || Box::new(receipt.clone());
                 let cause = match result {
                     ReceiptResult::Differs => Some(Cause::ReceiptDiffers(stated())),
@@ -186,19 +225,21 @@ impl<'r> Trail<'r> {
             .filter(|chain| chain.records > 0 || chain.broken)
             .map(StreamReport::of)
             .collect();
-        if streams.is_empty() && self.breaks.is_empty() && unreadable.is_none() {
+        if streams.is_empty() && self.breaks.is_empty() && self.unreadable.is_none() {
             self.notices.push("holds no record yet".to_owned());
         }
         PathReport {
             path: self.path.to_owned(),
-            kind,
+            kind: self.kind,
             files: Vec::new(),
             streams,
             unfollowed,
             breaks: self.breaks,
             notices: self.notices,
             receipts,
-            unreadable,
+            to_end,
+            indexes: false,
+            unreadable: self.unreadable,
         }
     }
 }

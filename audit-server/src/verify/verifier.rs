@@ -1,10 +1,6 @@
 //! Verifies paths, one after the other, and then against each other.
 
-use std::{
-    fs::{self, File},
-    io::{self, Read},
-    path::Path,
-};
+use std::{fs, io::Read, path::Path};
 
 use super::{
     Break, Cause, Outcome, PathKind, PathReport, Receipt, ReceiptReport, Unreadable, agreement,
@@ -22,6 +18,7 @@ use super::{
 #[derive(Debug, Clone, Default)]
 pub struct Verifier {
     receipts: Vec<Receipt>,
+    indexes: bool,
 }
 
 impl Verifier {
@@ -38,14 +35,22 @@ impl Verifier {
         self
     }
 
+    /// Also holds the indexes of databases against their tables, which takes as long as all the
+    /// rest, in one transaction.
+    #[must_use]
+    pub fn indexes(mut self, indexes: bool) -> Self {
+        self.indexes = indexes;
+        self
+    }
+
     /// Verifies files (each with its rotated backups) and databases. Blocks until all is read: about
     /// a second for a million records.
     #[must_use]
     pub fn verify<P: AsRef<Path>>(&self, paths: &[P]) -> Outcome {
         let mut reports: Vec<_> =
-            paths.iter().map(|path| verify_path(path.as_ref(), &self.receipts)).collect();
+            paths.iter().map(|path| self.verify_path(path.as_ref())).collect();
         let mut breaks = agreement::compare(&mut reports);
-        let all_readable = reports.iter().all(|report| report.unreadable.is_none());
+        let conclusive = reports.iter().all(PathReport::is_conclusive);
         let mut receipts = Vec::new();
         for receipt in &self.receipts {
             let results: Vec<_> = reports
@@ -56,7 +61,7 @@ impl Verifier {
                 })
                 .collect();
             // A path that could not be read may well hold the stream.
-            if results.is_empty() && all_readable {
+            if results.is_empty() && conclusive {
                 breaks.push(Break {
                     path: reports.first().map(|report| report.path.clone()).unwrap_or_default(),
                     stream: Some(receipt.stream.clone()),
@@ -69,30 +74,31 @@ impl Verifier {
         }
         Outcome { paths: reports, receipts, breaks }
     }
-}
 
-fn verify_path(path: &Path, receipts: &[Receipt]) -> PathReport {
-    match is_database(path) {
-        Ok(true) => database::verify(path, receipts),
-        Ok(false) => file::verify(path, receipts),
-        Err(error) => Trail::new(path, receipts).finish(PathKind::Unknown, false, Some(error)),
+    fn verify_path(&self, path: &Path) -> PathReport {
+        match is_database(path) {
+            Ok(true) => database::verify(path, &self.receipts, self.indexes),
+            Ok(false) => file::verify(path, &self.receipts),
+            Err(error) => {
+                let mut trail = Trail::new(path, PathKind::Unknown, &self.receipts);
+                trail.could_not_read(error);
+                trail.finish(false)
+            }
+        }
     }
 }
 
 fn is_database(path: &Path) -> Result<bool, Unreadable> {
-    let unreadable = |error: io::Error| Unreadable::Io(error.to_string());
-    match fs::metadata(path) {
-        // Asked before it is opened: to open a pipe may wait for ever.
-        Ok(about) if !about.is_file() => return Err(Unreadable::NotAFile),
-        Ok(_) => {}
-        Err(error) if error.kind() == io::ErrorKind::NotFound && file::has_backups(path) => {
-            return Ok(false);
-        }
-        Err(error) => return Err(unreadable(error)),
-    }
     let mut beginning = Vec::with_capacity(database::MAGIC.len());
-    File::open(path)
-        .and_then(|file| file.take(database::MAGIC.len() as u64).read_to_end(&mut beginning))
-        .map_err(unreadable)?;
-    Ok(beginning == database::MAGIC)
+    let read = file::open(path)
+        .and_then(|file| file.take(database::MAGIC.len() as u64).read_to_end(&mut beginning));
+    match read {
+        Ok(_) => Ok(beginning == database::MAGIC),
+        // Whatever keeps the live file from being read, its backups are no less evidence.
+        Err(_) if file::has_backups(path) => Ok(false),
+        Err(error) => match fs::metadata(path) {
+            Ok(about) if !about.is_file() => Err(Unreadable::NotAFile),
+            _ => Err(Unreadable::Io(error.to_string())),
+        },
+    }
 }

@@ -192,6 +192,19 @@ fn a_line_that_is_no_record_is_left_out_and_the_page_says_so() {
 }
 
 #[test]
+fn the_record_of_another_id_is_not_given_out() {
+    let (fixture, mut trail) = Fixture::with_trail(|_| {});
+    trail.write_all((0..3).map(|at| event("auth.login", at)));
+    trail.execute(
+        "DROP TRIGGER audit_logs_keep_update;
+         UPDATE audit_logs SET record = (SELECT record FROM audit_logs WHERE arrival = 3)
+         WHERE arrival = 2",
+    );
+    let answer = fixture.get("/audit/logs/0193509c-3a5f-7cc1-8b5e-000000000002");
+    assert_eq!(answer.problem(500)["type"], "/problems/damaged-record");
+}
+
+#[test]
 fn a_failure_of_sqlite_tells_neither_path_nor_sql() {
     let (fixture, trail) = Fixture::with_trail(|_| {});
     trail.execute("DROP TABLE security_events");

@@ -4,7 +4,7 @@ use audit_server::verify::{VerifyArgs, run};
 use clap::Parser;
 use serde_json::Value;
 
-use super::fixture::{STREAM, chain, write};
+use super::fixture::{STREAM, chain, rotated, write};
 
 #[derive(Debug, Parser)]
 struct Cli {
@@ -12,7 +12,7 @@ struct Cli {
     args: VerifyArgs,
 }
 
-fn run_with(args: &[&str]) -> (String, String) {
+pub(crate) fn run_with(args: &[&str]) -> (String, String) {
     let cli = Cli::try_parse_from([&["verify"], args].concat()).unwrap();
     let mut out = Vec::new();
     let code = run(&cli.args, &mut out);
@@ -28,8 +28,9 @@ fn people_read_a_table_and_a_verdict() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("audit.log");
     let mut lines = chain(STREAM, 9);
-    write(&path, &lines[2..]);
-    let head = format!("{STREAM}:9:{}", lines[8].hash);
+    let left = rotated(&lines, 3, "file");
+    write(&path, &left);
+    let head = format!("{STREAM}:10:{}", left[7].hash);
     let name = path.to_str().unwrap();
     let (exit, out) = run_with(&[name, "--receipt", &head]);
     assert_eq!(exit, code(0), "{out}");

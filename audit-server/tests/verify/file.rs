@@ -6,7 +6,7 @@ use tempfile::TempDir;
 
 use super::{
     cause,
-    fixture::{OTHER, STREAM, chain, chain_from, interleave, record, text, write},
+    fixture::{OTHER, STREAM, chain, chain_from, interleave, record, rotated, text, write},
     only_break, verify,
 };
 
@@ -42,7 +42,8 @@ fn one_changed_byte_is_found_wherever_it_is() {
         for new in
             [original[at] ^ 1, original[at] ^ 0x20, original[at] ^ 0x80, b'\n', b' ', b'"', 0]
         {
-            if new == original[at] {
+            // A zero byte in the place of the last line feed is of a power cut.
+            if new == original[at] || (at == original.len() - 1 && new == 0) {
                 continue;
             }
             let mut bytes = original.clone();
@@ -116,8 +117,8 @@ fn a_cut_tail_leaves_an_intact_chain() {
 }
 
 #[test]
-fn a_late_start_is_no_break_and_is_stated() {
-    let (_directory, path) = file_of(&text(&chain(STREAM, 6)[3..]));
+fn a_late_start_that_the_trail_explains_is_no_break_and_is_stated() {
+    let (_directory, path) = file_of(&text(&rotated(&chain(STREAM, 6), 4, "file")));
     let outcome = verify(&path);
     assert!(outcome.is_intact());
     assert_eq!(outcome.paths[0].streams[0].first, 4);
@@ -242,7 +243,7 @@ fn a_torn_tail_of_a_backup_is_a_break() {
 
 #[test]
 fn garbage_after_the_last_line_is_no_torn_tail() {
-    for garbage in [&b"\0\0\0\0"[..], b"{}", b"12", b"{\"a\":\x01"] {
+    for garbage in [&b"\0\0{"[..], b"{}", b"12", b"{\"a\":\x01"] {
         let (_directory, path) = file_of(&[&text(&chain(STREAM, 2))[..], garbage].concat());
         assert!(matches!(cause(&verify(&path)), Cause::NotARecord(_)), "{garbage:?}");
     }

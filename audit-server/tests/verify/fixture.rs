@@ -66,6 +66,36 @@ pub(crate) fn record(stream: &str, seq: u64, prev: Hash, mark: &str) -> Line {
     draft.seal()
 }
 
+/// A record of the layer's own that tells something of a sink.
+pub(crate) fn told(
+    stream: &str,
+    seq: u64,
+    prev: Hash,
+    kind: &str,
+    details: &[(&str, Value<'_>)],
+) -> Line {
+    let mut draft = Draft::new(stream, seq, prev, kind, "INFO");
+    draft.id = Uuid::from_u128((0x0193_0000_0000_7000_8000 << 48) + u128::from(seq));
+    draft.timestamp = 1_795_289_474_261_845 + seq as i64 * 1_000;
+    draft.details = details.iter().map(|(name, value)| ((*name).into(), value.clone())).collect();
+    draft.seal()
+}
+
+/// The lines from `seq` on as rotation of the path's sink leaves them, and the record of it last.
+pub(crate) fn rotated(lines: &[Line], seq: usize, sink: &str) -> Vec<Line> {
+    let mut left = lines[seq - 1..].to_vec();
+    let last = lines.last().unwrap();
+    let details = [
+        ("last_seq", Value::U64(seq as u64 - 1)),
+        ("last_stream", Value::Str(STREAM)),
+        ("reason", Value::Str("rotation")),
+        ("sink", Value::Str(sink)),
+    ];
+    let after = lines.len() as u64 + 1;
+    left.push(told(STREAM, after, last.hash, "system.audit_trimmed", &details));
+    left
+}
+
 /// The lines as a file holds them.
 pub(crate) fn text(lines: &[Line]) -> Vec<u8> {
     lines.iter().flat_map(|line| [line.text.as_bytes(), b"\n"].concat()).collect()

@@ -2,11 +2,14 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "for tests")]
 
+mod beside;
 mod command;
 mod database;
 mod file;
 mod fixture;
+mod late_start;
 mod receipts;
+mod schema;
 mod second_opinion;
 mod together;
 
