@@ -37,7 +37,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             })
             .collect::<std::io::Result<_>>()?;
         for thread in threads {
-            thread.join().expect("a thread does not panic")?;
+            thread.join().map_err(|_| "a thread panicked")??;
         }
     }
     audit.shutdown(Duration::from_secs(300))?;

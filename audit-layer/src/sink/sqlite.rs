@@ -285,7 +285,10 @@ impl Sink for SqliteSink {
             .optional()?;
         let Some((seq, hash)) = found else { return Ok(None) };
         match (u64::try_from(seq), hash.parse()) {
-            (Ok(seq), Ok(hash)) => Ok(Some(Head { seq, hash })),
+            (Ok(seq), Ok(hash)) => {
+                self.opened()?.last = Some((stream.as_str().into(), seq));
+                Ok(Some(Head { seq, hash }))
+            }
             _ => Err(SinkError(format!(
                 "the cursor of {stream} is damaged; run audit-server verify"
             ))),
