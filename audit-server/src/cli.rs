@@ -178,6 +178,12 @@ fn serve(args: ServeArgs) -> Result<(), Error> {
     let patience = config.query_timeout + config.shutdown_timeout;
     let served = runtime.block_on(async {
         let shutdown = signals()?;
+        if !std::fs::metadata(&config.db).is_ok_and(|about| about.is_file()) {
+            tracing::warn!(
+                db = %config.db.display(),
+                "there is no trail yet: queries answer 503 until an application writes it"
+            );
+        }
         let server = Server::bind(config).await?;
         say(format_args!(
             "listening on http://{0}, documentation at http://{0}/docs",

@@ -97,7 +97,15 @@ impl Query {
                     return Err(InvalidValue { name, reason });
                 }
             }
-            "category" => filter.category = Some(value_of(name, value)?),
+            "category" => {
+                let is_part = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
+                if !value.bytes().all(is_part) {
+                    let reason = "it is the part of an event type before its first dot, in lower \
+                                  case; wildcards are for event_type";
+                    return Err(InvalidValue { name, reason: reason.to_owned() });
+                }
+                filter.category = Some(value_of(name, value)?);
+            }
             "severity" => filter.severity = Some(value_of(name, value)?),
             "level" => {
                 let level = value.to_ascii_uppercase();

@@ -114,6 +114,8 @@ fn a_parameter_that_is_unknown_repeated_or_malformed_is_refused_by_name() {
         ("event_type=auth.%25", "event_type"),
         ("event_type=*", "event_type"),
         ("event_type=auth.login&event_type=", "event_type"),
+        ("category=auth.*", "category"),
+        ("category=AUTH", "category"),
         ("severity=high", "severity"),
         ("level=loud", "level"),
         ("data_classification=secret", "data_classification"),
