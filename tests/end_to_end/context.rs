@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use proptest::prelude::*;
 use serde_json::{Value, json};
 use tests::{Recorded, Trail};
 use tracing::{Instrument, field::Empty, instrument::WithSubscriber};
@@ -412,5 +413,89 @@ fn two_layers_in_one_subscriber_both_take_the_context() {
         let record = trail.end(guard).only();
         assert_eq!(record["user_id"], "u-1");
         assert_eq!(record["tenant"], "acme");
+    }
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Enter(usize),
+    /// Leaves the span that was entered that long ago, wherever it is in the stack.
+    Exit(usize),
+    Record(usize, bool, u8),
+    Emit,
+}
+
+fn any_step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        3 => (0_usize..4).prop_map(Step::Enter),
+        2 => (0_usize..4).prop_map(Step::Exit),
+        2 => (0_usize..4, any::<bool>(), any::<u8>()).prop_map(|(s, u, v)| Step::Record(s, u, v)),
+        4 => Just(Step::Emit),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+    #[test]
+    fn however_spans_are_entered_left_and_recorded_into_an_event_takes_what_it_should(
+        steps in prop::collection::vec(any_step(), 1..60),
+    ) {
+        // Span 1 is in span 0, and span 3 in span 1.
+        const PARENTS: [Option<usize>; 4] = [None, Some(0), None, Some(1)];
+        let mut expected = Vec::new();
+        let recorded = Recorded::from(|| {
+            let spans: Vec<tracing::Span> = {
+                let mut spans: Vec<tracing::Span> = Vec::new();
+                for parent in PARENTS {
+                    let parent = parent.and_then(|parent| spans[parent].id());
+                    spans.push(tracing::info_span!(parent: parent, "s", user_id = Empty, tenant = Empty));
+                }
+                spans
+            };
+            let mut values = [[None; 2]; 4];
+            // Each with whether it was on the stack already when it was entered.
+            let mut stack: Vec<(usize, bool, tracing::span::Entered<'_>)> = Vec::new();
+            for step in &steps {
+                match *step {
+                    Step::Enter(span) => {
+                        let again = stack.iter().any(|(other, ..)| *other == span);
+                        stack.push((span, again, spans[span].enter()));
+                    }
+                    Step::Exit(ago) if ago < stack.len() => {
+                        let span = stack[stack.len() - 1 - ago].0;
+                        // Of a span that was entered more than once, the last entry is left first.
+                        let last = stack.iter().rposition(|(other, ..)| *other == span);
+                        drop(stack.remove(last.unwrap()));
+                    }
+                    Step::Exit(_) => {}
+                    Step::Record(span, user, value) => {
+                        let name = if user { "user_id" } else { "tenant" };
+                        spans[span].record(name, value);
+                        values[span][usize::from(user)] = Some(value);
+                    }
+                    Step::Emit => {
+                        let found = |which: usize| {
+                            let current = stack.iter().rev().find(|(_, again, _)| !again);
+                            let mut next = current.map(|(span, ..)| *span);
+                            while let Some(span) = next {
+                                if let Some(value) = values[span][which] {
+                                    return json!(value.to_string());
+                                }
+                                next = PARENTS[span];
+                            }
+                            Value::Null
+                        };
+                        expected.push((found(1), found(0)));
+                        tracing::info!(target: "audit", "an event");
+                    }
+                }
+            }
+        });
+        let found: Vec<_> = recorded
+            .events()
+            .iter()
+            .map(|record| (record["user_id"].clone(), record["tenant"].clone()))
+            .collect();
+        prop_assert_eq!(found, expected);
     }
 }

@@ -32,6 +32,18 @@ impl Members {
     pub(crate) fn has(self, member: Member) -> bool {
         self.0 & (1 << member as u8) != 0
     }
+
+    pub(crate) fn has_any(self, others: Self) -> bool {
+        self.0 & others.0 != 0
+    }
+
+    pub(crate) fn insert_all(&mut self, others: Self) {
+        self.0 |= others.0;
+    }
+
+    pub(crate) fn len(self) -> u32 {
+        self.0.count_ones()
+    }
 }
 
 /// How an event turned out; ordered, gravest last.
@@ -171,8 +183,23 @@ impl Visit for Encoder<'_, '_> {
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        if let Some(place) = self.place(field) {
-            self.text(&place, |text| text.push(value));
+        let Some(place) = self.place(field) else { return };
+        if !self.entries.try_str(place.key, value) {
+            return self.text(&place, |text| text.push(value));
+        }
+        if let Some(member) = place.text
+            && !value.is_empty()
+        {
+            self.set.insert(member);
+            if member == Member::Status {
+                self.outcome = self.outcome.max(Outcome::of_status(value));
+            } else if let Some(durable) = self.durable {
+                self.is_durable |= durable.wants(member, value.as_bytes());
+            }
+        } else if let Key::Member(member) = place.key
+            && !value.is_empty()
+        {
+            self.set.insert(member);
         }
     }
 

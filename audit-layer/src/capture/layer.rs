@@ -1,10 +1,13 @@
 //! The layer itself.
 
 use std::{
-    cell::RefCell,
+    cell::Cell,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        atomic::{
+            AtomicU64, AtomicUsize,
+            Ordering::{Acquire, Relaxed, Release},
+        },
     },
 };
 
@@ -18,8 +21,9 @@ use tracing_subscriber::{
 
 use super::{
     encoder::{Encoder, Members, Outcome},
+    entered,
     filter::AuditFilter,
-    plan::{Plan, Plans},
+    plan::{Plan, plan_of},
     span::{OwnRecord, SpanState, SpanStates},
 };
 use crate::{
@@ -90,11 +94,14 @@ where
 /// What the layer shares with its guard and its pipeline.
 #[derive(Debug)]
 pub(crate) struct Core {
-    pub(crate) plans: Plans,
+    /// Tells the layers of a process apart in the spans' extensions.
+    layer: usize,
     pub(crate) queue: Queue,
     pub(crate) filter: AuditFilter,
     /// Events that are durable before their macro returns.
     durable: Option<Durable>,
+    /// How often values were recorded into spans that were open already.
+    recorded: AtomicU64,
     /// The last canary that was seen.
     pub(crate) canary: AtomicU64,
 }
@@ -113,55 +120,49 @@ impl Core {
         context_level: LevelFilter,
         durable: Durable,
     ) -> Self {
+        static LAYERS: AtomicUsize = AtomicUsize::new(0);
         Self {
-            plans: Plans::new(),
+            layer: LAYERS.fetch_add(1, Relaxed),
             queue,
             filter: AuditFilter { level, context_level },
             durable: Some(durable).filter(|durable| !durable.is_none()),
+            recorded: AtomicU64::new(0),
             canary: AtomicU64::new(0),
         }
     }
 }
 
 thread_local! {
-    /// Buffers of this thread, one for each level of nesting; all but one are nearly always unused.
-    static BUFFERS: RefCell<Buffers> = const { RefCell::new(Buffers { free: Vec::new(), taken: 0 }) };
-}
-
-struct Buffers {
-    free: Vec<Vec<u8>>,
-    taken: usize,
+    /// The buffer of this thread. An event that is emitted while another is encoded finds it empty,
+    /// and uses one of its own.
+    static BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+    /// How many are in use.
+    static TAKEN: Cell<usize> = const { Cell::new(0) };
 }
 
 /// A buffer of the thread, given back when dropped.
 struct Buffer(Vec<u8>);
 
 impl Buffer {
-    /// `None` when too many are in use, or the thread is ending.
+    /// `None` when too many are in use.
+    #[inline]
     fn take() -> Option<Self> {
-        BUFFERS
-            .try_with(|buffers| {
-                let mut buffers = buffers.try_borrow_mut().ok()?;
-                (buffers.taken < MAX_NESTING).then(|| {
-                    buffers.taken += 1;
-                    Self(buffers.free.pop().unwrap_or_default())
-                })
-            })
+        let taken = TAKEN.get();
+        (taken < MAX_NESTING).then(|| {
+            TAKEN.set(taken + 1);
             // A destructor of the thread's own locals may still emit events.
-            .unwrap_or_else(|_| Some(Self(Vec::new())))
+            Self(BUFFER.try_with(Cell::take).unwrap_or_default())
+        })
     }
 }
 
 impl Drop for Buffer {
+    #[inline]
     fn drop(&mut self) {
         let mut bytes = std::mem::take(&mut self.0);
         bytes.clear();
-        let _ = BUFFERS.try_with(|buffers| {
-            if let Ok(mut buffers) = buffers.try_borrow_mut() {
-                buffers.taken = buffers.taken.saturating_sub(1);
-                buffers.free.push(bytes);
-            }
-        });
+        TAKEN.set(TAKEN.get().saturating_sub(1));
+        let _ = BUFFER.try_with(|buffer| buffer.set(bytes));
     }
 }
 
@@ -172,30 +173,30 @@ pub(crate) struct Capture {
 }
 
 impl Capture {
-    fn layer(&self) -> usize {
-        self.core.plans.layer()
-    }
-
-    /// Adds the context of the spans around, innermost first, and tells them the outcome.
+    /// Adds the context of a span and those around it, and tells them the outcome.
     fn context<'r, R>(
         &self,
-        spans: impl Iterator<Item = SpanRef<'r, R>>,
+        innermost: Option<SpanRef<'r, R>>,
         entries: &mut Entries<'_>,
         set: &mut Members,
         outcome: Outcome,
     ) where
         R: LookupSpan<'r> + 'r,
     {
-        for span in spans {
+        // By parents and not by `scope`, which would look the first one up again.
+        let mut next = innermost;
+        while let Some(span) = next {
             let extensions = span.extensions();
             if let Some(state) =
-                extensions.get::<SpanStates>().and_then(|states| states.get(self.layer()))
+                extensions.get::<SpanStates>().and_then(|states| states.get(self.core.layer))
             {
                 state.copy_context(entries, set);
                 if outcome != Outcome::Success {
                     state.saw(outcome);
                 }
             }
+            drop(extensions);
+            next = span.parent();
         }
     }
 
@@ -218,13 +219,12 @@ impl Capture {
         if self.core.queue.is_forked() {
             return self.core.queue.drop_one(DropCause::Forked);
         }
-        self.core.plans.with(event.metadata(), |plan| {
-            if plan.is_canary {
-                self.see_canary(event);
-            } else {
-                self.record_event(event, ctx, plan);
-            }
-        });
+        let plan = plan_of(event.metadata());
+        if plan.is_canary {
+            self.see_canary(event);
+        } else {
+            self.record_event(event, ctx, plan);
+        }
     }
 
     fn record_event<S>(&self, event: &Event<'_>, ctx: &Context<'_, S>, plan: &Plan)
@@ -253,8 +253,23 @@ impl Capture {
         if plan.level == tracing_core::Level::ERROR {
             outcome = Outcome::Error;
         }
-        if let Some(spans) = ctx.event_scope(event) {
-            self.context(spans, &mut entries, &mut set, outcome);
+        // Spans that become records are told of what went wrong inside them.
+        let known = event.is_contextual()
+            && outcome == Outcome::Success
+            && entered::give(
+                self.core.layer,
+                self.core.recorded.load(Acquire),
+                &mut entries,
+                &mut set,
+                |context| {
+                    let mut found = Members::default();
+                    let mut entries = Entries::new(context);
+                    self.context(ctx.event_span(event), &mut entries, &mut found, outcome);
+                    found
+                },
+            );
+        if !known {
+            self.context(ctx.event_span(event), &mut entries, &mut set, outcome);
         }
         self.core.queue.append(plan.callsite(), &buffer.0);
         if durable {
@@ -293,7 +308,7 @@ impl Capture {
         } else {
             entries.str(Key::Member(Member::Status), outcome.as_str());
         }
-        self.context(span.scope().skip(1), &mut entries, &mut set, outcome);
+        self.context(span.parent(), &mut entries, &mut set, outcome);
         self.core.queue.append(own.plan.callsite(), &buffer.0);
         let wants = |durable: &Durable| {
             [Member::EventType, Member::Severity].into_iter().any(|member| {
@@ -317,8 +332,8 @@ where
         let records = self.core.filter.records(attributes.metadata());
         let Some(span) = ctx.span(id) else { return };
         // Formatted into a buffer first: no user code runs while the extensions are locked.
-        let state = self.core.plans.with(attributes.metadata(), |plan| {
-            let mut buffer = Buffer::take()?;
+        let plan = plan_of(attributes.metadata());
+        let state = Buffer::take().map(|mut buffer| {
             let mut entries = Entries::new(&mut buffer.0);
             let mut encoder = Encoder {
                 entries: &mut entries,
@@ -330,12 +345,8 @@ where
                 is_durable: false,
             };
             attributes.record(&mut encoder);
-            let own = if records {
-                self.core.plans.by_number(plan.number).map(OwnRecord::new)
-            } else {
-                None
-            };
-            Some(SpanState::new(self.layer(), &buffer.0, own))
+            let own = records.then(|| OwnRecord::new(plan));
+            SpanState::new(self.core.layer, &buffer.0, own)
         });
         let Some(state) = state else {
             if records {
@@ -360,25 +371,25 @@ where
         let Some(span) = ctx.span(id) else { return };
         let metadata = span.metadata();
         let context_only = !self.core.filter.records(metadata);
-        self.core.plans.with(metadata, |plan| {
-            let Some(mut buffer) = Buffer::take() else { return };
-            let mut entries = Entries::new(&mut buffer.0);
-            values.record(&mut Encoder {
-                entries: &mut entries,
-                plan,
-                set: Members::default(),
-                outcome: Outcome::Success,
-                context_only,
-                durable: None,
-                is_durable: false,
-            });
-            let mut extensions = span.extensions_mut();
-            if let Some(state) =
-                extensions.get_mut::<SpanStates>().and_then(|states| states.get_mut(self.layer()))
-            {
-                state.update(&buffer.0);
-            }
+        let Some(mut buffer) = Buffer::take() else { return };
+        let mut entries = Entries::new(&mut buffer.0);
+        values.record(&mut Encoder {
+            entries: &mut entries,
+            plan: plan_of(metadata),
+            set: Members::default(),
+            outcome: Outcome::Success,
+            context_only,
+            durable: None,
+            is_durable: false,
         });
+        let mut extensions = span.extensions_mut();
+        if let Some(state) =
+            extensions.get_mut::<SpanStates>().and_then(|states| states.get_mut(self.core.layer))
+        {
+            state.update(&buffer.0);
+        }
+        drop(extensions);
+        self.core.recorded.fetch_add(1, Release);
     }
 
     fn on_exit(&self, id: &span::Id, ctx: Context<'_, S>) {
@@ -386,7 +397,7 @@ where
         if std::thread::panicking()
             && let Some(span) = ctx.span(id)
             && let Some(states) = span.extensions().get::<SpanStates>()
-            && let Some(own) = states.get(self.layer()).and_then(|state| state.own.as_ref())
+            && let Some(own) = states.get(self.core.layer).and_then(|state| state.own.as_ref())
         {
             own.see_panic();
         }
@@ -402,7 +413,7 @@ where
         }
         let state = {
             let mut extensions = span.extensions_mut();
-            extensions.get_mut::<SpanStates>().and_then(|states| states.take(self.layer()))
+            extensions.get_mut::<SpanStates>().and_then(|states| states.take(self.core.layer))
         };
         if let Some(state) = state
             && let Some(own) = &state.own
@@ -466,11 +477,14 @@ where
         self.inner.on_event(event, ctx);
     }
 
+    /// Seen here, as events are: any span may be the current one.
     fn on_enter(&self, id: &span::Id, ctx: Context<'_, S>) {
+        entered::enter(self.inner.inner().core.layer, id);
         self.inner.on_enter(id, ctx);
     }
 
     fn on_exit(&self, id: &span::Id, ctx: Context<'_, S>) {
+        entered::exit(self.inner.inner().core.layer, id);
         self.inner.on_exit(id, ctx);
     }
 

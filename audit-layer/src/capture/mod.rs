@@ -17,6 +17,7 @@
 
 pub(crate) mod canary;
 mod encoder;
+mod entered;
 mod filter;
 mod layer;
 mod plan;
@@ -25,5 +26,5 @@ mod value;
 
 pub use layer::AuditLayer;
 pub(crate) use layer::Core;
-pub(crate) use plan::{Plan, Role};
+pub(crate) use plan::{Plan, Role, internal_plan, plan_by_number};
 pub use value::{Val, val};

@@ -1,13 +1,12 @@
 //! What each field of a callsite is to a record, worked out once.
 
 use std::{
-    cell::RefCell,
+    cell::Cell,
     collections::HashMap,
-    hash::{BuildHasherDefault, Hasher},
-    sync::{Arc, RwLock},
+    sync::{LazyLock, PoisonError, RwLock},
 };
 
-use tracing_core::{Metadata, callsite::Identifier};
+use tracing_core::Metadata;
 
 use crate::{
     journal::log::Callsite,
@@ -162,103 +161,81 @@ fn text(bytes: &[u8]) -> Option<(&str, &[u8])> {
     Some((std::str::from_utf8(text).ok()?, rest))
 }
 
-/// The plans of one layer, by number and by callsite.
+/// The plans of all callsites of the process, for all layers: callsites are static, so there is an end
+/// to them, and their plans live as long as they do.
 #[derive(Debug)]
-pub(crate) struct Plans {
-    /// Tells the layers of a process apart in the threads' caches.
-    layer: usize,
-    by_number: RwLock<Vec<Arc<Plan>>>,
-    by_callsite: RwLock<HashMap<Identifier, Arc<Plan>>>,
+struct Plans {
+    by_number: Vec<&'static Plan>,
+    /// By the address of the callsite's metadata.
+    by_address: HashMap<usize, &'static Plan>,
 }
 
-/// By the number of the layer and the callsite.
-type Cache = HashMap<(usize, Identifier), Arc<Plan>, BuildHasherDefault<AddressHasher>>;
+static PLANS: LazyLock<RwLock<Plans>> = LazyLock::new(|| {
+    let internal: &'static Plan = Box::leak(Box::new(Plan::internal()));
+    RwLock::new(Plans { by_number: vec![internal], by_address: HashMap::new() })
+});
+
+/// A power of two. Two callsites that share a slot take turns.
+const SLOTS: usize = 256;
+
+type Slot = Cell<Option<(usize, &'static Plan)>>;
 
 thread_local! {
-    /// Saves the lock; a callsite is static, so its plan never changes.
-    static CACHE: RefCell<Cache> = RefCell::default();
+    /// Saves the lock: the plan of a callsite never changes.
+    static CACHE: [Slot; SLOTS] = const { [const { Cell::new(None) }; SLOTS] };
 }
 
-impl Plans {
-    pub(crate) fn new() -> Self {
-        static LAYERS: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
-        Self {
-            layer: LAYERS.fetch_add(1, std::sync::atomic::Ordering::Relaxed),
-            by_number: RwLock::new(vec![Arc::new(Plan::internal())]),
-            by_callsite: RwLock::default(),
+/// The plan of a callsite, which is made at its first use.
+pub(crate) fn plan_of(metadata: &'static Metadata<'static>) -> &'static Plan {
+    let address = std::ptr::from_ref(metadata).addr();
+    // 2^64 divided by the golden ratio spreads addresses, of which the lowest bits are alike.
+    let slot =
+        address.wrapping_mul(0x9e37_79b9_7f4a_7c15_u64 as usize) >> (usize::BITS - SLOTS.ilog2());
+    // The cache is gone when a destructor of the thread's own locals emits an event.
+    let cached = CACHE.try_with(|cache| cache.get(slot).and_then(Cell::get)).ok().flatten();
+    if let Some((known, plan)) = cached
+        && known == address
+    {
+        return plan;
+    }
+    let plan = make(metadata, address);
+    let _ = CACHE.try_with(|cache| {
+        if let Some(slot) = cache.get(slot) {
+            slot.set(Some((address, plan)));
         }
-    }
-
-    /// The number of this layer in the process.
-    pub(crate) fn layer(&self) -> usize {
-        self.layer
-    }
-
-    /// Runs `use_plan` with the plan of a callsite, which is made at its first use.
-    pub(crate) fn with<R>(&self, metadata: &Metadata<'_>, use_plan: impl FnOnce(&Plan) -> R) -> R {
-        let key = (self.layer, metadata.callsite());
-        // The cache is not borrowed while the plan is used: a value's `Debug` may log. It is gone
-        // when a destructor of the thread's own locals emits an event.
-        let cached = CACHE.try_with(|cache| cache.borrow().get(&key).cloned());
-        let plan = cached.ok().flatten().unwrap_or_else(|| {
-            let plan = self.make(metadata);
-            let _ = CACHE.try_with(|cache| cache.borrow_mut().insert(key, Arc::clone(&plan)));
-            plan
-        });
-        use_plan(&plan)
-    }
-
-    fn make(&self, metadata: &Metadata<'_>) -> Arc<Plan> {
-        let callsite = metadata.callsite();
-        if let Some(plan) = read(&self.by_callsite).get(&callsite) {
-            return Arc::clone(plan);
-        }
-        let mut by_callsite = write(&self.by_callsite);
-        let mut by_number = write(&self.by_number);
-        Arc::clone(by_callsite.entry(callsite).or_insert_with(|| {
-            let number = u32::try_from(by_number.len()).unwrap_or(0);
-            let plan = Arc::new(Plan::new(number, metadata));
-            by_number.push(Arc::clone(&plan));
-            plan
-        }))
-    }
-
-    pub(crate) fn by_number(&self, number: u32) -> Option<Arc<Plan>> {
-        read(&self.by_number).get(usize::try_from(number).ok()?).cloned()
-    }
+    });
+    plan
 }
 
-fn read<T>(lock: &RwLock<T>) -> std::sync::RwLockReadGuard<'_, T> {
-    lock.read().unwrap_or_else(std::sync::PoisonError::into_inner)
+#[cold]
+fn make(metadata: &'static Metadata<'static>, address: usize) -> &'static Plan {
+    let read = PLANS.read().unwrap_or_else(PoisonError::into_inner);
+    if let Some(plan) = read.by_address.get(&address) {
+        return plan;
+    }
+    drop(read);
+    let mut plans = PLANS.write().unwrap_or_else(PoisonError::into_inner);
+    let plans = &mut *plans;
+    plans.by_address.entry(address).or_insert_with(|| {
+        let number = u32::try_from(plans.by_number.len()).unwrap_or(0);
+        let plan: &'static Plan = Box::leak(Box::new(Plan::new(number, metadata)));
+        plans.by_number.push(plan);
+        plan
+    })
 }
 
-fn write<T>(lock: &RwLock<T>) -> std::sync::RwLockWriteGuard<'_, T> {
-    lock.write().unwrap_or_else(std::sync::PoisonError::into_inner)
+/// The plan of that number.
+pub(crate) fn plan_by_number(number: u32) -> Option<&'static Plan> {
+    let plans = PLANS.read().unwrap_or_else(PoisonError::into_inner);
+    plans.by_number.get(usize::try_from(number).ok()?).copied()
 }
 
-/// A hash for addresses of statics, which are distinct already and chosen by nobody hostile.
-#[derive(Default)]
-struct AddressHasher(u64);
-
-impl Hasher for AddressHasher {
-    fn write(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            self.write_u64(u64::from(byte));
-        }
-    }
-
-    fn write_u64(&mut self, value: u64) {
-        // 2^64 divided by the golden ratio.
-        self.0 = (self.0.rotate_left(5) ^ value).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    }
-
-    fn write_usize(&mut self, value: usize) {
-        self.write_u64(value as u64);
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
-    }
+/// The plan of the pipeline's own events.
+pub(crate) fn internal_plan() -> &'static Plan {
+    static INTERNAL: LazyLock<&'static Plan> = LazyLock::new(|| {
+        plan_by_number(0).unwrap_or_else(|| Box::leak(Box::new(Plan::internal())))
+    });
+    *INTERNAL
 }
 
 #[cfg(test)]

@@ -1,10 +1,7 @@
 //! What a span gives to the events inside it, and the record that an audit span becomes.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU8, Ordering::Relaxed},
-    },
+    sync::atomic::{AtomicU8, Ordering::Relaxed},
     time::Instant,
 };
 
@@ -25,13 +22,15 @@ pub(crate) struct SpanState {
     /// Entries of every field that matters; of a span that is not an audit span, its context only.
     entries: Vec<u8>,
     set: Members,
+    /// The entries are context that sets something, each member once: they can be copied together.
+    is_plain: bool,
     /// For a span that becomes a record when it closes.
     pub(crate) own: Option<OwnRecord>,
 }
 
 #[derive(Debug)]
 pub(crate) struct OwnRecord {
-    pub(crate) plan: Arc<Plan>,
+    pub(crate) plan: &'static Plan,
     pub(crate) started: Instant,
     /// Whether the span began while a panic unwound already.
     unwinding: bool,
@@ -39,7 +38,7 @@ pub(crate) struct OwnRecord {
 }
 
 impl OwnRecord {
-    pub(crate) fn new(plan: Arc<Plan>) -> Self {
+    pub(crate) fn new(plan: &'static Plan) -> Self {
         Self {
             plan,
             started: Instant::now(),
@@ -72,7 +71,8 @@ impl OwnRecord {
 
 impl SpanState {
     pub(crate) fn new(layer: usize, entries: &[u8], own: Option<OwnRecord>) -> Self {
-        Self { layer, entries: entries.to_vec(), set: set_members(entries), own }
+        let set = set_members(entries);
+        Self { layer, entries: entries.to_vec(), set, is_plain: is_plain(entries, set), own }
     }
 
     /// Something with that outcome happened inside.
@@ -93,6 +93,7 @@ impl SpanState {
         }
         entries.extend_from_slice(later);
         self.set = set_members(&entries);
+        self.is_plain = is_plain(&entries, self.set);
         self.entries = entries;
     }
 
@@ -116,6 +117,10 @@ impl SpanState {
     pub(crate) fn copy_context(&self, into: &mut Entries<'_>, set: &mut Members) {
         // Of two equal names in one span both are copied: the record says so.
         let lacked = *set;
+        if self.is_plain && !lacked.has_any(self.set) && into.copy_all(&self.entries) {
+            set.insert_all(self.set);
+            return;
+        }
         for entry in EntryIter::of(&self.entries) {
             let Key::Member(member) = entry.key else { continue };
             if member.is_context() && !lacked.has(member) && entry.value.sets(member) {
@@ -124,6 +129,15 @@ impl SpanState {
             }
         }
     }
+}
+
+/// Whether every entry is context that sets its member, and no member is there twice.
+fn is_plain(entries: &[u8], set: Members) -> bool {
+    let mut count = 0;
+    EntryIter::of(entries).all(|entry| {
+        count += 1;
+        matches!(entry.key, Key::Member(member) if member.is_context() && entry.value.sets(member))
+    }) && count == set.len()
 }
 
 fn set_members(entries: &[u8]) -> Members {

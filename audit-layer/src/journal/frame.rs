@@ -185,6 +185,31 @@ impl<'b> Entries<'b> {
         self.with_text(key, |text| text.push(value));
     }
 
+    /// Appends a text that needs no cutting, nor any other to be cut; else returns `false`.
+    #[inline]
+    pub(crate) fn try_str(&mut self, key: Key, value: &str) -> bool {
+        if value.len() > MAX_VALUE_BYTES.min(self.room) {
+            return false;
+        }
+        let ([key_low, key_high], [a, b, c, d]) = (key.code().to_le_bytes(), length(value.len()));
+        self.bytes.reserve(SIZED_HEAD + value.len());
+        self.bytes.extend_from_slice(&[key_low, key_high, 7, a, b, c, d]);
+        self.bytes.extend_from_slice(value.as_bytes());
+        self.room -= value.len();
+        true
+    }
+
+    /// Appends whole entries that another buffer holds, if all of them fit; else returns `false`.
+    pub(crate) fn copy_all(&mut self, entries: &[u8]) -> bool {
+        let fits = entries.len() <= self.room;
+        if fits {
+            self.bytes.extend_from_slice(entries);
+            // Their heads count here, which one by one they would not: room is left over at worst.
+            self.room -= entries.len();
+        }
+        fits
+    }
+
     pub(crate) fn bytes(&mut self, key: Key, value: &[u8]) {
         let kept = &value[..value.len().min(MAX_VALUE_BYTES).min(self.room)];
         self.head(key, 8 | if kept.len() < value.len() { CUT } else { 0 });
@@ -357,10 +382,12 @@ pub(crate) struct Header {
 
 impl Header {
     pub(crate) fn push(&self, bytes: &mut Vec<u8>) {
-        bytes.extend_from_slice(&self.time.to_le_bytes());
-        bytes.extend_from_slice(&self.observed_at.to_le_bytes());
-        bytes.extend_from_slice(self.id.as_bytes());
-        bytes.extend_from_slice(&self.callsite.to_le_bytes());
+        let mut header = [0; HEADER];
+        header[TAG].copy_from_slice(&self.time.to_le_bytes());
+        header[OBSERVED].copy_from_slice(&self.observed_at.to_le_bytes());
+        header[ID].copy_from_slice(self.id.as_bytes());
+        header[CALLSITE].copy_from_slice(&self.callsite.to_le_bytes());
+        bytes.extend_from_slice(&header);
     }
 }
 

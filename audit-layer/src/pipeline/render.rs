@@ -3,7 +3,7 @@
 //! What an event says of a member is taken at its word only when it fits the member. What does not
 //! fit is kept in `details` under the same name, so that nothing an event said is lost.
 
-use std::{borrow::Cow, sync::Arc, time::Duration};
+use std::{borrow::Cow, ops::Deref, time::Duration};
 
 use uuid::Uuid;
 
@@ -20,9 +20,9 @@ use crate::{
 
 /// Makes the record that follows `head`. `plan_of` knows the callsites by their numbers; `None`
 /// when the frame cannot be read.
-pub(super) fn render(
+pub(super) fn render<P: Deref<Target = Plan>>(
     frame: &[u8],
-    plan_of: impl FnOnce(u32) -> Option<Arc<Plan>>,
+    plan_of: impl FnOnce(u32) -> Option<P>,
     stream: &str,
     head: Head,
 ) -> Option<Sealed> {

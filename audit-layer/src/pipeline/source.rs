@@ -11,7 +11,7 @@ use super::{
     replay::{Replay, Step},
 };
 use crate::{
-    capture::Core,
+    capture::{Core, internal_plan, plan_by_number},
     diagnostics,
     journal::{DropCause, Item, QueueReader, Request, frame::Frame},
     record::{Head, StreamName},
@@ -105,9 +105,8 @@ impl Source {
     }
 
     fn make(&mut self, frame: &Frame) -> Option<Sealed> {
-        let plans = &self.core.plans;
         let stream = self.stream.as_str();
-        let record = render(frame.bytes(), |number| plans.by_number(number), stream, self.head)?;
+        let record = render(frame.bytes(), plan_by_number, stream, self.head)?;
         self.head = record.head();
         Some(record)
     }
@@ -129,7 +128,7 @@ impl Source {
 
     /// Sends what found no room before.
     pub(super) fn send_notes(&mut self) {
-        let Some(plan) = self.core.plans.by_number(0) else { return };
+        let plan = internal_plan();
         while let Some(note) = self.notes.front() {
             if !self.core.queue.append_note(plan.callsite(), note.bytes()) {
                 return;

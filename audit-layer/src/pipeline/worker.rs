@@ -565,7 +565,7 @@ mod tests {
         let queue = worker.core.queue.clone();
         let event =
             internal::frame(EventType::DataRead, Severity::Info, "success", "", &Json::Null);
-        let plan = worker.core.plans.by_number(0).unwrap();
+        let plan = crate::capture::internal_plan();
         // Three were accepted, and one of them taken, when one was dropped.
         for _ in 0..3 {
             queue.append(plan.callsite(), event.bytes());
