@@ -16,7 +16,9 @@ use crate::{
     Commit, Error, JournalStats, NotInstalled, Receipt, Stats,
     capture::{Core, canary},
     config::MAX_DURATION,
-    journal::{DropCause, FlushRequest, Request, directory::Directory, log::CommitError},
+    journal::{
+        DropCause, FlushRequest, Request, Unflushed, directory::Directory, log::CommitError,
+    },
     pipeline::Pipeline,
     record::StreamName,
 };
@@ -207,8 +209,11 @@ impl AuditGuard {
             let slice = until.min(Instant::now() + Duration::from_millis(50));
             match request.wait(slice) {
                 Ok(()) => break Ok(()),
-                Err(missing) if !sent || Instant::now() >= until => break Err(missing),
-                Err(_) => {}
+                Err(Unflushed::Failed(missing)) => break Err(missing),
+                Err(Unflushed::Late(missing)) if !sent || Instant::now() >= until => {
+                    break Err(missing);
+                }
+                Err(Unflushed::Late(_)) => {}
             }
         };
         result.map_err(|missing| Error::Timeout { missing })

@@ -27,6 +27,6 @@ mod segment;
 pub use gap::DropCause;
 pub(crate) use gap::{Gap, Gaps};
 pub(crate) use queue::{
-    FlushRequest, Item, Queue, QueueReader, Request, channel, durable, mark_worker,
+    FlushRequest, Item, Queue, QueueReader, Request, Unflushed, channel, durable, mark_worker,
 };
 pub use segment::JournalMode;

@@ -79,38 +79,74 @@ pub(crate) enum Item {
 /// Someone waits for the sinks. Each sink that is done counts down.
 #[derive(Debug, Default)]
 pub(crate) struct FlushRequest {
-    waiting_for: Mutex<Option<Vec<String>>>,
-    done: Condvar,
+    state: Mutex<Waiting>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    /// `None` until the request has come out of the queue.
+    waiting_for: Option<Vec<String>>,
+    failed: Vec<String>,
+}
+
+/// Why a wait for the sinks ended without them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Unflushed {
+    /// These may still be done.
+    Late(Vec<String>),
+    /// These said that they cannot, and all others are done.
+    Failed(Vec<String>),
 }
 
 impl FlushRequest {
     /// Names the sinks that must be done before the wait ends.
     pub(crate) fn expect(&self, sinks: Vec<String>) {
-        *locked(&self.waiting_for) = Some(sinks);
-        self.done.notify_all();
+        locked(&self.state).waiting_for = Some(sinks);
+        self.changed.notify_all();
     }
 
     /// Says that `sink` has everything.
     pub(crate) fn done(&self, sink: &str) {
-        if let Some(waiting_for) = locked(&self.waiting_for).as_mut() {
-            waiting_for.retain(|name| name != sink);
-        }
-        self.done.notify_all();
+        self.settle(sink, true);
     }
 
-    /// Waits for every sink. Returns the names of those that were not done in time; `pipeline`
-    /// when the request did not even come out of the queue.
-    pub(crate) fn wait(&self, until: Instant) -> Result<(), Vec<String>> {
-        let mut waiting_for = locked(&self.waiting_for);
+    /// Says that `sink` cannot make sure that it has everything.
+    pub(crate) fn failed(&self, sink: &str) {
+        self.settle(sink, false);
+    }
+
+    fn settle(&self, sink: &str, done: bool) {
+        let mut state = locked(&self.state);
+        if let Some(waiting_for) = state.waiting_for.as_mut() {
+            waiting_for.retain(|name| name != sink);
+        }
+        if !done {
+            state.failed.push(sink.to_owned());
+        }
+        self.changed.notify_all();
+    }
+
+    /// Waits for every sink until `until`. Names `pipeline` when the request did not even come out of
+    /// the queue.
+    pub(crate) fn wait(&self, until: Instant) -> Result<(), Unflushed> {
+        let mut state = locked(&self.state);
         loop {
-            if waiting_for.as_ref().is_some_and(Vec::is_empty) {
-                return Ok(());
+            match &state.waiting_for {
+                Some(waiting_for) if waiting_for.is_empty() && state.failed.is_empty() => {
+                    return Ok(());
+                }
+                Some(waiting_for) if waiting_for.is_empty() => {
+                    return Err(Unflushed::Failed(state.failed.clone()));
+                }
+                _ => {}
             }
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                return Err(waiting_for.clone().unwrap_or_else(|| vec!["pipeline".to_owned()]));
+                let late = state.waiting_for.clone();
+                return Err(Unflushed::Late(late.unwrap_or_else(|| vec!["pipeline".to_owned()])));
             }
-            waiting_for = match self.done.wait_timeout(waiting_for, left) {
+            state = match self.changed.wait_timeout(state, left) {
                 Ok((guard, _)) => guard,
                 Err(poisoned) => poisoned.into_inner().0,
             };
@@ -375,10 +411,11 @@ impl Queue {
     /// Sends a request to the pipeline behind everything that was accepted, waiting for room until
     /// `until`.
     pub(crate) fn request(&self, request: Request, until: Instant) -> bool {
-        if self.is_forked() || self.is_dead() {
+        if self.is_forked() {
             return false;
         }
         let sender = match &self.store {
+            // A pipeline that is called dead may still be able to end in good order.
             Store::Log { log, requests } => {
                 return requests.send((log.next_seq() - 1, request)).is_ok();
             }
@@ -386,13 +423,16 @@ impl Queue {
         };
         let mut item = Item::Request(request);
         loop {
+            if self.is_dead() {
+                return false;
+            }
             item = match sender.send_timeout(item, LOOK) {
                 Ok(()) => return true,
                 Err(SendTimeoutError::Timeout(item)) => item,
                 // The pipeline has ended.
                 Err(SendTimeoutError::Disconnected(_)) => return false,
             };
-            if Instant::now() >= until || self.is_dead() {
+            if Instant::now() >= until {
                 return false;
             }
         }

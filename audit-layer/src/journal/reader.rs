@@ -86,11 +86,13 @@ impl Envelopes {
         };
         if !within(&self.buffer, self.buffer_at) {
             let wanted = usize::try_from(limit - at).map_or(READ, |left| left.min(READ));
-            self.buffer.resize(wanted.max(length), 0);
-            let read = self.segment.read(&mut self.buffer, at)?;
+            // Nothing is in the buffer until it was read: an error leaves it empty.
+            let mut buffer = std::mem::take(&mut self.buffer);
+            buffer.resize(wanted.max(length), 0);
+            let read = self.segment.read(&mut buffer, at)?;
             // What lies behind the limit may be half written.
-            self.buffer.truncate(read.min(wanted));
-            self.buffer_at = at;
+            buffer.truncate(read.min(wanted));
+            (self.buffer, self.buffer_at) = (buffer, at);
         }
         let start = usize::try_from(at - self.buffer_at).map_err(io::Error::other)?;
         let end = (start + length).min(self.buffer.len());

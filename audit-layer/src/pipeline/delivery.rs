@@ -349,6 +349,8 @@ impl Runner {
                 Command::Flush(request) => {
                     if self.sync() {
                         request.done(self.shared.name);
+                    } else {
+                        request.failed(self.shared.name);
                     }
                 }
                 Command::Stop(request) => {
@@ -358,6 +360,8 @@ impl Runner {
                     drop(self);
                     if done {
                         request.done(shared.name);
+                    } else {
+                        request.failed(shared.name);
                     }
                     return;
                 }

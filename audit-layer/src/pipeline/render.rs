@@ -25,6 +25,7 @@ pub(super) fn render<P: Deref<Target = Plan>>(
     plan_of: impl FnOnce(u32) -> Option<P>,
     stream: &str,
     head: Head,
+    scratch: &mut Vec<u8>,
 ) -> Option<Sealed> {
     let header = frame::header(frame)?;
     let plan = plan_of(header.callsite)?;
@@ -36,16 +37,17 @@ pub(super) fn render<P: Deref<Target = Plan>>(
     draft.logger = &plan.target;
     draft.source = plan.source.as_deref();
 
+    draft.details.reserve(plan.roles.len());
     let mut filler = Filler { draft, plan: &plan, seen: 0 };
     for entry in frame::entries(frame) {
         filler.entry(entry.key, entry.value, entry.cut);
     }
-    Some(seal(filler.draft))
+    Some(seal(filler.draft, scratch))
 }
 
 /// Makes the record in the place of an event that was accepted and cannot be read any more. It is
 /// the same record whenever it is made: `time` is that of the next event that could be read.
-pub(super) fn render_lost(time: i64, stream: &str, head: Head) -> Sealed {
+pub(super) fn render_lost(time: i64, stream: &str, head: Head, scratch: &mut Vec<u8>) -> Sealed {
     let seq = head.seq + 1;
     let event_type = EventType::SystemAuditGap;
     let mut draft = Draft::new(stream, seq, head.hash, event_type.as_str(), "INFO");
@@ -59,16 +61,15 @@ pub(super) fn render_lost(time: i64, stream: &str, head: Head) -> Sealed {
     draft.set_text(Member::Message, "an event that was accepted was damaged in the journal");
     draft.set_text(Member::DataClassification, Classification::Internal.as_str());
     draft.details = vec![("cause".into(), Value::Str("damaged")), ("count".into(), Value::U64(1))];
-    seal(draft)
+    seal(draft, scratch)
 }
 
-fn seal(draft: Draft<'_>) -> Sealed {
-    let (seq, timestamp) = (draft.seq, draft.timestamp);
-    let event_type = draft.event_type.into();
+fn seal(draft: Draft<'_>, scratch: &mut Vec<u8>) -> Sealed {
+    let (seq, timestamp, event_type) = (draft.seq, draft.timestamp, draft.event_type);
     let mut id = Uuid::encode_buffer();
-    let id = Box::from(&*draft.id.hyphenated().encode_lower(&mut id));
-    let line = draft.seal();
-    Sealed { seq, timestamp, id, event_type, line: line.text, hash: line.hash }
+    let id = draft.id.hyphenated().encode_lower(&mut id);
+    let hash = draft.seal_into(scratch);
+    Sealed::new(seq, timestamp, hash, scratch, event_type, id)
 }
 
 struct Filler<'f> {

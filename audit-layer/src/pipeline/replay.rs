@@ -41,6 +41,7 @@ pub(super) struct Replay {
     anchor: Option<(u64, Hash)>,
     /// Whether segments are told what came before them.
     leads: bool,
+    scratch: Vec<u8>,
 }
 
 impl Replay {
@@ -64,7 +65,16 @@ impl Replay {
         head: Option<Head>,
         leads: bool,
     ) -> Self {
-        Self { log, reader, stream, plans: HashMap::new(), head, anchor: None, leads }
+        Self {
+            log,
+            reader,
+            stream,
+            plans: HashMap::new(),
+            head,
+            anchor: None,
+            leads,
+            scratch: Vec::new(),
+        }
     }
 
     /// The number of the last event that was read.
@@ -106,16 +116,15 @@ impl Replay {
             let Some(head) = self.head else {
                 return Ok(Some(Step::Elsewhere { first: seq, last: seq }));
             };
-            let plans = &self.plans;
-            let record = match event {
+            let (stream, scratch) = (self.stream.as_str(), &mut self.scratch);
+            let plan_of = |number| self.plans.get(&number).map(|plan| &**plan);
+            let rendered = match event {
                 Ok(frame) => {
-                    render(frame, |number| plans.get(&number).cloned(), self.stream.as_str(), head)
-                        .unwrap_or_else(|| {
-                            render_lost(frame::time(frame), self.stream.as_str(), head)
-                        })
+                    render(frame, plan_of, stream, head, scratch).ok_or_else(|| frame::time(frame))
                 }
-                Err(time) => render_lost(time, self.stream.as_str(), head),
+                Err(time) => Err(time),
             };
+            let record = rendered.unwrap_or_else(|time| render_lost(time, stream, head, scratch));
             self.head = Some(record.head());
             return Ok(Some(Step::Record(record)));
         }

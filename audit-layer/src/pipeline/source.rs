@@ -44,6 +44,7 @@ pub(super) struct Source {
     notes: VecDeque<Frame>,
     /// Events taken out of the channel.
     taken: u64,
+    scratch: Vec<u8>,
 }
 
 impl Source {
@@ -56,7 +57,7 @@ impl Source {
         let log = core.queue.log().cloned();
         let replay = log.map(|log| Replay::lead(log, Arc::clone(&stream), head));
         let (waiting, notes) = (None, VecDeque::new());
-        Self { core, reader, stream, head, replay, waiting, notes, taken: 0 }
+        Self { core, reader, stream, head, replay, waiting, notes, taken: 0, scratch: Vec::new() }
     }
 
     /// The place in the queue up to which everything was taken out.
@@ -106,7 +107,7 @@ impl Source {
 
     fn make(&mut self, frame: &Frame) -> Option<Sealed> {
         let stream = self.stream.as_str();
-        let record = render(frame.bytes(), plan_by_number, stream, self.head)?;
+        let record = render(frame.bytes(), plan_by_number, stream, self.head, &mut self.scratch)?;
         self.head = record.head();
         Some(record)
     }

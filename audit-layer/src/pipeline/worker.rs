@@ -43,6 +43,8 @@ const MAX_BATCH: usize = 2048;
 /// The shortest and the longest sleep of an idle worker.
 const SHORT_SLEEP: Duration = Duration::from_micros(100);
 const LONG_SLEEP: Duration = Duration::from_millis(5);
+/// How often a journal is read in vain before it is given up: about a second.
+const MAX_READ_ERRORS: u32 = 200;
 /// How often gaps, the clock and the sinks' notes are looked at.
 const HOUSEKEEPING: Duration = Duration::from_millis(50);
 /// A smaller difference of the clocks is drift, not a step.
@@ -105,6 +107,7 @@ pub(crate) fn start(
         sinks: handles,
         batch: Vec::new(),
         oldest: None,
+        read_errors: 0,
         gaps: BTreeMap::new(),
         made: 0,
         clock_offset: clock_offset(),
@@ -158,6 +161,8 @@ struct Worker {
     oldest: Option<Instant>,
     /// What the start itself has to tell.
     notes: Vec<Frame>,
+    /// Errors of the journal since it was last read.
+    read_errors: u32,
     /// Drops whose place in the queue has not been passed, and the last record before the first.
     gaps: BTreeMap<DropCause, (Gap, Option<u64>)>,
     /// Records made by this process.
@@ -219,14 +224,20 @@ impl Worker {
         }
     }
 
-    /// What comes next. A journal that cannot be read is tried again, and every sign is red.
+    /// What comes next. A journal that cannot be read is tried again; when that goes on, every sign
+    /// is red.
     fn next(&mut self) -> Next {
         match self.source.next() {
-            Ok(next) => next,
+            Ok(next) => {
+                self.read_errors = 0;
+                next
+            }
             Err(error) => {
-                if self.core.queue.poison().is_none() {
+                self.read_errors += 1;
+                if self.read_errors == MAX_READ_ERRORS {
                     self.core.queue.poisoned_by(format!("the journal cannot be read: {error}"));
                 }
+                std::thread::sleep(LONG_SLEEP);
                 Next::Empty
             }
         }
@@ -419,7 +430,7 @@ impl Worker {
     fn drain(&mut self) {
         loop {
             // Asked before the look: who was on the way in has arrived by then.
-            let at_the_end = self.source.is_at_the_end();
+            let at_the_end = self.source.is_at_the_end() && self.read_errors == 0;
             match self.next() {
                 Next::Record(record) => self.take(record),
                 Next::Request(Request::Flush(request) | Request::Shutdown(request)) => {
@@ -532,6 +543,7 @@ mod tests {
             batch: Vec::new(),
             oldest: None,
             notes: Vec::new(),
+            read_errors: 0,
             gaps: BTreeMap::new(),
             made: 0,
             clock_offset: clock_offset(),
@@ -552,7 +564,7 @@ mod tests {
         worker.housekeeping();
         worker.housekeeping();
         let [told] = worker.batch.as_slice() else { panic!("{:?}", worker.batch) };
-        let record = Record::parse(&told.line).unwrap();
+        let record = Record::parse(told.line()).unwrap();
         assert_eq!(record.event_type, "system.clock_step");
         let details: Json = serde_json::from_str(record.details.unwrap().get()).unwrap();
         let step = details["step_us"].as_i64().unwrap();
@@ -582,7 +594,7 @@ mod tests {
         take(&mut worker);
         worker.housekeeping();
         let gap = worker.batch.last().unwrap();
-        let record = Record::parse(&gap.line).unwrap();
+        let record = Record::parse(gap.line()).unwrap();
         assert_eq!((record.event_type.as_ref(), record.seq), ("system.audit_gap", 4));
         assert!(record.details.unwrap().get().contains("\"after_seq\":0"));
     }

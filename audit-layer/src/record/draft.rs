@@ -206,7 +206,7 @@ fn keep_last<'a>(
 fn write(draft: &Draft<'_>, out: &mut Vec<u8>) {
     let mut object = Object { out };
     for &member in Member::ALL {
-        let name = member.name();
+        let name = member.label();
         match member {
             Member::Category => object.str(name, event_type::category(draft.event_type)),
             Member::EventType => object.str(name, draft.event_type),
@@ -277,11 +277,13 @@ struct Object<'o> {
 }
 
 impl Object<'_> {
-    fn name(&mut self, name: &str) -> &mut Vec<u8> {
-        self.out.push(if self.out.is_empty() { b'{' } else { b',' });
-        self.out.push(b'"');
-        self.out.extend_from_slice(name.as_bytes());
-        self.out.extend_from_slice(b"\":");
+    /// `label` begins with a comma, in whose place the first one has a brace.
+    fn name(&mut self, label: &str) -> &mut Vec<u8> {
+        let is_first = self.out.is_empty();
+        self.out.extend_from_slice(label.as_bytes());
+        if is_first && let Some(comma) = self.out.first_mut() {
+            *comma = b'{';
+        }
         self.out
     }
 

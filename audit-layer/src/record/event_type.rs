@@ -225,6 +225,10 @@ impl EventType {
     /// The event type that a plain name of an older system stands for.
     #[must_use]
     pub fn from_plain_name(name: &str) -> Option<Self> {
+        // None of them has a dot, and nearly every event type has.
+        if name.contains('.') {
+            return None;
+        }
         let at = PLAIN_NAMES.binary_search_by_key(&name, |(plain, _)| plain).ok()?;
         PLAIN_NAMES.get(at).map(|(_, event_type)| *event_type)
     }

@@ -32,6 +32,11 @@ macro_rules! members {
                 match self { $(Self::$variant => $name),+ }
             }
 
+            /// The name as it stands in a line: a comma, quotes and a colon around it.
+            pub(super) const fn label(self) -> &'static str {
+                match self { $(Self::$variant => concat!(",\"", $name, "\":")),+ }
+            }
+
             /// Who may set it.
             #[must_use]
             pub const fn set_by(self) -> SetBy {

@@ -299,14 +299,14 @@ impl Sink for FileSink {
                 written.conflicts += u64::from(record.seq == have.seq && record.hash != have.hash);
                 continue;
             }
-            let length = record.line.len() as u64 + 1;
+            let length = record.line().len() as u64 + 1;
             let at = self.size + lines.len() as u64;
             if at > 0 && at + length > self.config.max_bytes {
                 self.append(&lines, last.as_ref())?;
                 lines.clear();
                 self.rotate()?;
             }
-            lines.extend_from_slice(record.line.as_bytes());
+            lines.extend_from_slice(record.line().as_bytes());
             lines.push(b'\n');
             have = record.head();
             last = Some((batch.stream.as_str().into(), have));
@@ -475,7 +475,7 @@ mod tests {
     fn rotation_keeps_whole_lines_and_tells_what_it_removes() {
         let dir = tempfile::tempdir().unwrap();
         let records = chain(30);
-        let max = records[0].line.len() as u64 * 5;
+        let max = records[0].line().len() as u64 * 5;
         let mut sink = open(dir.path(), max, 2);
         for record in &records {
             sink.write(&batch(std::slice::from_ref(record))).unwrap();
@@ -484,7 +484,8 @@ mod tests {
         left.extend(lines(&dir.path().join("audit.log.1")));
         left.extend(lines(&dir.path().join("audit.log")));
         assert!(!dir.path().join("audit.log.3").exists());
-        let tail: Vec<_> = records[30 - left.len()..].iter().map(|r| r.line.to_string()).collect();
+        let tail: Vec<_> =
+            records[30 - left.len()..].iter().map(|r| r.line().to_string()).collect();
         assert_eq!(left, tail);
         let trimmed = sink.take_trimmed();
         assert_eq!(trimmed[0].first.as_ref().unwrap().1, 1);
@@ -499,12 +500,12 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("audit.log");
         let records = chain(3);
-        let whole: String = records[..2].iter().map(|r| format!("{}\n", r.line)).collect();
-        std::fs::write(&path, format!("{whole}{}", &records[2].line[..40])).unwrap();
+        let whole: String = records[..2].iter().map(|r| format!("{}\n", r.line())).collect();
+        std::fs::write(&path, format!("{whole}{}", &records[2].line()[..40])).unwrap();
         let mut sink = open(dir.path(), 1 << 20, 5);
         assert_eq!(sink.head(&stream()).unwrap(), Some(records[1].head()));
         sink.write(&batch(&records)).unwrap();
-        assert_eq!(lines(&path), records.iter().map(|r| r.line.to_string()).collect::<Vec<_>>());
+        assert_eq!(lines(&path), records.iter().map(|r| r.line().to_string()).collect::<Vec<_>>());
     }
 
     #[test]
@@ -532,7 +533,8 @@ mod tests {
         let mut sink = open(dir.path(), 1 << 20, 5);
         assert_eq!(sink.head(&stream()).unwrap(), Some(records[3].head()));
         let after = sink.lines_after(&stream(), 1, 10).unwrap();
-        let expected: Vec<_> = records[1..].iter().map(|record| record.line.to_string()).collect();
+        let expected: Vec<_> =
+            records[1..].iter().map(|record| record.line().to_string()).collect();
         assert_eq!(after, expected);
     }
 }

@@ -39,27 +39,57 @@ pub(crate) struct Sealed {
     pub(crate) seq: u64,
     /// Microseconds since the Unix epoch.
     pub(crate) timestamp: i64,
-    pub(crate) id: Box<str>,
-    pub(crate) event_type: Box<str>,
-    /// The canonical line, without a line feed.
-    pub(crate) line: Box<str>,
     pub(crate) hash: Hash,
+    /// The canonical line, the event type and the identifier, one behind the other: one allocation,
+    /// which another thread frees.
+    text: Box<str>,
+    line: usize,
+    event_type: usize,
 }
 
 impl Sealed {
+    /// A record whose line is in `scratch`, which is left with more behind it.
+    pub(crate) fn new(
+        seq: u64,
+        timestamp: i64,
+        hash: Hash,
+        scratch: &mut Vec<u8>,
+        event_type: &str,
+        id: &str,
+    ) -> Self {
+        let line = scratch.len();
+        scratch.extend_from_slice(event_type.as_bytes());
+        scratch.extend_from_slice(id.as_bytes());
+        let text = match str::from_utf8(scratch) {
+            Ok(text) => text.into(),
+            // Only strings, and JSON that was read from one, are ever written.
+            Err(_) => String::from_utf8_lossy(scratch).into(),
+        };
+        Self { seq, timestamp, hash, text, line, event_type: line + event_type.len() }
+    }
+
     /// Reads back a line that a sink holds, and the stream that it belongs to.
     pub(crate) fn from_line(line: &str) -> Option<(Box<str>, Self)> {
         let record = Record::parse(line).ok()?;
         let (_, hash) = split_hash(line.as_bytes())?;
-        let sealed = Self {
-            seq: record.seq,
-            timestamp: parse_timestamp(&record.timestamp)?,
-            id: record.id.as_ref().into(),
-            event_type: record.event_type.as_ref().into(),
-            line: line.into(),
-            hash,
-        };
+        let timestamp = parse_timestamp(&record.timestamp)?;
+        let mut scratch = line.as_bytes().to_vec();
+        let sealed =
+            Self::new(record.seq, timestamp, hash, &mut scratch, &record.event_type, &record.id);
         Some((record.stream.as_ref().into(), sealed))
+    }
+
+    /// The canonical line, without a line feed.
+    pub(crate) fn line(&self) -> &str {
+        self.text.get(..self.line).unwrap_or_default()
+    }
+
+    pub(crate) fn event_type(&self) -> &str {
+        self.text.get(self.line..self.event_type).unwrap_or_default()
+    }
+
+    pub(crate) fn id(&self) -> &str {
+        self.text.get(self.event_type..).unwrap_or_default()
     }
 
     pub(crate) fn head(&self) -> Head {

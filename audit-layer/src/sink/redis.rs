@@ -136,7 +136,7 @@ impl RedisSink {
         let mut lists: BTreeMap<&str, usize> = BTreeMap::new();
         for record in records {
             let next = lists.len() + 2;
-            lists.entry(event_type::category(&record.event_type)).or_insert(next);
+            lists.entry(event_type::category(record.event_type())).or_insert(next);
         }
         let mut keys: Vec<(&str, usize)> = lists.iter().map(|(name, at)| (*name, *at)).collect();
         keys.sort_unstable_by_key(|(_, at)| *at);
@@ -148,8 +148,8 @@ impl RedisSink {
         }
         call.arg(expected).arg(cursor_text(&new)).arg(self.config.max_logs).arg(self.config.ttl);
         for record in records {
-            let at = lists.get(event_type::category(&record.event_type)).copied().unwrap_or(2);
-            call.arg(at).arg(record.line.as_ref());
+            let at = lists.get(event_type::category(record.event_type())).copied().unwrap_or(2);
+            call.arg(at).arg(record.line());
         }
         let connection = match self.connection.as_mut() {
             Some(connection) => connection,

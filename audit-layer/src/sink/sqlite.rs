@@ -352,28 +352,28 @@ fn insert(
     let added = transaction.prepare_cached(INSERT)?.execute(params![
         stream,
         signed(record.seq),
-        record.id,
+        record.id(),
         record.timestamp,
-        record.event_type,
-        record.line,
+        record.event_type(),
+        record.line(),
     ])?;
     if added == 0 {
         let there: String = transaction
             .prepare_cached("SELECT record FROM audit_logs WHERE stream = ?1 AND seq = ?2")?
             .query_row(params![stream, signed(record.seq)], |row| row.get(0))?;
-        written.conflicts += u64::from(*there != *record.line);
+        written.conflicts += u64::from(there != record.line());
         return Ok(());
     }
     written.new += 1;
     let arrival = transaction.last_insert_rowid();
-    let category = event_type::category(&record.event_type);
+    let category = event_type::category(record.event_type());
     let financial = is_financial(category);
     // Only a record that may have a typed row is read again.
     if financial
         || is_security_event(category, None)
-        || record.line.contains("\"status\":\"denied\"")
+        || record.line().contains("\"status\":\"denied\"")
     {
-        let read = Record::parse(&record.line)
+        let read = Record::parse(record.line())
             .map_err(|error| SinkError(format!("record {}: {error}", record.seq)))?;
         if is_security_event(category, read.status.as_deref()) {
             insert_security(transaction, arrival, record.timestamp, &read)?;
@@ -508,7 +508,10 @@ mod tests {
         let mut sink = open(dir.path());
         assert_eq!(sink.head(&batch.stream).unwrap(), Some(batch.records[4].head()));
         let lines = sink.lines_after(&batch.stream, 3, 10).unwrap();
-        assert_eq!(lines, [batch.records[3].line.to_string(), batch.records[4].line.to_string()]);
+        assert_eq!(
+            lines,
+            [batch.records[3].line().to_string(), batch.records[4].line().to_string()]
+        );
     }
 
     #[test]
@@ -517,7 +520,8 @@ mod tests {
         let mut batch = chain(2);
         let mut sink = open(dir.path());
         sink.write(&batch).unwrap();
-        batch.records[1].line = batch.records[1].line.replace("10.50", "99.50").into();
+        let other = batch.records[1].line().replace("10.50", "99.50");
+        batch.records[1] = Sealed::from_line(&other).unwrap().1;
         assert_eq!(sink.write(&batch).unwrap(), Written { conflicts: 1, ..Written::default() });
     }
 

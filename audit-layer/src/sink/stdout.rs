@@ -32,8 +32,8 @@ impl Sink for StdoutSink {
             if record.seq <= self.written {
                 continue;
             }
-            let mut line = Vec::with_capacity(record.line.len() + 1);
-            line.extend_from_slice(record.line.as_bytes());
+            let mut line = Vec::with_capacity(record.line().len() + 1);
+            line.extend_from_slice(record.line().as_bytes());
             line.push(b'\n');
             out.write_all(&line)?;
             self.written = record.seq;
