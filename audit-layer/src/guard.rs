@@ -17,7 +17,7 @@ use crate::{
     capture::{Core, canary},
     config::MAX_DURATION,
     journal::{
-        DropCause, FlushRequest, Request, Unflushed, directory::Directory, log::CommitError,
+        DropCause, FlushRequest, Request, Unflushed, directory::Directory, sync::CommitError,
     },
     pipeline::Pipeline,
     record::StreamName,

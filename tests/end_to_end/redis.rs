@@ -285,3 +285,31 @@ fn errors_of_the_server_are_shown_and_tried_again() {
         assert_eq!(redis.list(category), expected(dir.path(), category, 10_000), "{category}");
     }
 }
+
+#[test]
+fn a_flood_under_a_stalled_redis_takes_no_memory() {
+    const EVENTS: &str = "2000000";
+    let flood = |redis: Option<String>| {
+        let dir = tempfile::tempdir().unwrap();
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_flood"));
+        command.arg(dir.path()).arg(EVENTS).args(redis);
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        let said = String::from_utf8(output.stdout).unwrap();
+        let [before, most, median]: [u64; 3] = said
+            .split_whitespace()
+            .map(|n| n.parse().unwrap())
+            .collect::<Vec<_>>()
+            .try_into()
+            .unwrap();
+        (most - before, median)
+    };
+    let redis = RedisServer::start();
+    redis.stall();
+    let (with, with_median) = flood(Some(redis.url()));
+    redis.go_on();
+    let (without, median) = flood(None);
+    println!("KiB more: {with} with a stalled Redis, {without} without one");
+    println!("median of a call: {with_median} ns with a stalled Redis, {median} ns without one");
+    assert!(with < 64 * 1024, "{with} KiB");
+}

@@ -11,16 +11,14 @@
 //!
 //! # Durability
 //! A killed process loses nothing that was appended: the bytes are the kernel's. A power cut loses
-//! what was not synced; [`Log::commit`] waits for that. One thread syncs for all who wait at that
-//! moment (group commit). A sync that failed is never tried again: the kernel may have dropped the
-//! pages, and a later success would mean nothing. The journal is poisoned then.
+//! what was not synced; [`Log::commit`] waits for that.
 
 use std::{
     collections::VecDeque,
     io,
     path::PathBuf,
     sync::{
-        Arc, Condvar, Mutex, OnceLock,
+        Arc, Mutex, OnceLock,
         atomic::{
             AtomicBool, AtomicU64,
             Ordering::{Acquire, Relaxed, Release},
@@ -36,6 +34,7 @@ use super::{
     segment::{
         DATA_AT, Envelope, Header, JournalMode, Kind, MAX_PAYLOAD, Segment, Spare, size_of_envelope,
     },
+    sync::{CommitError, Syncs},
 };
 use crate::{
     clock, diagnostics, locked,
@@ -59,15 +58,6 @@ pub(crate) enum Refused {
     Closed,
     /// Nobody takes anything out any more.
     Dead,
-}
-
-/// Why a commit failed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum CommitError {
-    /// The disk took longer.
-    Timeout,
-    /// A sync failed, now or earlier.
-    Poisoned(String),
 }
 
 /// A callsite as an append needs it.
@@ -117,16 +107,6 @@ pub(crate) struct Settings {
     pub(crate) max_bytes: u64,
 }
 
-#[derive(Debug, Default)]
-struct Syncing {
-    /// Somebody waits for this number.
-    wanted: u64,
-    /// Those who wait in a future.
-    wakers: Vec<Waker>,
-    started: bool,
-    ended: bool,
-}
-
 /// The journal of one stream.
 #[derive(Debug)]
 pub(crate) struct Log {
@@ -145,13 +125,7 @@ pub(crate) struct Log {
     spare_is_there: AtomicBool,
     /// Of all segments and the spare.
     bytes: AtomicU64,
-    /// Every number up to this one is durable.
-    durable: AtomicU64,
-    syncing: Mutex<Syncing>,
-    /// Wakes those who wait for a sync, and who syncs.
-    synced: Condvar,
-    poisoned: AtomicBool,
-    poison: Mutex<Option<String>>,
+    syncs: Syncs,
     /// The last error of making a segment, until one was made.
     trouble: Mutex<Option<String>>,
     /// Makes the next segment ready.
@@ -199,11 +173,7 @@ impl Log {
             spare: Mutex::new(None),
             spare_is_there: AtomicBool::new(false),
             bytes: AtomicU64::new(bytes),
-            durable: AtomicU64::new(next - 1),
-            syncing: Mutex::default(),
-            synced: Condvar::new(),
-            poisoned: AtomicBool::new(false),
-            poison: Mutex::new(None),
+            syncs: Syncs::new(next - 1),
             trouble: Mutex::new(None),
             keeper: Mutex::new(None),
             keeper_thread: OnceLock::new(),
@@ -408,19 +378,6 @@ impl Log {
         self.bytes.load(Relaxed) + self.segment_bytes > self.settings.max_bytes
     }
 
-    /// Keeps the chain before the segment that begins with `first_seq`.
-    pub(crate) fn set_anchor(&self, first_seq: u64, before: Hash) {
-        let segment = {
-            let segments = locked(&self.segments);
-            segments.iter().find(|segment| segment.header.first_seq == first_seq).cloned()
-        };
-        if let Some(segment) = segment
-            && let Err(error) = segment.set_anchor(before)
-        {
-            diagnostics::warn(&format!("the journal's anchor could not be written: {error}"));
-        }
-    }
-
     /// The segment in which the event `seq` is, or the first behind it; only one behind the segment
     /// of the index `after`.
     pub(super) fn segment_for(&self, seq: u64, after: Option<u64>) -> Option<Arc<Segment>> {
@@ -441,6 +398,16 @@ impl Log {
         Some(Arc::clone(found))
     }
 
+    /// The last segment that begins at or before the event `seq` and knows the chain before it; the
+    /// first of all when none does.
+    pub(super) fn anchored_segment_for(&self, seq: u64) -> Option<Arc<Segment>> {
+        let segments = locked(&self.segments);
+        let begins = |segment: &&Arc<Segment>| segment.header.first_seq <= seq;
+        let knows = |segment: &&Arc<Segment>| segment.anchor().is_ok_and(|anchor| anchor.is_some());
+        let anchored = segments.iter().rev().filter(begins).find(knows);
+        anchored.or(segments.front()).cloned()
+    }
+
     pub(crate) fn mode(&self) -> JournalMode {
         self.mode
     }
@@ -451,7 +418,7 @@ impl Log {
     }
 
     pub(crate) fn durable_seq(&self) -> u64 {
-        self.durable.load(Acquire)
+        self.syncs.durable()
     }
 
     pub(crate) fn trouble(&self) -> Option<String> {
@@ -459,29 +426,13 @@ impl Log {
     }
 
     pub(crate) fn poison(&self) -> Option<String> {
-        if self.poisoned.load(Acquire) { locked(&self.poison).clone() } else { None }
+        self.syncs.poison()
     }
 
     /// Waits until every event up to `seq` is durable, at most until `until`.
     pub(crate) fn commit(self: &Arc<Self>, seq: u64, until: Instant) -> Result<(), CommitError> {
-        let mut syncing = locked(&self.syncing);
-        loop {
-            if let Some(why) = self.poison() {
-                return Err(CommitError::Poisoned(why));
-            }
-            if self.durable_seq() >= seq {
-                return Ok(());
-            }
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Err(CommitError::Timeout);
-            }
-            self.want(&mut syncing, seq);
-            syncing = match self.synced.wait_timeout(syncing, left) {
-                Ok((guard, _)) => guard,
-                Err(poisoned) => poisoned.into_inner().0,
-            };
-        }
+        self.start_to_sync();
+        self.syncs.wait(seq, until)
     }
 
     /// The same for a future.
@@ -490,64 +441,22 @@ impl Log {
         seq: u64,
         waker: &Waker,
     ) -> Poll<Result<(), CommitError>> {
-        let mut syncing = locked(&self.syncing);
-        if let Some(why) = self.poison() {
-            return Poll::Ready(Err(CommitError::Poisoned(why)));
-        }
-        if self.durable_seq() >= seq {
-            return Poll::Ready(Ok(()));
-        }
-        syncing.wakers.push(waker.clone());
-        self.want(&mut syncing, seq);
-        Poll::Pending
+        self.start_to_sync();
+        self.syncs.poll(seq, waker)
     }
 
-    /// Asks for a sync, and starts the thread that does it at the first time.
-    fn want(self: &Arc<Self>, syncing: &mut Syncing, seq: u64) {
-        if seq > syncing.wanted {
-            syncing.wanted = seq;
-            self.synced.notify_all();
-        }
-        if !syncing.started {
-            syncing.started = true;
+    /// Starts the thread that syncs at the first commit.
+    fn start_to_sync(self: &Arc<Self>) {
+        self.syncs.start(|| {
             let log = Arc::clone(self);
-            let thread =
-                std::thread::Builder::new().name("audit-sync".to_owned()).spawn(move || {
-                    super::mark_worker();
-                    log.sync_for_all();
+            std::thread::Builder::new().name("audit-sync".to_owned()).spawn(move || {
+                super::mark_worker();
+                log.syncs.serve(|| {
+                    let upto = log.next_seq() - 1;
+                    log.sync_up_to(upto).map(|()| upto)
                 });
-            if let Err(error) = thread {
-                syncing.started = false;
-                self.poison_by(format!("the thread that syncs the journal cannot start: {error}"));
-            }
-        }
-    }
-
-    fn sync_for_all(&self) {
-        let mut syncing = locked(&self.syncing);
-        loop {
-            if syncing.ended {
-                return;
-            }
-            if syncing.wanted <= self.durable_seq() || self.poisoned.load(Acquire) {
-                syncing =
-                    self.synced.wait(syncing).unwrap_or_else(std::sync::PoisonError::into_inner);
-                continue;
-            }
-            drop(syncing);
-            let upto = self.next_seq() - 1;
-            match self.sync_up_to(upto) {
-                Ok(()) => self.durable.store(upto, Release),
-                Err(error) => self.poison_by(format!(
-                    "a sync of the journal failed ({error}): what was accepted since is not known \
-                     to be on the disk; check the disk and restart"
-                )),
-            }
-            syncing = locked(&self.syncing);
-            let wakers = std::mem::take(&mut syncing.wakers);
-            self.synced.notify_all();
-            wakers.into_iter().for_each(Waker::wake);
-        }
+            })
+        });
     }
 
     fn sync_up_to(&self, seq: u64) -> io::Result<()> {
@@ -571,17 +480,10 @@ impl Log {
         if begun_since { sync_directory(&self.settings.directory) } else { Ok(()) }
     }
 
-    fn poison_by(&self, why: String) {
-        diagnostics::warn(&why);
-        *locked(&self.poison) = Some(why);
-        self.poisoned.store(true, Release);
-    }
-
     /// Ends the journal's threads and gives back what was held ready. Nothing may be appended any
     /// more.
     pub(crate) fn end(&self) {
-        locked(&self.syncing).ended = true;
-        self.synced.notify_all();
+        self.syncs.end();
         self.ended.store(true, Release);
         self.wake_keeper();
         if let Some(keeper) = locked(&self.keeper).take() {
@@ -886,11 +788,39 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (log, _) = open(&dir);
         fill(&log, 1, 10);
-        log.set_anchor(1, Hash::of(b"before"));
-        drop(log);
+        let mut reader = Reader::new(Arc::clone(&log), 1);
+        assert!(reader.next().unwrap().is_some());
+        reader.set_anchor(Hash::of(b"before"));
+        drop((reader, log));
         let settings = settings(&dir, 8 << 20);
         let found = recovery::find(&settings.directory, &settings.stream).unwrap();
         assert_eq!(found.beginning(), Some((1, Some(Hash::of(b"before")))));
+    }
+
+    #[test]
+    fn segments_that_begin_alike_have_each_an_anchor_of_its_own() {
+        let dir = tempfile::tempdir().unwrap();
+        fill(&open(&dir).0, 3, 10);
+        // Two processes that ended before they recorded anything.
+        for _ in 0..2 {
+            let settings = settings(&dir, 8 << 20);
+            let found = recovery::find(&settings.directory, &settings.stream).unwrap();
+            drop(Log::open(settings, found, 4, None).unwrap());
+        }
+        let settings = settings(&dir, 8 << 20);
+        let found = recovery::find(&settings.directory, &settings.stream).unwrap();
+        let log = Arc::new(Log::open(settings, found, 4, None).unwrap());
+        fill(&log, 2, 10);
+        assert_eq!(log.anchored_segment_for(5).unwrap().header.index, 0);
+        let mut reader = Reader::new(Arc::clone(&log), 1);
+        while let Some(read) = reader.next().unwrap() {
+            if matches!(read, Read::Segment { first_seq: 4, .. }) {
+                reader.set_anchor(Hash::of(b"the third"));
+            }
+        }
+        let segment = log.anchored_segment_for(5).unwrap();
+        assert_eq!((segment.header.index, segment.header.first_seq), (3, 4));
+        assert_eq!(segment.anchor().unwrap(), Some(Hash::of(b"the third")));
     }
 
     proptest! {

@@ -23,6 +23,7 @@ mod queue;
 pub(crate) mod reader;
 pub(crate) mod recovery;
 mod segment;
+pub(crate) mod sync;
 
 pub use gap::DropCause;
 pub(crate) use gap::{Gap, Gaps};

@@ -9,7 +9,7 @@
 
 use std::{io, sync::Arc};
 
-use crate::record::Hash;
+use crate::{diagnostics, record::Hash};
 
 use super::{
     frame,
@@ -148,9 +148,20 @@ impl Reader {
         }
     }
 
-    /// Begins at the first event of the segment that holds `seq`, or of the first one behind it.
+    /// Begins at the first event of a segment at or before `seq` before which the chain is known; of
+    /// the first segment when there is none.
     pub(crate) fn of_segment(log: Arc<Log>, seq: u64) -> Self {
         Self { whole_segment: true, ..Self::new(log, seq) }
+    }
+
+    /// Keeps the hash of the record before the segment that was entered last: with it the events in it
+    /// become the same records whatever the sinks lose.
+    pub(crate) fn set_anchor(&self, before: Hash) {
+        if let Some(envelopes) = &self.envelopes
+            && let Err(error) = envelopes.segment.set_anchor(before)
+        {
+            diagnostics::warn(&format!("the journal's anchor could not be written: {error}"));
+        }
     }
 
     /// The number of the next event.
@@ -194,11 +205,17 @@ impl Reader {
     /// Goes on in the segment that holds the next event, or the first one behind it.
     fn enter_next(&mut self) -> io::Result<Option<Read<'_>>> {
         let before = self.envelopes.as_ref().map(|envelopes| envelopes.segment.header.index);
-        let Some(segment) = self.log.segment_for(self.expected, before) else { return Ok(None) };
+        let whole = std::mem::take(&mut self.whole_segment);
+        let found = if whole {
+            self.log.anchored_segment_for(self.expected)
+        } else {
+            self.log.segment_for(self.expected, before)
+        };
+        let Some(segment) = found else { return Ok(None) };
         let header = &segment.header;
         let first_seq = header.first_seq;
         let anchor = segment.anchor()?;
-        if std::mem::take(&mut self.whole_segment) {
+        if whole {
             self.expected = first_seq;
         }
         // In the first segment that is read, and behind a deleted one, nobody knows what was lost.

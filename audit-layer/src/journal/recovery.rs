@@ -39,7 +39,13 @@ impl Found {
     /// Whether the events from `first` to `last` are here, and what came before them is known.
     pub(crate) fn reaches_from(&self, first: u64, last: u64) -> bool {
         let begins = self.beginning().is_some_and(|(at, anchor)| at <= first && anchor.is_some());
-        begins && last <= self.last_seq
+        // Before some segments there are numbers that only the sinks know.
+        let whole = self.segments.iter().map(|segment| &segment.header).all(|header| {
+            header.first_seq <= first
+                || header.first_seq > last
+                || header.first_seq == header.follows + 1
+        });
+        begins && whole && last <= self.last_seq
     }
 
     /// Puts every segment out of the way: nothing is known that would make records of them.

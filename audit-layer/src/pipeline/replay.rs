@@ -31,7 +31,6 @@ pub(super) enum Step {
 /// A place in the journal and the chain up to it.
 #[derive(Debug)]
 pub(super) struct Replay {
-    log: Arc<Log>,
     reader: Reader,
     stream: Arc<StreamName>,
     plans: HashMap<u32, Arc<Plan>>,
@@ -47,26 +46,16 @@ pub(super) struct Replay {
 impl Replay {
     /// Goes on behind `head`, ahead of everyone else.
     pub(super) fn lead(log: Arc<Log>, stream: Arc<StreamName>, head: Head) -> Self {
-        let reader = Reader::new(Arc::clone(&log), head.seq + 1);
-        Self::new(log, reader, stream, Some(head), true)
+        Self::new(Reader::new(log, head.seq + 1), stream, Some(head), true)
     }
 
-    /// Begins with the segment that holds the event `seq`, or the first one behind it: only there is
-    /// the chain known.
+    /// Begins with a segment at or before the event `seq`: only at its beginning is the chain known.
     pub(super) fn around(log: Arc<Log>, stream: Arc<StreamName>, seq: u64) -> Self {
-        let reader = Reader::of_segment(Arc::clone(&log), seq);
-        Self::new(log, reader, stream, None, false)
+        Self::new(Reader::of_segment(log, seq), stream, None, false)
     }
 
-    fn new(
-        log: Arc<Log>,
-        reader: Reader,
-        stream: Arc<StreamName>,
-        head: Option<Head>,
-        leads: bool,
-    ) -> Self {
+    fn new(reader: Reader, stream: Arc<StreamName>, head: Option<Head>, leads: bool) -> Self {
         Self {
-            log,
             reader,
             stream,
             plans: HashMap::new(),
@@ -92,7 +81,7 @@ impl Replay {
                     self.anchor = anchor.map(|anchor| (first_seq, anchor));
                     match self.head {
                         Some(head) if self.leads && head.seq + 1 == first_seq => {
-                            self.log.set_anchor(first_seq, head.hash);
+                            self.reader.set_anchor(head.hash);
                         }
                         None => self.take_anchor(first_seq),
                         Some(_) => {}
