@@ -15,7 +15,7 @@ use std::{path::PathBuf, sync::Arc};
 use serde_json::json;
 
 use crate::{
-    AuditGuard, Error,
+    AuditGuard, Error, JournalMode,
     capture::Core,
     config::{Config, Durable, FileConfig},
     diagnostics,
@@ -144,6 +144,7 @@ fn run(config: &Config, mut directory: Directory, journaled: bool) -> Result<Aud
             directory: directory.path().to_owned(),
             stream: stream.clone(),
             max_bytes: config.journal_max_mb << 20,
+            mode: JournalMode::of(directory.path()),
         };
         let before = (head.seq + 1 == next).then_some(head.hash);
         let log = Log::open(settings, found, next, before)

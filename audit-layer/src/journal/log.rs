@@ -105,6 +105,8 @@ pub(crate) struct Settings {
     pub(crate) directory: PathBuf,
     pub(crate) stream: StreamName,
     pub(crate) max_bytes: u64,
+    /// How segments are written, where the file system knows preallocation.
+    pub(crate) mode: JournalMode,
 }
 
 /// The journal of one stream.
@@ -142,17 +144,14 @@ impl Log {
         next: u64,
         before: Option<Hash>,
     ) -> io::Result<Self> {
-        let mode = JournalMode::of(&settings.directory);
+        let mode = settings.mode;
         let segment_bytes =
             (settings.max_bytes / MIN_SEGMENTS).clamp(MIN_SEGMENT_BYTES, SEGMENT_BYTES);
         let spare = Spare::make(&settings.directory, segment_bytes, mode)?;
         let mode = spare.mode();
         let index = found.segments.last().map_or(0, |last| last.header.index + 1);
         let header = header(&settings.stream, index, next, found.last_seq)?;
-        let first = Arc::new(spare.begin(&settings.directory, header)?);
-        if let Some(before) = before {
-            first.set_anchor(before)?;
-        }
+        let first = Arc::new(spare.begin(&settings.directory, header, before)?);
         let mut segments: VecDeque<_> = found.segments.into();
         segments.push_back(Arc::clone(&first));
         sync_directory(&settings.directory)?;
@@ -272,7 +271,7 @@ impl Log {
         self.spare_is_there.store(false, Relaxed);
         let next = self.next.load(Relaxed);
         let begun = header(&self.settings.stream, tail.segment.header.index + 1, next, next - 1)
-            .and_then(|header| spare.begin(&self.settings.directory, header));
+            .and_then(|header| spare.begin(&self.settings.directory, header, None));
         let segment = match begun {
             Ok(segment) => Arc::new(segment),
             Err(error) => {
@@ -492,6 +491,12 @@ impl Log {
         if let Some(spare) = locked(&self.spare).take() {
             spare.discard();
         }
+        let tail = locked(&self.tail);
+        if tail.closed
+            && let Err(error) = tail.segment.close()
+        {
+            diagnostics::debug(|| format!("the journal keeps its size: {error}"));
+        }
     }
 }
 
@@ -529,7 +534,43 @@ mod tests {
 
     fn settings(dir: &TempDir, max_bytes: u64) -> Settings {
         let stream = "payments@web-1~k3x9q2".parse().unwrap();
-        Settings { directory: dir.path().to_owned(), stream, max_bytes }
+        Settings { directory: dir.path().to_owned(), stream, max_bytes, mode: MODE.get() }
+    }
+
+    thread_local! {
+        static MODE: std::cell::Cell<JournalMode> = const { std::cell::Cell::new(JournalMode::Mapped) };
+    }
+
+    #[test]
+    fn all_of_it_holds_where_the_journal_is_written_and_not_mapped() {
+        MODE.set(JournalMode::Written);
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(open(&dir).0.mode(), JournalMode::Written);
+        what_is_appended_is_read_in_order_with_what_its_callsites_are();
+        a_segment_follows_when_one_is_full_and_defines_its_callsites_again();
+        the_next_process_goes_on_behind_the_last_event();
+        segments_that_are_done_are_deleted_and_their_room_is_free_again();
+        at_its_bound_it_refuses_and_its_own_events_have_a_reserve();
+        a_commit_makes_durable_what_came_before_it();
+        threads_that_append_get_each_number_once();
+        a_torn_end_is_cut_and_counted();
+        damage_costs_the_events_that_it_hit_and_each_is_named();
+        an_anchor_is_read_back();
+    }
+
+    #[test]
+    fn a_journal_that_is_closed_takes_no_more_than_it_holds() {
+        let dir = tempfile::tempdir().unwrap();
+        let (log, _) = open(&dir);
+        log.start().unwrap();
+        fill(&log, 3, 100);
+        log.close();
+        log.end();
+        assert_eq!(log.append(CALLSITE, &frame(4, 10), false), Err(Refused::Closed));
+        let files: Vec<_> = std::fs::read_dir(dir.path()).unwrap().map(Result::unwrap).collect();
+        assert_eq!(files.len(), 1, "{files:?}");
+        assert!(files[0].metadata().unwrap().len() < 8192);
+        assert_eq!(events(&read(&open(&dir).0, 1)), [1, 2, 3]);
     }
 
     /// Opens what is there, as a start of the process does.

@@ -222,7 +222,7 @@ pub enum JournalMode {
 
 impl JournalMode {
     /// What the file system that holds `directory` allows.
-    pub(super) fn of(directory: &Path) -> Self {
+    pub(crate) fn of(directory: &Path) -> Self {
         #[cfg(target_os = "linux")]
         {
             const EXT: u64 = 0xef53;
@@ -266,15 +266,19 @@ impl Spare {
         Ok(Self { path, file, map, size })
     }
 
-    /// Makes it a segment.
-    pub(super) fn begin(self, directory: &Path, header: Header) -> io::Result<Segment> {
+    /// Makes it a segment. `before` is the hash of the record before its first event, if it is known.
+    pub(super) fn begin(
+        self,
+        directory: &Path,
+        header: Header,
+        before: Option<Hash>,
+    ) -> io::Result<Segment> {
         let path = directory.join(format!("{:020}{SUFFIX}", header.index));
         let bytes = header.encode();
         // Through the file, which the map sees too.
         self.file.write_all_at(&bytes, 0)?;
         self.file.write_all_at(&bytes, COPY_AT)?;
-        std::fs::rename(&self.path, &path)?;
-        Ok(Segment {
+        let segment = Segment {
             path,
             file: self.file,
             map: self.map,
@@ -282,7 +286,13 @@ impl Spare {
             header,
             end: AtomicU64::new(DATA_AT),
             sealed: AtomicBool::new(false),
-        })
+        };
+        if let Some(before) = before {
+            segment.set_anchor(before)?;
+        }
+        // Only now may anyone find it.
+        std::fs::rename(&self.path, &segment.path)?;
+        Ok(segment)
     }
 
     /// Gives it back.
@@ -447,6 +457,11 @@ impl Segment {
         let (hash, crc) = bytes.split_at(32);
         let sound = crc == crc32c::crc32c_append(self.header.salt, hash).to_le_bytes();
         Ok(hash.try_into().ok().filter(|_| sound).map(Hash::from_bytes))
+    }
+
+    /// Gives back what lies behind the last envelope. Nothing may be written any more.
+    pub(super) fn close(&self) -> io::Result<()> {
+        self.file.set_len(self.end())
     }
 
     /// Gives back what lies behind `end` in a segment that an earlier process left.
