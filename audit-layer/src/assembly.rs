@@ -122,9 +122,20 @@ fn run(config: &Config, mut directory: Directory, journaled: bool) -> Result<Aud
         Some(head) => head,
         None => {
             found.set_aside().map_err(|source| failed(&directory, source))?;
-            if !directory.is_new {
+            if directory.is_new {
+                let lost = predecessor(config, &mut sinks, &directory.stream);
+                notes.extend(lost.map(|old| {
+                    pipeline::stream_opened(
+                        &old,
+                        "the journal of the stream before this one is gone",
+                    )
+                }));
+            } else {
                 let old = directory.renew()?;
-                notes.push(pipeline::stream_opened(&old));
+                notes.push(pipeline::stream_opened(
+                    old.as_str(),
+                    "no sink holds a record of the stream before this one",
+                ));
             }
             Head::START
         }
@@ -170,6 +181,18 @@ fn run(config: &Config, mut directory: Directory, journaled: bool) -> Result<Aud
     };
     let pipeline = pipeline::start(settings, sinks, Arc::clone(&core), reader)?;
     Ok(AuditGuard::new(core, config.policies.max_queue_size, pipeline, directory))
+}
+
+/// The stream that this one takes the place of, when its journal was lost and its name with it: the
+/// last of this service and host that a sink knows and that has no journal.
+fn predecessor(config: &Config, sinks: &mut Opened, stream: &StreamName) -> Option<Box<str>> {
+    let known = directory::streams(&config.journal_path());
+    let (service_and_host, _) = stream.as_str().rsplit_once('~')?;
+    let wanted = |other: &str| {
+        other.rsplit_once('~').is_some_and(|(other, _)| other == service_and_host)
+            && !known.iter().any(|known| known == other)
+    };
+    sinks.iter_mut().find_map(|(sink, _)| sink.last_stream(&wanted).ok().flatten())
 }
 
 /// The record after which the chain goes on; `None` when nothing is known of it.

@@ -246,3 +246,27 @@ fn a_file_without_its_beginning_is_told_of_once() {
         assert_eq!(told[0]["status"], "failure");
     }
 }
+
+#[test]
+fn a_stream_whose_journal_was_lost_has_a_successor_that_names_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = Writer::start(dir.path(), "payments", 5);
+    let old = first.stream.clone();
+    // A second writer at the same time is no successor.
+    let beside = Writer::start(dir.path(), "payments", 5);
+    beside.end();
+    first.end();
+    for file in ["audit.log", "audit#2.log"] {
+        assert!(of_type(&parse(&lines(dir.path().join(file))), "system.stream_opened").is_empty());
+    }
+    std::fs::remove_dir_all(dir.path().join("journal")).unwrap();
+    let second = Writer::start(dir.path(), "payments", 5);
+    assert_ne!(second.stream, old);
+    let new = second.stream.clone();
+    second.end();
+    let all = parse(&lines(dir.path().join("audit.log")));
+    let told = of_type(&all, "system.stream_opened");
+    assert_eq!(told.len(), 1, "{told:#?}");
+    assert_eq!(told[0]["details"]["predecessor"], old.as_str());
+    assert_eq!((told[0]["stream"].as_str(), told[0]["seq"].as_u64()), (Some(&*new), Some(2)));
+}

@@ -95,6 +95,16 @@ pub(crate) fn open_slot(path: &Path, service: &str, slot: u32) -> Result<Option<
     if path.join("identity").exists() { try_slot(&path, service, slot) } else { Ok(None) }
 }
 
+/// The names of the streams that the path has directories for.
+pub(crate) fn streams(path: &Path) -> Vec<String> {
+    (1..=MAX_WRITERS)
+        .filter_map(|slot| {
+            read_identity(&path_for_slot(path, slot).join("identity")).ok().flatten()
+        })
+        .map(|identity| identity.trim_end().to_owned())
+        .collect()
+}
+
 /// Whether other writers than `own` ever shared the path.
 pub(crate) fn has_other_slots(path: &Path, own: u32) -> bool {
     (1..=MAX_WRITERS).any(|slot| slot != own && path_for_slot(path, slot).exists())

@@ -9,7 +9,7 @@ use crate::{
         frame::{Entries, Frame, Header, Key},
         recovery::Found,
     },
-    record::{Classification, EventType, Head, Member, Severity, StreamName, format_timestamp},
+    record::{Classification, EventType, Head, Member, Severity, format_timestamp},
     sink::Trimmed,
 };
 
@@ -95,14 +95,14 @@ pub(crate) fn recovered(found: &Found, head: Head) -> Option<Frame> {
     ))
 }
 
-/// A new stream takes the place of one whose records no sink has any more.
-pub(crate) fn stream_opened(predecessor: &StreamName) -> Frame {
+/// A new stream takes the place of one that cannot be gone on with; `why` says what became of it.
+pub(crate) fn stream_opened(predecessor: &str, why: &str) -> Frame {
     frame(
         EventType::SystemStreamOpened,
         Severity::Warning,
         "success",
-        "no sink holds a record of the stream before this one",
-        &json!({ "predecessor": predecessor.as_str() }),
+        why,
+        &json!({ "predecessor": predecessor }),
     )
 }
 

@@ -249,6 +249,14 @@ impl Sink for FileSink {
         Ok(self.last.as_ref().map(|(_, head)| *head))
     }
 
+    fn last_stream(
+        &mut self,
+        wanted: &dyn Fn(&str) -> bool,
+    ) -> Result<Option<Box<str>>, SinkError> {
+        let last = self.last.as_ref().map(|(stream, _)| stream);
+        Ok(last.filter(|stream| wanted(stream)).cloned())
+    }
+
     fn lines_after(
         &mut self,
         stream: &StreamName,

@@ -148,6 +148,15 @@ pub(crate) trait Sink: Send {
     /// The last record of `stream` that this sink durably has.
     fn head(&mut self, stream: &StreamName) -> Result<Option<Head>, SinkError>;
 
+    /// The stream, of those that `wanted` picks, whose record came last; for a sink that can tell.
+    fn last_stream(
+        &mut self,
+        wanted: &dyn Fn(&str) -> bool,
+    ) -> Result<Option<Box<str>>, SinkError> {
+        let _ = wanted;
+        Ok(None)
+    }
+
     /// The lines of `stream` behind `after`, at most `limit`, in order; for a sink that can tell.
     fn lines_after(
         &mut self,

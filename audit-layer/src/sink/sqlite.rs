@@ -295,6 +295,25 @@ impl Sink for SqliteSink {
         }
     }
 
+    fn last_stream(
+        &mut self,
+        wanted: &dyn Fn(&str) -> bool,
+    ) -> Result<Option<Box<str>>, SinkError> {
+        let mut query = self.db()?.prepare_cached(
+            "SELECT stream, (SELECT arrival FROM audit_logs
+                             WHERE stream = audit_cursors.stream AND seq = audit_cursors.seq)
+             FROM audit_cursors ORDER BY 2 DESC",
+        )?;
+        let mut rows = query.query([])?;
+        while let Some(row) = rows.next()? {
+            let stream: String = row.get(0)?;
+            if wanted(&stream) {
+                return Ok(Some(stream.into()));
+            }
+        }
+        Ok(None)
+    }
+
     fn lines_after(
         &mut self,
         stream: &StreamName,
