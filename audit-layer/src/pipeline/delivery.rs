@@ -358,7 +358,8 @@ impl Runner {
                     let shared = Arc::clone(&self.shared);
                     // Closed before anyone is told: the files are free for the next process.
                     drop(self);
-                    if done {
+                    // Nobody waits for what is best effort: the journal has what it lacks.
+                    if done || shared.delivery == Delivery::BestEffort {
                         request.done(shared.name);
                     } else {
                         request.failed(shared.name);
