@@ -84,10 +84,12 @@ impl Sealed {
         self.text.get(..self.line).unwrap_or_default()
     }
 
+    #[cfg(any(feature = "sqlite", feature = "redis"))]
     pub(crate) fn event_type(&self) -> &str {
         self.text.get(self.line..self.event_type).unwrap_or_default()
     }
 
+    #[cfg(feature = "sqlite")]
     pub(crate) fn id(&self) -> &str {
         self.text.get(self.event_type..).unwrap_or_default()
     }
