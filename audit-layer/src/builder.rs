@@ -169,14 +169,14 @@ impl Builder {
         self
     }
 
-    /// How many events wait at most. Default:
+    /// How many events wait at most, without a journal. Default:
     /// [`DEFAULT_MAX_QUEUE_SIZE`](crate::config::DEFAULT_MAX_QUEUE_SIZE).
     pub fn max_queue_size(mut self, events: usize) -> Self {
         self.config.policies.max_queue_size = events;
         self
     }
 
-    /// What happens when the queue is full. Default: [`Overflow::Block`].
+    /// What happens when the journal is full, or without one the queue. Default: [`Overflow::Block`].
     pub fn overflow(mut self, policy: Overflow) -> Self {
         self.config.policies.overflow = policy;
         self

@@ -2,6 +2,9 @@
 //!
 //! Every default is a public constant. Reading goes from text to a type that cannot be wrong; what
 //! cannot be read is an error that names the variable, never a silent default.
+//!
+//! The file is long because it is a list: each setting stands here with its default, its meaning and
+//! how it is read.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -31,9 +34,9 @@ pub const DEFAULT_REDIS_MAX_LOGS: u64 = 10_000;
 pub const DEFAULT_BATCH_SIZE: usize = 100;
 /// `AUDIT_FLUSH_INTERVAL`: how long a record waits for its batch at most.
 pub const DEFAULT_FLUSH_INTERVAL: Duration = Duration::from_secs(5);
-/// `AUDIT_MAX_QUEUE_SIZE`: how many events wait at most.
+/// `AUDIT_MAX_QUEUE_SIZE`: how many events wait at most, without a journal.
 pub const DEFAULT_MAX_QUEUE_SIZE: usize = 10_000;
-/// `AUDIT_BLOCK_TIMEOUT`: how long a caller waits for room in the queue at most.
+/// `AUDIT_BLOCK_TIMEOUT`: how long a caller waits for room at most.
 pub const DEFAULT_BLOCK_TIMEOUT: Duration = Duration::from_secs(30);
 /// `AUDIT_HEARTBEAT`: the time between two `system.heartbeat` records.
 pub const DEFAULT_HEARTBEAT: Duration = Duration::from_secs(60);
@@ -58,7 +61,7 @@ pub(crate) const SERVICE_NAME: &str = "1 to 100 ASCII letters, digits, '.', '_' 
 /// which must not make the next.
 pub(crate) const MIN_FILE_BYTES: u64 = 64 * 1024;
 
-/// What happens to an event when the queue is full.
+/// What happens to an event when the journal is full, or without one the queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Overflow {

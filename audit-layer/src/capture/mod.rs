@@ -2,9 +2,9 @@
 //!
 //! What an event's fields mean is decided once for each callsite ([`plan`]), so that recording one
 //! is a walk over field indexes. Values are written straight into a buffer of the thread
-//! ([`encoder`]); context is copied from the spans around it ([`span`]); the frame is handed to the
-//! queue. Nothing is formatted while a lock is held, and nothing is allocated but what the queue
-//! needs.
+//! ([`encoder`]); context is copied from the spans around it ([`span`], and [`entered`] for those the
+//! thread is in); the frame is copied into the journal. Nothing is formatted while a lock is held, and
+//! once a thread has recorded an event the next ones allocate nothing.
 //!
 //! # What can go wrong in the application's own code
 //! - *A `Debug` that panics.* The panic is caught, the value becomes a mark that says so, and the

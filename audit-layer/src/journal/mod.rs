@@ -1,21 +1,33 @@
-//! Between the application's threads and the pipeline: the queue, and the directory that makes a
-//! writer who it is.
+//! Between the application's threads and the pipeline: the journal, which is the queue.
 //!
 //! An event enters as a [`frame`]: a flat encoding that needs no allocation to make and no lock to
-//! read. The [`queue`] holds frames until the pipeline takes them, in order. The [`directory`]
-//! holds the identity of the stream and the lock that keeps it to one live process.
+//! read. The [`queue`] decides what happens at the bounds; behind it is the [`log`], whose files are
+//! [`segment`]s, read by a [`reader`], made durable by [`sync`], and taken up again after a crash by
+//! [`recovery`]. The [`directory`] holds the identity of the stream and the lock that keeps it to one
+//! live process.
 //!
 //! # The boundary
-//! `capture` knows only [`Queue::append`]; `pipeline` knows only [`QueueReader`]. What stands
-//! between them may change without either: today a bounded `crossbeam-channel`, which is what
-//! `AUDIT_JOURNAL=off` keeps when a durable journal takes its place.
+//! `capture` knows only [`Queue::append`]; `pipeline` knows only [`QueueReader`] and the reader. With
+//! `AUDIT_JOURNAL=off` a bounded `crossbeam-channel` stands in the log's place.
 //!
-//! # Why the pipeline numbers records, not the caller
-//! A channel gives no number to what enters it, and a counter beside it would not agree with its
-//! order. So `seq` follows the order in which the pipeline takes frames out, which is the order in
-//! which they entered.
+//! # Who numbers records
+//! The journal: an append gives an event its `seq` under the lock that orders it, so that the number
+//! survives with the event. A channel gives no number to what enters it; without a journal `seq`
+//! follows the order in which the pipeline takes frames out.
+//!
+//! # Faults
+//!
+//! | fault | what holds | shown by |
+//! | --- | --- | --- |
+//! | SIGKILL at any instant, or at any call of the file system | what was appended is read | `tests/end_to_end/recovery.rs` |
+//! | an error of any such call | it is tried again, or counted and told | `recovery.rs` |
+//! | a torn end | it is cut and counted | `log::tests` |
+//! | damage | it costs the events that it hit, each told in its place | `log::tests`, a property |
+//! | a failed sync | the journal is poisoned; nothing is synced again | none yet |
+//! | the bound is reached | appends are refused; the policies decide | `log::tests`, `commit.rs` |
 
 pub(crate) mod directory;
+mod flush;
 pub(crate) mod frame;
 mod gap;
 pub(crate) mod log;
@@ -25,9 +37,8 @@ pub(crate) mod recovery;
 mod segment;
 pub(crate) mod sync;
 
+pub(crate) use flush::{FlushRequest, Unflushed};
 pub use gap::DropCause;
 pub(crate) use gap::{Gap, Gaps};
-pub(crate) use queue::{
-    FlushRequest, Item, Queue, QueueReader, Request, Unflushed, channel, durable, mark_worker,
-};
+pub(crate) use queue::{Item, Queue, QueueReader, Request, channel, durable, mark_worker};
 pub use segment::JournalMode;

@@ -3,6 +3,9 @@
 //! A sink that lacks what comes before a batch is given that first, from the journal: because it was
 //! behind when the process started, because it was away for longer than batches are kept in memory,
 //! or because it has less than it had. What the journal does not have either is told in the trail.
+//!
+//! The file is long because both ends of the channel, the worker's and the sink's, keep one account of
+//! what was handed over, written and missed.
 
 use std::{
     sync::{

@@ -1,4 +1,4 @@
-//! The thread that numbers and chains records and hands them out in batches.
+//! The thread that chains records and hands them out in batches.
 //!
 //! A batch leaves when it has `batch_size` records or its first has waited for `flush_interval`,
 //! and takes along all that has come by then, up to [`MAX_BATCH`].

@@ -17,6 +17,8 @@
 //!   vanished or was replaced is made anew, one that was cut is noticed, and both are told in the
 //!   trail. Truncating a file in place (`copytruncate`) is not supported: it loses lines.
 //!
+//! The file is long because rotation, repair and what hands from outside do all move the same end.
+//!
 //! Rejected: opening the file for each batch (slower, and no better at noticing), a lock on the
 //! file (the lock of the journal directory keeps writers apart already).
 

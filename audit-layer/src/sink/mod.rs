@@ -28,8 +28,8 @@ pub(crate) mod stdout;
 pub(crate) enum Delivery {
     /// The pipeline waits for it: nothing is ever skipped.
     Required,
-    /// It may fall behind as far as the queue's bound; then its oldest batches are skipped and the
-    /// trail says so.
+    /// It may fall behind: what it missed it gets from the journal, and what that does not have any
+    /// more is skipped, and the trail says so.
     BestEffort,
 }
 

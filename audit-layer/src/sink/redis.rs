@@ -9,7 +9,8 @@
 //! batch that is sent again after a time-out, or that a network holds back and delivers late,
 //! changes nothing: the cursor has moved on. (An unconditional transaction that came late was
 //! measured to leave 200 records in a list that should hold 100.) When the cursor is somewhere
-//! else, the script says where, and the sink sends only what lies behind it.
+//! further, the script says where, and the sink sends only what lies behind it; when it is back where
+//! it was before, Redis lost something, and is filled from the journal first.
 //!
 //! Best effort: a Redis that is away is tried again with growing pauses, and nobody waits for it.
 //!

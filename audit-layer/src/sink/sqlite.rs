@@ -12,6 +12,8 @@
 //! go on writing to a database that was removed or replaced, where nobody ever looks. It is opened
 //! anew, and the trail tells what is gone.
 //!
+//! The file is long because it holds the tables, what keeps them, and the tests of both.
+//!
 //! Rejected: `synchronous=NORMAL` (loses commits at a power cut), WITHOUT ROWID (a record is longer
 //! than a page's share), columns for every member (a second copy to keep true).
 
