@@ -159,8 +159,12 @@ fn a_log_directory_that_was_removed_is_made_anew_and_the_trail_says_so_once() {
     assert_eq!(told[0]["details"]["reason"], "removed");
 }
 
-/// A layer with a file and a database in one directory, and what is done between two events.
-fn with_hands_from_outside(between: impl FnOnce(&std::path::Path)) -> tempfile::TempDir {
+/// A layer with a file and a database in one directory, what is done between two events, and what is
+/// looked at behind them, while the layer goes on.
+fn with_hands_from_outside(
+    between: impl FnOnce(&std::path::Path),
+    behind: impl FnOnce(&std::path::Path),
+) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     let (layer, audit) = AuditLayer::builder()
         .service("payments")
@@ -175,6 +179,7 @@ fn with_hands_from_outside(between: impl FnOnce(&std::path::Path)) -> tempfile::
         between(dir.path());
         tracing::info!(target: "audit", event_type = "data.read", "after");
         audit.flush(LONG).unwrap();
+        behind(dir.path());
     });
     audit.shutdown(LONG).unwrap();
     dir
@@ -184,11 +189,12 @@ fn with_hands_from_outside(between: impl FnOnce(&std::path::Path)) -> tempfile::
 fn a_database_that_was_removed_is_made_anew_and_the_trail_says_so_once() {
     // With its log and without: a log that is left must not be taken for the new database's.
     for suffixes in [&["", "-wal", "-shm"][..], &[""]] {
-        let dir = with_hands_from_outside(|dir| {
+        let remove = |dir: &std::path::Path| {
             for suffix in suffixes {
                 std::fs::remove_file(dir.join(format!("audit.db{suffix}"))).unwrap();
             }
-        });
+        };
+        let dir = with_hands_from_outside(remove, |_| {});
         let database = dir.path().join("audit.db");
         let left = parse(&database_lines(&database));
         assert_eq!(of_type(&left, "data.read").len(), 1, "{left:#?}");
@@ -209,9 +215,18 @@ fn a_database_that_was_removed_is_made_anew_and_the_trail_says_so_once() {
 
 #[test]
 fn a_write_ahead_log_that_was_removed_takes_no_record_along() {
-    let dir = with_hands_from_outside(|dir| {
-        std::fs::remove_file(dir.join("audit.db-wal")).unwrap();
-    });
+    // A reader that comes now finds no log but the one that is there now.
+    let read = |dir: &std::path::Path| {
+        let output = std::process::Command::new("python3")
+            .args(["-c", "import sqlite3, sys; print(sqlite3.connect(sys.argv[1]).execute('SELECT count(*) FROM audit_logs').fetchone()[0])"])
+            .arg(dir.join("audit.db"))
+            .output()
+            .unwrap();
+        let count = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(count.trim(), "3", "startup, before and after");
+    };
+    let remove = |dir: &std::path::Path| std::fs::remove_file(dir.join("audit.db-wal")).unwrap();
+    let dir = with_hands_from_outside(remove, read);
     let all = lines_with_backups(dir.path().join("audit.log"));
     assert!(database_lines(dir.path().join("audit.db")) == all);
     assert!(of_type(&parse(&all), "system.audit_trimmed").is_empty());
