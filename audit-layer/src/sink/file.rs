@@ -131,15 +131,14 @@ impl FileSink {
     /// Makes sure that the open file is the one at the path, and as long as it was left.
     fn notice_changes(&mut self) -> io::Result<()> {
         let open = self.file.metadata()?;
-        let there = match std::fs::metadata(&self.config.path) {
-            Ok(there) => Some((there.dev(), there.ino())),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(error) => return Err(error),
-        };
-        if there != Some((open.dev(), open.ino())) {
+        let own = Some((open.dev(), open.ino()));
+        if file_id(&self.config.path)? != own {
             make_directory(&self.config.path)?;
             let new = open_append(&self.config.path)?;
-            self.trimmed.push(describe(&self.file, self.size, &self.config.path, "removed"));
+            // A rotation that could not make the new file has only moved the old one.
+            if file_id(&self.backup(1))? != own {
+                self.trimmed.push(describe(&self.file, self.size, &self.config.path, "removed"));
+            }
             self.file = new;
             self.size = 0;
             // A file that someone put there may hold lines, or half of one.
@@ -354,6 +353,15 @@ fn tells_of(line: &str, stream: &str, seq: u64) -> bool {
     })
 }
 
+/// Device and inode; `None` when nothing is there.
+fn file_id(path: &Path) -> io::Result<Option<(u64, u64)>> {
+    match std::fs::metadata(path) {
+        Ok(there) => Ok(Some((there.dev(), there.ino()))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 fn open_append(path: &Path) -> io::Result<File> {
     OpenOptions::new().create(true).append(true).read(true).mode(0o640).open(path)
 }
@@ -530,6 +538,20 @@ mod tests {
         assert_eq!(lines(&path).len(), 2);
         let trimmed = sink.take_trimmed();
         assert_eq!((trimmed[0].reason, trimmed[0].last.as_ref().unwrap().1), ("removed", 2));
+    }
+
+    #[test]
+    fn a_rotation_that_could_not_make_the_new_file_is_no_loss() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("audit.log");
+        let mut sink = open(dir.path(), 1 << 20, 5);
+        let records = chain(4);
+        sink.write(&batch(&records[..2])).unwrap();
+        // As it stands when the disk had no room for the new one.
+        std::fs::rename(&path, dir.path().join("audit.log.1")).unwrap();
+        sink.write(&batch(&records[2..])).unwrap();
+        assert_eq!(lines(&path).len(), 2);
+        assert_eq!(sink.take_trimmed(), []);
     }
 
     #[test]
