@@ -19,7 +19,7 @@ pub enum Error {
         why: String,
     },
     /// The journal directory cannot be made, locked or read.
-    #[error("journal directory {path}: {source}; give the service a directory that it may write")]
+    #[error("journal directory {path}: {source}; {}", what_helps(source))]
     Journal {
         /// The directory.
         path: PathBuf,
@@ -75,8 +75,9 @@ pub enum Error {
     /// There is no journal to commit to.
     #[error("the layer was built without a journal, so nothing can be committed")]
     NoJournal,
-    /// The pipeline is dead; events are handled by the failure policy.
-    #[error("{0}; restart the process, and report this as a defect")]
+    /// The pipeline is dead, or a sync of the journal failed. It says what to do. Events are taken in
+    /// as long as the journal has room, and then handled by the failure policy.
+    #[error("{0}")]
     Poisoned(String),
     /// This process is the child of a fork: the layer lives in its parent.
     #[error("this process was forked from the one that records; build a layer of its own in it")]
@@ -84,6 +85,15 @@ pub enum Error {
     /// Audit events do not reach the layer.
     #[error("audit events do not reach the layer: {0}")]
     NotInstalled(NotInstalled),
+}
+
+fn what_helps(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+            "make room for it"
+        }
+        _ => "give the service a directory that it may write",
+    }
 }
 
 impl fmt::Debug for Error {

@@ -7,7 +7,8 @@
 //! # Room
 //! All segments together take `max_bytes` at most. When there is no room for another one, or the
 //! disk has none, an append is refused and the policies decide. The pipeline's own events, which
-//! tell of just that, may take one segment more.
+//! tell of just that, may take one segment more. What it tells at its end has room in each segment,
+//! which is there also on a full disk, as long as the file system keeps what it preallocates.
 //!
 //! # Durability
 //! A killed process loses nothing that was appended: the bytes are the kernel's. A power cut loses
@@ -26,7 +27,7 @@ use std::{
     },
     task::{Poll, Waker},
     thread::{JoinHandle, Thread},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use super::{
@@ -44,8 +45,26 @@ use crate::{
 /// The size of a segment, unless the journal is too small for some of them.
 const SEGMENT_BYTES: u64 = 16 << 20;
 const MIN_SEGMENT_BYTES: u64 = 512 << 10;
+/// The smallest first segment on a disk that is nearly full.
+const SMALLEST_FIRST_SEGMENT: u64 = 64 << 10;
+/// After how long a segment that could not be made is tried again, also when nobody appends.
+const NEXT_TRY: Duration = Duration::from_secs(1);
 /// How many segments the smallest journal has.
 const MIN_SEGMENTS: u64 = 4;
+
+/// What each segment keeps for the end: some gaps and the shutdown, of some 500 bytes each.
+const FAREWELL_ROOM: u64 = 8 << 10;
+
+/// Whose an event is, and so which room it may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Share {
+    /// The application's: what the bound leaves.
+    Event,
+    /// The pipeline's: one segment more.
+    Note,
+    /// The pipeline's at its end: what each segment keeps for that.
+    Farewell,
+}
 
 /// Why an event was not taken in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -128,8 +147,9 @@ pub(crate) struct Log {
     /// Of all segments and the spare.
     bytes: AtomicU64,
     syncs: Syncs,
-    /// The last error of making a segment, until one was made.
+    /// The last error of making a segment, until one was made, or of an append, until one succeeded.
     trouble: Mutex<Option<String>>,
+    append_failed: AtomicBool,
     /// Makes the next segment ready.
     keeper: Mutex<Option<JoinHandle<()>>>,
     keeper_thread: OnceLock<Thread>,
@@ -147,7 +167,7 @@ impl Log {
         let mode = settings.mode;
         let segment_bytes =
             (settings.max_bytes / MIN_SEGMENTS).clamp(MIN_SEGMENT_BYTES, SEGMENT_BYTES);
-        let spare = Spare::make(&settings.directory, segment_bytes, mode)?;
+        let spare = first_spare(&settings.directory, segment_bytes, mode)?;
         let mode = spare.mode();
         let index = found.segments.last().map_or(0, |last| last.header.index + 1);
         let header = header(&settings.stream, index, next, found.last_seq)?;
@@ -174,6 +194,7 @@ impl Log {
             bytes: AtomicU64::new(bytes),
             syncs: Syncs::new(next - 1),
             trouble: Mutex::new(None),
+            append_failed: AtomicBool::new(false),
             keeper: Mutex::new(None),
             keeper_thread: OnceLock::new(),
             ended: AtomicBool::new(false),
@@ -189,7 +210,11 @@ impl Log {
                 super::mark_worker();
                 while !log.ended.load(Acquire) {
                     log.prepare();
-                    std::thread::park();
+                    // Nobody says when a disk has room again.
+                    match log.trouble() {
+                        Some(_) => std::thread::park_timeout(NEXT_TRY),
+                        None => std::thread::park(),
+                    }
                 }
             })?;
         let _ = self.keeper_thread.set(keeper.thread().clone());
@@ -208,7 +233,7 @@ impl Log {
         &self,
         callsite: Callsite<'_>,
         frame: &[u8],
-        reserve: bool,
+        share: Share,
     ) -> Result<u64, Refused> {
         if frame.len() > MAX_PAYLOAD || callsite.definition.len() > MAX_PAYLOAD {
             return Err(Refused::TooLong);
@@ -216,7 +241,7 @@ impl Log {
         // Its checksum needs no lock.
         let mut event = Envelope::of(Kind::Event, 0, frame);
         let mut tail = locked(&self.tail);
-        if tail.closed && !reserve {
+        if tail.closed && share == Share::Event {
             return Err(Refused::Closed);
         }
         let mut definition = 0;
@@ -224,13 +249,14 @@ impl Log {
             if !tail.is_defined(callsite.number) {
                 definition = size_of_envelope(callsite.definition.len());
             }
-            if tail.at + definition + event.size() <= tail.segment.size() {
+            let kept = if share == Share::Farewell { 0 } else { FAREWELL_ROOM };
+            if tail.at + definition + event.size() + kept <= tail.segment.size() {
                 break;
             }
             if attempt > 0 {
                 return Err(Refused::TooLong);
             }
-            self.begin_segment(&mut tail, reserve)?;
+            self.begin_segment(&mut tail, share)?;
         }
         let salt = tail.segment.header.salt;
         let mut at = tail.at;
@@ -248,25 +274,30 @@ impl Log {
         self.written(tail.segment.write(at, &[&event.encode(salt), frame]))?;
         tail.at = at + event.size();
         tail.segment.publish(tail.at);
-        if reserve {
+        if share != Share::Event {
             self.notes.fetch_add(1, Relaxed);
         }
         self.next.store(seq + 1, Release);
+        if self.append_failed.load(Relaxed) {
+            self.append_failed.store(false, Relaxed);
+            *locked(&self.trouble) = None;
+        }
         Ok(seq)
     }
 
     fn written(&self, result: io::Result<()>) -> Result<(), Refused> {
         result.map_err(|error| {
             *locked(&self.trouble) = Some(format!("an append failed: {error}"));
+            self.append_failed.store(true, Relaxed);
             Refused::Full
         })
     }
 
     #[cold]
-    fn begin_segment(&self, tail: &mut Tail, reserve: bool) -> Result<(), Refused> {
+    fn begin_segment(&self, tail: &mut Tail, share: Share) -> Result<(), Refused> {
         let spare = match locked(&self.spare).take() {
             Some(spare) => spare,
-            None => self.make_spare(reserve)?,
+            None => self.make_spare(share)?,
         };
         self.spare_is_there.store(false, Relaxed);
         let next = self.next.load(Relaxed);
@@ -280,6 +311,7 @@ impl Log {
                 return Err(Refused::Full);
             }
         };
+        *locked(&self.trouble) = None;
         // Whoever sees the seal finds the next one in the list.
         locked(&self.segments).push_back(Arc::clone(&segment));
         tail.segment.seal();
@@ -290,8 +322,9 @@ impl Log {
         Ok(())
     }
 
-    fn make_spare(&self, reserve: bool) -> Result<Spare, Refused> {
-        let bound = self.settings.max_bytes + if reserve { self.segment_bytes } else { 0 };
+    fn make_spare(&self, share: Share) -> Result<Spare, Refused> {
+        let more = if share == Share::Event { 0 } else { self.segment_bytes };
+        let bound = self.settings.max_bytes + more;
         if self.bytes.load(Relaxed) + self.segment_bytes > bound {
             return Err(Refused::Full);
         }
@@ -315,7 +348,7 @@ impl Log {
         }
         let mut spare = locked(&self.spare);
         if spare.is_none()
-            && let Ok(made) = self.make_spare(false)
+            && let Ok(made) = self.make_spare(Share::Event)
         {
             *spare = Some(made);
             self.spare_is_there.store(true, Relaxed);
@@ -496,6 +529,25 @@ impl Log {
             && let Err(error) = tail.segment.close()
         {
             diagnostics::debug(|| format!("the journal keeps its size: {error}"));
+        }
+    }
+}
+
+/// The first segment may be smaller than all that follow: what an earlier process left may have taken
+/// the whole disk, and must be delivered before any of it can go.
+fn first_spare(
+    directory: &std::path::Path,
+    mut bytes: u64,
+    mode: JournalMode,
+) -> io::Result<Spare> {
+    loop {
+        match Spare::make(directory, bytes, mode) {
+            Err(error)
+                if error.kind() == io::ErrorKind::StorageFull && bytes > SMALLEST_FIRST_SEGMENT =>
+            {
+                bytes /= 2;
+            }
+            made => return made,
         }
     }
 }

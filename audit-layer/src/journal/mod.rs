@@ -23,8 +23,12 @@
 //! | an error of any such call | it is tried again, or counted and told | `recovery.rs` |
 //! | a torn end | it is cut and counted | `log::tests` |
 //! | damage | it costs the events that it hit, each told in its place | `log::tests`, a property |
-//! | a failed sync | the journal is poisoned; nothing is synced again | none yet |
-//! | the bound is reached | appends are refused; the policies decide | `log::tests`, `commit.rs` |
+//! | a failed sync | the journal is poisoned and says so at every commit; nothing is synced again | `tests/end_to_end/faults.rs` |
+//! | a panic of the pipeline or a required sink | it poisons; events are taken in until the journal is full, and the next start delivers them | `faults.rs`, `pipeline::tests` |
+//! | a sink that stalls | it alone is behind; callers and commits meet it at the bound | `faults.rs`, `pipeline::tests` |
+//! | the bound is reached | appends are refused; the policies decide, and drops are told exactly | `tests/end_to_end/full.rs`, `log::tests`, `commit.rs` |
+//! | the disk is full, its own or a sink's | the same, and never a SIGBUS | `full.rs` |
+//! | the disk is full at the start | an error names the path; what the journal itself filled is no obstacle | `full.rs` |
 
 pub(crate) mod directory;
 mod flush;
@@ -40,5 +44,6 @@ pub(crate) mod sync;
 pub(crate) use flush::{FlushRequest, Unflushed};
 pub use gap::DropCause;
 pub(crate) use gap::{Gap, Gaps};
+pub(crate) use log::Share;
 pub(crate) use queue::{Item, Queue, QueueReader, Request, channel, durable, mark_worker};
 pub use segment::JournalMode;

@@ -34,7 +34,7 @@ use crossbeam_channel::{Receiver, SendTimeoutError, Sender};
 use super::{
     DropCause, FlushRequest, Gaps,
     frame::Frame,
-    log::{Callsite, Log, Refused},
+    log::{Callsite, Log, Refused, Share},
 };
 use crate::{
     clock,
@@ -201,9 +201,9 @@ impl Queue {
 
     /// Takes in an event of the pipeline's own, with a journal: without one it goes another way.
     /// Returns whether it was taken in.
-    pub(crate) fn append_note(&self, callsite: Callsite<'_>, frame: &[u8]) -> bool {
+    pub(crate) fn append_note(&self, callsite: Callsite<'_>, frame: &[u8], share: Share) -> bool {
         match &self.store {
-            Store::Log { log, .. } => log.append(callsite, frame, true).is_ok(),
+            Store::Log { log, .. } => log.append(callsite, frame, share).is_ok(),
             Store::Channel(_) => false,
         }
     }
@@ -211,7 +211,7 @@ impl Queue {
     fn offer(&self, callsite: Callsite<'_>, frame: &[u8]) -> Result<(), Refused> {
         let shared = &*self.shared;
         let sender = match &self.store {
-            Store::Log { log, .. } => return log.append(callsite, frame, false).map(drop),
+            Store::Log { log, .. } => return log.append(callsite, frame, Share::Event).map(drop),
             Store::Channel(sender) => sender,
         };
         // The pipeline closes first and then waits until nobody is entering, so that whoever saw
@@ -368,7 +368,7 @@ impl Queue {
         }
     }
 
-    /// The pipeline is dead, and this is why.
+    /// The pipeline is dead, and this is why and what to do about it.
     pub(crate) fn poisoned_by(&self, why: String) {
         diagnostics::warn(&why);
         *locked(&self.shared.poison) = Some(why);

@@ -266,8 +266,21 @@ impl Spare {
         Ok(Self { path, file, map, size })
     }
 
-    /// Makes it a segment. `before` is the hash of the record before its first event, if it is known.
+    /// Makes it a segment, or gives it back. `before` is the hash of the record before its first event,
+    /// if it is known.
     pub(super) fn begin(
+        self,
+        directory: &Path,
+        header: Header,
+        before: Option<Hash>,
+    ) -> io::Result<Segment> {
+        let spare = self.path.clone();
+        self.into_segment(directory, header, before).inspect_err(|_| {
+            let _ = std::fs::remove_file(spare);
+        })
+    }
+
+    fn into_segment(
         self,
         directory: &Path,
         header: Header,
@@ -399,7 +412,7 @@ impl Segment {
         let length: usize = parts.iter().map(|part| part.len()).sum();
         let written = rustix::io::retry_on_intr(|| rustix::io::pwritev(&self.file, &slices, at))?;
         // What got through in part is written over by the next try.
-        if written == length { Ok(()) } else { Err(io::ErrorKind::StorageFull.into()) }
+        if written == length { Ok(()) } else { Err(rustix::io::Errno::NOSPC.into()) }
     }
 
     /// Lets readers have everything before `end`.

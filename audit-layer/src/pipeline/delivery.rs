@@ -4,6 +4,10 @@
 //! behind when the process started, because it was away for longer than batches are kept in memory,
 //! or because it has less than it had. What the journal does not have either is told in the trail.
 //!
+//! A required sink is waited for as long as it keeps up. One that stalls holds up nobody when there is a
+//! journal: what it has no room for is left there, and the other sinks go on. The journal deletes
+//! nothing that a required sink lacks, so callers meet a stalled sink only at the journal's bound.
+//!
 //! The file is long because both ends of the channel, the worker's and the sink's, keep one account of
 //! what was handed over, written and missed.
 
@@ -16,7 +20,7 @@ use std::{
         },
     },
     thread::JoinHandle,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use crossbeam_channel::{Receiver, SendTimeoutError, Sender};
@@ -33,14 +37,21 @@ use crate::{
     sink::{Batch, Delivery, Sealed, Sink, SinkError, Trimmed, Written},
 };
 
-/// How many batches wait for a required sink.
+/// How many batches wait for a required sink, without a journal.
 const REQUIRED_BACKLOG: usize = 4;
 /// How many records a sink that lacks some is given at a time.
 const FILL: usize = 500;
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// How long a required sink may take to make room before it counts as stalled.
+const STALLED: Duration = Duration::from_secs(1);
+/// How often a worker that waits for such room looks for it.
+const GLANCE: Duration = Duration::from_millis(1);
 /// How often a waiting worker looks whether the sink's thread still lives.
 const LOOK: Duration = Duration::from_millis(20);
+
+/// What an operator does when a thread of the layer panicked.
+pub(super) const AFTER_A_PANIC: &str = "restart the process, and report this as a defect";
 
 /// How far a sink has got.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,7 +80,8 @@ impl Position {
 enum Command {
     Write(Arc<Batch>),
     Sync,
-    Flush(Arc<FlushRequest>),
+    /// Everything up to that record is to be there, also what was left to the journal.
+    Flush(Arc<FlushRequest>, u64),
     Stop(Arc<FlushRequest>),
 }
 
@@ -87,6 +99,8 @@ pub(crate) struct Delivered {
     conflicts: AtomicU64,
     /// Records that wait in the channel.
     waiting: AtomicUsize,
+    /// It is given from the journal what it had no room for, and nobody waits for it until it has that.
+    behind: AtomicBool,
     failing: AtomicBool,
     alive: AtomicBool,
     /// No more tries: the process ends, or the time for it is over.
@@ -159,9 +173,9 @@ impl Delivered {
 pub(super) struct SinkHandle {
     pub(super) shared: Arc<Delivered>,
     sender: Sender<Command>,
-    /// For a best-effort sink that fell behind: the worker takes out its oldest batches.
+    /// For a sink that fell behind: the worker takes out its oldest batches.
     receiver: Receiver<Command>,
-    /// How many records may wait for a best-effort sink.
+    /// How many records may wait for it.
     bound: usize,
     /// What it has to skip, it gets from the journal later.
     has_journal: bool,
@@ -185,10 +199,11 @@ impl SinkHandle {
         queue: Queue,
     ) -> std::io::Result<Self> {
         let delivery = sink.delivery();
+        let has_journal = queue.log().is_some();
         let (sender, receiver) = match delivery {
-            Delivery::Required => crossbeam_channel::bounded(REQUIRED_BACKLOG),
+            Delivery::Required if !has_journal => crossbeam_channel::bounded(REQUIRED_BACKLOG),
             // Bounded by the worker, in records.
-            Delivery::BestEffort => crossbeam_channel::unbounded(),
+            Delivery::Required | Delivery::BestEffort => crossbeam_channel::unbounded(),
         };
         let last_seq = match position {
             Position::At(head) => head.seq,
@@ -204,6 +219,7 @@ impl SinkHandle {
             skipped: AtomicU64::new(0),
             conflicts: AtomicU64::new(0),
             waiting: AtomicUsize::new(0),
+            behind: AtomicBool::new(false),
             failing: AtomicBool::new(false),
             alive: AtomicBool::new(true),
             abandoned: AtomicBool::new(false),
@@ -212,7 +228,6 @@ impl SinkHandle {
             holes: Mutex::new(Vec::new()),
             wake: (Mutex::new(()), Condvar::new()),
         });
-        let has_journal = queue.log().is_some();
         let name = format!("audit-{}", sink.name());
         let runner =
             Runner { sink, shared: Arc::clone(&shared), queue, stream, position, had: last_seq };
@@ -229,9 +244,18 @@ impl SinkHandle {
         self.shared.delivery == Delivery::Required
     }
 
-    /// Hands a batch over. Waits for a required sink; skips the oldest of one that is best effort.
+    /// Hands a batch over. Waits for a required sink that works; takes back the oldest of one that
+    /// stalls or is best effort, and returns what it will not get from the journal either.
     pub(super) fn write(&self, batch: &Arc<Batch>) -> Option<Skipped> {
-        let skipped = if self.is_required() { None } else { self.make_room(batch.records.len()) };
+        let records = batch.records.len();
+        let skipped = match (self.is_required(), self.has_journal) {
+            (true, false) => None,
+            (true, true) => {
+                self.wait_for_room(records);
+                self.make_room(records)
+            }
+            (false, _) => self.make_room(records),
+        };
         self.shared.waiting.fetch_add(batch.records.len(), Relaxed);
         self.send(Command::Write(Arc::clone(batch)));
         skipped
@@ -249,8 +273,9 @@ impl SinkHandle {
         std::mem::take(&mut locked(&self.shared.holes))
     }
 
-    pub(super) fn flush(&self, request: &Arc<FlushRequest>) {
-        self.send(Command::Flush(Arc::clone(request)));
+    /// Asks for everything up to the record `upto`, the last that was handed over.
+    pub(super) fn flush(&self, request: &Arc<FlushRequest>, upto: u64) {
+        self.send(Command::Flush(Arc::clone(request), upto));
     }
 
     pub(super) fn stop(&self, request: &Arc<FlushRequest>) {
@@ -271,15 +296,31 @@ impl SinkHandle {
         }
     }
 
+    fn has_room(&self, records: usize) -> bool {
+        self.shared.waiting.load(Relaxed) + records <= self.bound
+    }
+
+    fn wait_for_room(&self, records: usize) {
+        let until = Instant::now() + STALLED;
+        while !self.has_room(records)
+            && !self.shared.behind.load(Relaxed)
+            && self.shared.is_alive()
+            && Instant::now() < until
+        {
+            std::thread::sleep(GLANCE);
+        }
+    }
+
     fn make_room(&self, records: usize) -> Option<Skipped> {
         let mut skipped: Option<Skipped> = None;
         let mut kept = Vec::new();
-        while self.shared.waiting.load(Relaxed) + records > self.bound {
+        while !self.has_room(records) {
             match self.receiver.try_recv() {
                 Ok(Command::Write(oldest)) => {
                     let count = oldest.records.len();
                     self.shared.waiting.fetch_sub(count, Relaxed);
                     if self.has_journal {
+                        self.shared.behind.store(true, Relaxed);
                         continue;
                     }
                     self.shared.skipped.fetch_add(count as u64, Relaxed);
@@ -321,7 +362,8 @@ impl Drop for Runner {
     fn drop(&mut self) {
         self.shared.alive.store(false, Release);
         if std::thread::panicking() {
-            let why = format!("the thread of the {} sink panicked", self.shared.name);
+            let name = self.shared.name;
+            let why = format!("the thread of the {name} sink panicked; {AFTER_A_PANIC}");
             *locked(&self.shared.last_error) = Some(why.clone());
             match self.shared.delivery {
                 Delivery::Required => self.queue.poisoned_by(why),
@@ -349,8 +391,8 @@ impl Runner {
                     self.sync();
                     self.shared.sync_is_asked.store(false, Relaxed);
                 }
-                Command::Flush(request) => {
-                    if self.sync() {
+                Command::Flush(request, upto) => {
+                    if self.reach(upto).is_ok() && self.sync() {
                         request.done(self.shared.name);
                     } else {
                         request.failed(self.shared.name);
@@ -389,6 +431,15 @@ impl Runner {
         }
     }
 
+    /// Sees to what was left to the journal, up to the record `upto`.
+    fn reach(&mut self, upto: u64) -> Result<(), Abandoned> {
+        if self.queue.log().is_none() {
+            return Ok(());
+        }
+        self.ask_position()?;
+        self.fill_before(upto + 1)
+    }
+
     fn ask_position(&mut self) -> Result<(), Abandoned> {
         if self.position == Position::Unknown {
             let stream = Arc::clone(&self.stream);
@@ -410,6 +461,7 @@ impl Runner {
             Position::Unknown | Position::Nothing => 0,
         };
         if have + 1 >= first {
+            self.shared.behind.store(false, Relaxed);
             return Ok(());
         }
         let mut missing = Vec::new();

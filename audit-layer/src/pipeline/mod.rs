@@ -23,3 +23,6 @@ pub(crate) use delivery::Position;
 pub(crate) use internal::{recovered, skipped, stream_opened};
 pub use statistics::{JournalStats, SinkStats, Stats};
 pub(crate) use worker::{Pipeline, Settings, start};
+
+#[cfg(test)]
+mod tests;

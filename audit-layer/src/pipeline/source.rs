@@ -13,7 +13,7 @@ use super::{
 use crate::{
     capture::{Core, internal_plan, plan_by_number},
     diagnostics,
-    journal::{DropCause, Item, QueueReader, Request, frame::Frame},
+    journal::{DropCause, Item, QueueReader, Request, Share, frame::Frame},
     record::{Head, StreamName},
     sink::Sealed,
 };
@@ -42,6 +42,8 @@ pub(super) struct Source {
     waiting: Option<(u64, Request)>,
     /// Events of the pipeline's own that found no room yet.
     notes: VecDeque<Frame>,
+    /// How much of the journal's room they may take.
+    share: Share,
     /// Events taken out of the channel.
     taken: u64,
     scratch: Vec<u8>,
@@ -57,7 +59,8 @@ impl Source {
         let log = core.queue.log().cloned();
         let replay = log.map(|log| Replay::lead(log, Arc::clone(&stream), head));
         let (waiting, notes) = (None, VecDeque::new());
-        Self { core, reader, stream, head, replay, waiting, notes, taken: 0, scratch: Vec::new() }
+        let (share, scratch) = (Share::Note, Vec::new());
+        Self { core, reader, stream, head, replay, waiting, notes, share, taken: 0, scratch }
     }
 
     /// The place in the queue up to which everything was taken out.
@@ -131,11 +134,21 @@ impl Source {
     pub(super) fn send_notes(&mut self) {
         let plan = internal_plan();
         while let Some(note) = self.notes.front() {
-            if !self.core.queue.append_note(plan.callsite(), note.bytes()) {
+            if !self.core.queue.append_note(plan.callsite(), note.bytes(), self.share) {
                 return;
             }
             self.notes.pop_front();
         }
+    }
+
+    /// Whether something waits for room.
+    pub(super) fn is_held_up(&self) -> bool {
+        !self.notes.is_empty()
+    }
+
+    /// From now on comes what is told at the end, for which the journal keeps room.
+    pub(super) fn say_farewell(&mut self) {
+        self.share = Share::Farewell;
     }
 
     /// Whether nothing more comes from a queue that is closed.

@@ -58,7 +58,7 @@ pub struct JournalStats {
     pub max_bytes: u64,
     /// Every record up to this number survives a power cut, as far as a commit has made sure.
     pub durable_seq: u64,
-    /// Why no segment could be made or written the last time, until one was.
+    /// Why no segment could be made or written to the last time, until it could.
     pub trouble: Option<String>,
 }
 

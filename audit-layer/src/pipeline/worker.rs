@@ -25,7 +25,7 @@ use serde_json::{Value as Json, json};
 
 use super::{
     chain::Chain,
-    delivery::{Delivered, Position, SinkHandle, Skipped},
+    delivery::{AFTER_A_PANIC, Delivered, Position, SinkHandle, Skipped},
     internal,
     source::{Next, Source},
 };
@@ -106,6 +106,7 @@ pub(crate) fn start(
         core: Arc::clone(&core),
         sinks: handles,
         batch: Vec::new(),
+        sent: 0,
         oldest: None,
         read_errors: 0,
         gaps: BTreeMap::new(),
@@ -136,7 +137,8 @@ pub(crate) fn start(
             impl Drop for Ended {
                 fn drop(&mut self) {
                     if std::thread::panicking() {
-                        self.0.queue.poisoned_by("the thread of the pipeline panicked".to_owned());
+                        let why = format!("the thread of the pipeline panicked; {AFTER_A_PANIC}");
+                        self.0.queue.poisoned_by(why);
                     }
                 }
             }
@@ -157,6 +159,8 @@ struct Worker {
     core: Arc<Core>,
     sinks: Vec<SinkHandle>,
     batch: Vec<Sealed>,
+    /// The last record that was handed to the sinks.
+    sent: u64,
     /// When the first record of the batch was made.
     oldest: Option<Instant>,
     /// What the start itself has to tell.
@@ -235,7 +239,9 @@ impl Worker {
             Err(error) => {
                 self.read_errors += 1;
                 if self.read_errors == MAX_READ_ERRORS {
-                    self.core.queue.poisoned_by(format!("the journal cannot be read: {error}"));
+                    self.core.queue.poisoned_by(format!(
+                        "the journal cannot be read: {error}; check the disk and restart"
+                    ));
                 }
                 std::thread::sleep(LONG_SLEEP);
                 Next::Empty
@@ -263,6 +269,7 @@ impl Worker {
             return;
         }
         self.oldest = None;
+        self.sent = self.batch.last().map_or(self.sent, |record| record.seq);
         let batch = Arc::new(Batch {
             stream: Arc::clone(&self.stream),
             records: std::mem::take(&mut self.batch),
@@ -307,7 +314,11 @@ impl Worker {
         let required = self.sinks.iter().filter(|sink| sink.is_required());
         request.expect(required.clone().map(|sink| sink.name().to_owned()).collect());
         for sink in required {
-            sink.flush(request);
+            if sink.shared.is_alive() {
+                sink.flush(request, self.sent);
+            } else {
+                request.failed(sink.name());
+            }
         }
     }
 
@@ -371,7 +382,8 @@ impl Worker {
         let mut passed = Vec::new();
         for (cause, (gap, after)) in &mut self.gaps {
             after.get_or_insert(head);
-            if all || taken >= gap.last_after {
+            // What finds no room would only wait in memory; here it adds up.
+            if all || taken >= gap.last_after && !self.source.is_held_up() {
                 passed.push(*cause);
             }
         }
@@ -415,6 +427,9 @@ impl Worker {
     }
 
     fn heartbeat(&mut self) {
+        if self.source.is_held_up() {
+            return;
+        }
         let counts = self.counts();
         self.note(&internal::frame(
             EventType::SystemHeartbeat,
@@ -453,6 +468,7 @@ impl Worker {
         let settled = Arc::new(FlushRequest::default());
         self.flush(&settled);
         let _ = settled.wait(Instant::now() + SETTLE);
+        self.source.say_farewell();
         self.housekeeping();
         self.tell_gaps(true);
         self.tell_skips(true);
@@ -466,6 +482,11 @@ impl Worker {
         ));
         self.drain();
         self.send_batch();
+        if self.source.is_held_up() {
+            diagnostics::warn(
+                "the journal has no room for what the trail was to be told at the end",
+            );
+        }
         request.expect(self.sinks.iter().map(|sink| sink.name().to_owned()).collect());
         for sink in &self.sinks {
             sink.stop(request);
@@ -484,7 +505,9 @@ impl Worker {
         for sink in &self.sinks {
             if !is_done(sink) {
                 sink.shared.abandon();
-                // What it lacks is in the other sinks: nobody waits for it.
+            }
+            if !sink.is_required() {
+                // What it lacks is in the other sinks: nobody waits for it, nor for one that panicked.
                 request.done(sink.name());
             }
         }
@@ -514,11 +537,17 @@ fn clock_offset() -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{config::Config, record::Record};
+    use crate::{
+        config::{Config, Overflow},
+        pipeline::tests as tests_of_pipeline,
+        record::Record,
+    };
 
     fn worker() -> Worker {
-        let policies = Config::default().policies;
-        let (queue, reader) = journal::channel(policies);
+        worker_of(journal::channel(Config::default().policies))
+    }
+
+    fn worker_of((queue, reader): (journal::Queue, QueueReader)) -> Worker {
         let level = tracing::level_filters::LevelFilter::INFO;
         let stream: StreamName = "payments@web-1~k3x9q2".parse().unwrap();
         let core = Arc::new(Core::new(queue, level, level, crate::Durable::none()));
@@ -541,6 +570,7 @@ mod tests {
             core,
             sinks: Vec::new(),
             batch: Vec::new(),
+            sent: 0,
             oldest: None,
             notes: Vec::new(),
             read_errors: 0,
@@ -597,5 +627,45 @@ mod tests {
         let record = Record::parse(gap.line()).unwrap();
         assert_eq!((record.event_type.as_ref(), record.seq), ("system.audit_gap", 4));
         assert!(record.details.unwrap().get().contains("\"after_seq\":0"));
+    }
+
+    #[test]
+    fn gaps_that_find_no_room_add_up_until_they_do() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut worker = worker_of(tests_of_pipeline::durable(dir.path(), Overflow::Drop));
+        let (queue, plan) = (worker.core.queue.clone(), crate::capture::internal_plan());
+        let long = json!("x".repeat(10_000));
+        let event = internal::frame(EventType::DataRead, Severity::Info, "success", "", &long);
+        while queue.gaps().totals().is_empty() {
+            queue.append(plan.callsite(), event.bytes());
+        }
+        while queue.append_note(plan.callsite(), event.bytes(), journal::Share::Note) {}
+        let take_all = |worker: &mut Worker| {
+            while let Next::Record(record) = worker.next() {
+                worker.take(record);
+            }
+        };
+        take_all(&mut worker);
+        // Nothing goes from the journal while a required sink lacks it.
+        worker.sinks.push(tests_of_pipeline::idle_sink(&queue));
+        for _ in 0..3000 {
+            queue.drop_one(DropCause::Overflow);
+            worker.housekeeping();
+            take_all(&mut worker);
+        }
+        assert!(worker.source.is_held_up(), "there is no room");
+        worker.sinks.clear();
+        for _ in 0..3 {
+            worker.housekeeping();
+            take_all(&mut worker);
+        }
+        let count = |record: &Sealed| {
+            let record = Record::parse(record.line()).unwrap();
+            let is_gap = record.event_type == "system.audit_gap";
+            let details: Json = serde_json::from_str(record.details.unwrap().get()).unwrap();
+            is_gap.then(|| details["count"].as_u64().unwrap())
+        };
+        let told = worker.batch.iter().filter_map(count);
+        assert_eq!(told.sum::<u64>(), queue.gaps().totals()[&DropCause::Overflow]);
     }
 }

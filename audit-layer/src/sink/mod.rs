@@ -124,7 +124,10 @@ pub(crate) struct SinkError(pub(crate) String);
 
 impl From<std::io::Error> for SinkError {
     fn from(error: std::io::Error) -> Self {
-        Self(error.to_string())
+        match error.kind() {
+            std::io::ErrorKind::StorageFull => Self(format!("{error}; make room for it")),
+            _ => Self(error.to_string()),
+        }
     }
 }
 

@@ -105,7 +105,10 @@ type FileId = (u64, u64);
 
 impl From<rusqlite::Error> for SinkError {
     fn from(error: rusqlite::Error) -> Self {
-        Self(error.to_string())
+        match error.sqlite_error_code() {
+            Some(rusqlite::ErrorCode::DiskFull) => Self(format!("{error}; make room for it")),
+            _ => Self(error.to_string()),
+        }
     }
 }
 

@@ -45,7 +45,7 @@ fn a_journal_that_is_closed_takes_no_more_than_it_holds() {
     fill(&log, 3, 100);
     log.close();
     log.end();
-    assert_eq!(log.append(CALLSITE, &frame(4, 10), false), Err(Refused::Closed));
+    assert_eq!(log.append(CALLSITE, &frame(4, 10), Share::Event), Err(Refused::Closed));
     let files: Vec<_> = std::fs::read_dir(dir.path()).unwrap().map(Result::unwrap).collect();
     assert_eq!(files.len(), 1, "{files:?}");
     assert!(files[0].metadata().unwrap().len() < 8192);
@@ -70,7 +70,7 @@ fn frame(seq: u64, length: usize) -> Vec<u8> {
 fn fill(log: &Log, count: u64, length: usize) {
     for _ in 0..count {
         let seq = log.next_seq();
-        assert_eq!(log.append(CALLSITE, &frame(seq, length), false), Ok(seq));
+        assert_eq!(log.append(CALLSITE, &frame(seq, length), Share::Event), Ok(seq));
     }
 }
 
@@ -163,21 +163,24 @@ fn at_its_bound_it_refuses_and_its_own_events_have_a_reserve() {
     let log = Log::open(settings, Found::default(), 1, None).unwrap();
     let frame = frame(1, 60_000);
     let mut taken = 0;
-    while log.append(CALLSITE, &frame, false).is_ok() {
+    while log.append(CALLSITE, &frame, Share::Event).is_ok() {
         taken += 1;
     }
     assert!((20..40).contains(&taken), "{taken}");
-    assert_eq!(log.append(CALLSITE, &frame, true), Ok(taken + 1));
+    assert_eq!(log.append(CALLSITE, &frame, Share::Note), Ok(taken + 1));
     assert!(log.bytes().0 > log.bytes().1);
     log.retire(taken);
-    assert_eq!(log.append(CALLSITE, &frame, false), Ok(taken + 2));
+    assert_eq!(log.append(CALLSITE, &frame, Share::Event), Ok(taken + 2));
 }
 
 #[test]
 fn what_never_fits_is_refused_for_good() {
     let dir = tempfile::tempdir().unwrap();
     let (log, _) = open(&dir);
-    assert_eq!(log.append(CALLSITE, &vec![0; MAX_PAYLOAD + 1], false), Err(Refused::TooLong));
+    assert_eq!(
+        log.append(CALLSITE, &vec![0; MAX_PAYLOAD + 1], Share::Event),
+        Err(Refused::TooLong)
+    );
     fill(&log, 1, MAX_PAYLOAD - 8);
 }
 
@@ -194,7 +197,7 @@ fn a_commit_makes_durable_what_came_before_it() {
         for _ in 0..8 {
             scope.spawn(|| {
                 for _ in 0..20 {
-                    let seq = log.append(CALLSITE, &frame(0, 10), false).unwrap();
+                    let seq = log.append(CALLSITE, &frame(0, 10), Share::Event).unwrap();
                     log.commit(seq, until()).unwrap();
                     assert!(log.durable_seq() >= seq);
                 }
@@ -212,7 +215,7 @@ fn threads_that_append_get_each_number_once() {
         for _ in 0..4 {
             scope.spawn(|| {
                 for _ in 0..2000 {
-                    log.append(CALLSITE, &[7; 500], false).unwrap();
+                    log.append(CALLSITE, &[7; 500], Share::Event).unwrap();
                 }
             });
         }
@@ -353,7 +356,7 @@ proptest! {
         let dir = tempfile::tempdir().unwrap();
         let (log, _) = open(&dir);
         for length in &lengths {
-            log.append(CALLSITE, &frame(log.next_seq(), *length), false).unwrap();
+            log.append(CALLSITE, &frame(log.next_seq(), *length), Share::Event).unwrap();
         }
         drop(log);
         let path = &super::super::segment::list(dir.path()).unwrap()[0];
@@ -395,4 +398,61 @@ proptest! {
         prop_assert!(sound.iter().all(|seq| met.contains(seq)), "{:?} of {:?}", met, sound);
         prop_assert!(met.iter().all(|seq| *seq <= found.last_seq));
     }
+}
+
+#[test]
+fn a_segment_that_cannot_be_begun_leaves_nothing_behind() {
+    let dir = tempfile::tempdir().unwrap();
+    let (log, _) = open(&dir);
+    // Where the next one is to be, there is something else.
+    let obstacle = dir.path().join("00000000000000000001.journal");
+    std::fs::create_dir(&obstacle).unwrap();
+    let big = frame(1, 60_000);
+    while log.append(CALLSITE, &big, Share::Event).is_ok() {}
+    let bytes = log.bytes();
+    for _ in 0..10 {
+        assert_eq!(log.append(CALLSITE, &big, Share::Event), Err(Refused::Full));
+    }
+    assert!(log.trouble().unwrap().contains("no segment could be begun"));
+    assert_eq!(log.bytes(), bytes);
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 2, "the segment and the obstacle");
+    std::fs::remove_dir(obstacle).unwrap();
+    log.append(CALLSITE, &big, Share::Event).unwrap();
+    assert_eq!(log.trouble(), None);
+}
+
+#[test]
+fn what_is_told_at_the_end_finds_room_in_a_journal_that_has_none() {
+    let dir = tempfile::tempdir().unwrap();
+    let (log, _) = open(&dir);
+    for share in [Share::Event, Share::Note] {
+        for length in [60_000, 100] {
+            while log.append(CALLSITE, &frame(1, length), share).is_ok() {}
+        }
+    }
+    for _ in 0..10 {
+        log.append(CALLSITE, &frame(1, 600), Share::Farewell).unwrap();
+    }
+}
+
+#[test]
+fn trouble_is_over_when_there_is_room_again_also_when_nobody_appends() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, away) = (dir.path().join("journal"), dir.path().join("away"));
+    std::fs::create_dir(&journal).unwrap();
+    let settings = Settings { directory: journal.clone(), ..settings(&dir, 8 << 20) };
+    let log = Arc::new(Log::open(settings, Found::default(), 1, None).unwrap());
+    let eventually = |troubled: bool| {
+        let until = Instant::now() + Duration::from_secs(60);
+        while log.trouble().is_some() != troubled {
+            assert!(Instant::now() < until, "never {troubled}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    };
+    std::fs::rename(&journal, &away).unwrap();
+    log.start().unwrap();
+    eventually(true);
+    std::fs::rename(&away, &journal).unwrap();
+    eventually(false);
+    log.end();
 }
