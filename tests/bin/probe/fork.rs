@@ -125,9 +125,9 @@ fn child_does(how: &str, directory: &Path, guard: AuditGuard) {
 /// Forks again and again while threads emit, and so hold whatever lock there is.
 fn busy(directory: &Path) {
     static STOP: AtomicBool = AtomicBool::new(false);
-    // A queue that is nearly always full, so that drops are counted all the time; a file that holds
+    // A journal that is nearly always full, so that drops are counted all the time; a file that holds
     // whatever gets through on however slow a machine.
-    let builder = crate::builder(directory).max_queue_size(4).overflow(Overflow::Drop);
+    let builder = crate::builder(directory).journal_max_mb(2).overflow(Overflow::Drop);
     let guard = crate::install(builder.file_rotation(1 << 32, 1));
     let threads: Vec<_> = (0..3)
         .map(|_| {
