@@ -15,6 +15,10 @@ pub mod demo;
 pub mod programs;
 #[path = "support/redis_server.rs"]
 pub mod redis_server;
+#[path = "support/service.rs"]
+pub mod service;
+#[path = "support/small_disk.rs"]
+pub mod small_disk;
 mod support;
 #[path = "support/trail_files.rs"]
 pub mod trail_files;

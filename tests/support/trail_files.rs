@@ -1,12 +1,15 @@
 //! Reading what a layer wrote, with none of its code.
 
 use std::{
+    io::{BufRead, BufReader},
     path::{Path, PathBuf},
-    process::Command,
+    process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
 
 use serde_json::Value;
+
+use crate::programs::audit_server;
 
 /// The lines of a log file.
 pub fn lines(path: impl AsRef<Path>) -> Vec<String> {
@@ -75,5 +78,73 @@ pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     while !holds() {
         assert!(Instant::now() < until, "never happened: {what}");
         std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// A trail in a file and a database, both of which were verified.
+pub struct Trail(Vec<Value>);
+
+impl Trail {
+    /// Reads the trail of a directory: the file and the database hold the same, and two verifiers find
+    /// its chain intact.
+    pub fn verified(dir: &Path) -> Self {
+        let log = dir.join("audit.log");
+        let file = lines(&log);
+        assert!(database_lines(dir.join("audit.db")) == file, "the sinks differ");
+        verify_with_python(std::slice::from_ref(&log)).unwrap();
+        let verified = audit_server().arg("verify").arg(&log).output().unwrap();
+        assert_eq!(verified.status.code(), Some(0), "{verified:?}");
+        Self(parse(&file))
+    }
+
+    /// The records of one event type.
+    pub fn of_type(&self, event_type: &str) -> Vec<&Value> {
+        of_type(&self.0, event_type)
+    }
+
+    /// The numbers of the events of a `bin/service.rs`: each is there once, in order.
+    pub fn numbers(&self) -> Vec<u64> {
+        let number = |record: &Value| record["details"]["number"].as_u64().unwrap();
+        let numbers: Vec<_> = self.of_type("data.read").into_iter().map(number).collect();
+        assert!(numbers.is_sorted_by(|a, b| a < b), "in order, each once");
+        numbers
+    }
+
+    /// How many events the trail says were dropped, all for that reason.
+    pub fn told_dropped(&self, cause: &str) -> u64 {
+        let gaps = self.of_type("system.audit_gap");
+        assert!(gaps.iter().all(|gap| gap["details"]["cause"] == cause), "{gaps:#?}");
+        gaps.iter().map(|gap| gap["details"]["count"].as_u64().unwrap()).sum()
+    }
+}
+
+/// A database that another process keeps from being written to, until this is dropped.
+pub struct LockedDatabase(Child);
+
+impl LockedDatabase {
+    pub fn at(path: &Path) -> Self {
+        let script = "import sqlite3, sys\n\
+            db = sqlite3.connect(sys.argv[1], timeout=60, isolation_level=None)\n\
+            db.execute('BEGIN IMMEDIATE')\n\
+            print('locked', flush=True)\n\
+            sys.stdin.read()";
+        let mut child = Command::new("python3")
+            .args(["-c", script])
+            .arg(path)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("python3 cannot be started; install it: apt-get install python3");
+        let mut said = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut said).unwrap();
+        assert_eq!(said, "locked\n");
+        Self(child)
+    }
+}
+
+impl Drop for LockedDatabase {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
