@@ -11,6 +11,10 @@
 pub mod browser;
 #[path = "support/demo.rs"]
 pub mod demo;
+#[path = "support/disk.rs"]
+pub mod disk;
+#[path = "support/preload.rs"]
+pub mod preload;
 #[path = "support/programs.rs"]
 pub mod programs;
 #[path = "support/redis_server.rs"]

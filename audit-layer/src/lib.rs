@@ -6,6 +6,7 @@ mod capture;
 mod clock;
 pub mod config;
 mod diagnostics;
+mod durable_names;
 mod error;
 mod fork;
 mod guard;

@@ -23,6 +23,7 @@ mod members;
 mod nested;
 mod own_members;
 mod policies;
+mod power_cut;
 mod processes;
 mod properties;
 mod quickstart;

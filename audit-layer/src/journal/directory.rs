@@ -17,16 +17,21 @@
 
 use std::{
     collections::BTreeSet,
-    fs::{DirBuilder, File, OpenOptions},
+    fs::{File, OpenOptions},
     io::{self, Read, Write},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     sync::Mutex,
 };
 
 use rustix::fs::{FlockOperation, fcntl_lock};
 
-use crate::{Error, locked, record::StreamName};
+use crate::{
+    Error,
+    durable_names::{make_directory, sync_directory, sync_name},
+    locked,
+    record::StreamName,
+};
 
 /// How many live processes of one service may share a journal path.
 pub(crate) const MAX_WRITERS: u32 = 64;
@@ -112,7 +117,7 @@ pub(crate) fn has_other_slots(path: &Path, own: u32) -> bool {
 
 fn try_slot(path: &Path, service: &str, slot: u32) -> Result<Option<Directory>, Error> {
     let failed = |source| Error::Journal { path: path.to_path_buf(), source };
-    DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)?;
+    make_directory(path, 0o700).map_err(failed)?;
     let path = path.canonicalize().map_err(failed)?;
     if !locked(&HELD).insert(path.clone()) {
         return Ok(None);
@@ -156,6 +161,8 @@ fn lock_and_name(path: &Path, service: &str) -> Result<Option<(File, StreamName,
         None => {
             let stream = new_stream(service)?;
             write_identity(path, &stream).map_err(failed)?;
+            // Again: an earlier process may have made the directory and been killed.
+            sync_name(path).map_err(failed)?;
             (stream, true)
         }
     };
@@ -182,7 +189,7 @@ fn write_identity(directory: &Path, stream: &StreamName) -> io::Result<()> {
     writeln!(file, "{stream}")?;
     file.sync_all()?;
     std::fs::rename(&temporary, directory.join("identity"))?;
-    File::open(directory)?.sync_all()
+    sync_directory(directory)
 }
 
 fn new_stream(service: &str) -> Result<StreamName, Error> {

@@ -38,7 +38,9 @@ use super::{
     sync::{CommitError, Syncs},
 };
 use crate::{
-    clock, diagnostics, locked,
+    clock, diagnostics,
+    durable_names::sync_directory,
+    locked,
     record::{Hash, StreamName},
 };
 
@@ -563,10 +565,6 @@ fn header(stream: &StreamName, index: u64, first_seq: u64, follows: u64) -> io::
         created_at: clock::now_micros(),
         stream: stream.clone(),
     })
-}
-
-fn sync_directory(directory: &std::path::Path) -> io::Result<()> {
-    std::fs::File::open(directory)?.sync_all()
 }
 
 #[cfg(test)]

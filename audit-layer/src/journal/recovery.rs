@@ -36,16 +36,29 @@ impl Found {
         Some((first.header.first_seq, first.anchor().ok().flatten()))
     }
 
-    /// Whether the events from `first` to `last` are here, and what came before them is known.
+    /// Whether the events from `first` to `last` are here and become the records that they became
+    /// before: the chain before them is known, and from there on every event is sound. A power cut
+    /// keeps what was not synced page by page, so that the journal may have lost events whose records
+    /// a sink has.
     pub(crate) fn reaches_from(&self, first: u64, last: u64) -> bool {
-        let begins = self.beginning().is_some_and(|(at, anchor)| at <= first && anchor.is_some());
-        // Before some segments there are numbers that only the sinks know.
-        let whole = self.segments.iter().map(|segment| &segment.header).all(|header| {
-            header.first_seq <= first
-                || header.first_seq > last
-                || header.first_seq == header.follows + 1
-        });
-        begins && whole && last <= self.last_seq
+        let known = |segment: &Arc<Segment>| {
+            segment.header.first_seq <= first && segment.anchor().is_ok_and(|it| it.is_some())
+        };
+        let Some(begin) = self.segments.iter().rposition(known) else { return false };
+        let segments = self.segments.get(begin..).unwrap_or_default();
+        let mut expected = segments.first().map_or(u64::MAX, |segment| segment.header.first_seq);
+        for segment in segments {
+            let mut envelopes = Envelopes::of(Arc::clone(segment));
+            while expected <= last {
+                match envelopes.next() {
+                    Ok(Some(event)) if event.kind != Kind::Event || event.number < expected => {}
+                    Ok(Some(event)) if event.number == expected => expected += 1,
+                    Ok(None) => break,
+                    Ok(Some(_)) | Err(_) => return false,
+                }
+            }
+        }
+        expected > last
     }
 
     /// Puts every segment out of the way: nothing is known that would make records of them.

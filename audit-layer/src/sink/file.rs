@@ -23,9 +23,9 @@
 //! file (the lock of the journal directory keeps writers apart already).
 
 use std::{
-    fs::{DirBuilder, File, OpenOptions},
+    fs::{File, OpenOptions},
     io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write},
-    os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt},
+    os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
 
@@ -33,6 +33,7 @@ use super::{Batch, Delivery, Sink, SinkError, Trimmed, Written};
 use crate::{
     Error,
     config::FileConfig,
+    durable_names::{make_directory, parent_of, sync_name},
     record::{EventType, Head, Link, Record, StreamName, split_hash},
 };
 
@@ -62,8 +63,7 @@ impl FileSink {
     }
 
     fn try_open(config: FileConfig) -> io::Result<Self> {
-        make_directory(&config.path)?;
-        let file = open_append(&config.path)?;
+        let file = open_durably(&config.path)?;
         let mut sink =
             Self { config, file, size: 0, last: None, trimmed: Vec::new(), sync_failed: false };
         sink.repair()?;
@@ -133,8 +133,7 @@ impl FileSink {
         let open = self.file.metadata()?;
         let own = Some((open.dev(), open.ino()));
         if file_id(&self.config.path)? != own {
-            make_directory(&self.config.path)?;
-            let new = open_append(&self.config.path)?;
+            let new = open_durably(&self.config.path)?;
             // A rotation that could not make the new file has only moved the old one.
             if file_id(&self.backup(1))? != own {
                 self.trimmed.push(describe(&self.file, self.size, &self.config.path, "removed"));
@@ -202,7 +201,7 @@ impl FileSink {
         }
         self.file = open_append(&self.config.path)?;
         self.size = 0;
-        sync_directory(&self.config.path)
+        sync_name(&self.config.path)
     }
 
     fn remove(&mut self, path: &Path) -> io::Result<()> {
@@ -362,20 +361,16 @@ fn file_id(path: &Path) -> io::Result<Option<(u64, u64)>> {
     }
 }
 
+/// Makes what is missing so that it is still there after a power cut.
+fn open_durably(path: &Path) -> io::Result<File> {
+    make_directory(parent_of(path), 0o750)?;
+    let file = open_append(path)?;
+    sync_name(path)?;
+    Ok(file)
+}
+
 fn open_append(path: &Path) -> io::Result<File> {
     OpenOptions::new().create(true).append(true).read(true).mode(0o640).open(path)
-}
-
-fn make_directory(path: &Path) -> io::Result<()> {
-    match path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-        Some(parent) => DirBuilder::new().recursive(true).mode(0o750).create(parent),
-        None => Ok(()),
-    }
-}
-
-fn sync_directory(path: &Path) -> io::Result<()> {
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    File::open(parent.unwrap_or(Path::new(".")))?.sync_all()
 }
 
 fn file_name(path: &Path) -> String {

@@ -18,9 +18,8 @@
 //! than a page's share), columns for every member (a second copy to keep true).
 
 use std::{
-    fs::DirBuilder,
     io,
-    os::unix::fs::{DirBuilderExt, MetadataExt},
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -34,6 +33,7 @@ use crate::{
     Error,
     config::{DbIndexes, SqliteConfig},
     diagnostics,
+    durable_names::{make_directory, parent_of, sync_name},
     record::{Head, Record, StreamName, event_type},
 };
 
@@ -161,10 +161,9 @@ impl SqliteSink {
 
 impl Open {
     fn new(config: &SqliteConfig) -> Result<Self, SinkError> {
-        if let Some(parent) = config.path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-            DirBuilder::new().recursive(true).mode(0o750).create(parent)?;
-        }
+        make_directory(parent_of(&config.path), 0o750)?;
         create_private(&config.path)?;
+        sync_name(&config.path)?;
         let mut db = Connection::open(&config.path)?;
         prepare(&mut db, config.indexes)?;
         let file = file_id(&config.path)?
