@@ -270,8 +270,10 @@ fn ask_sinks(sinks: &mut Opened, stream: &StreamName) -> Result<Option<Head>, Er
 
 /// Gives the sinks that lack some of what others have what the journal cannot give them.
 ///
-/// A crash can leave one sink ahead of another by a batch, also when it is the first. A sink that
-/// has nothing of a stream that is long is new, or was emptied on purpose, and begins here.
+/// A crash can leave one sink ahead of another by a batch, also when it is the first. As long as the
+/// journal has its beginning, nothing was deleted because a sink has it, and a power cut may have
+/// taken all that one had. Else a sink that has nothing of a stream that is long is new, or was emptied on
+/// purpose, and begins here.
 fn catch_up(
     sinks: &mut Opened,
     stream: &StreamName,
@@ -279,9 +281,10 @@ fn catch_up(
     found: &Found,
     notes: &mut Vec<Frame>,
 ) {
+    let is_young = newest.seq <= NEW_SINK || found.beginning().is_some_and(|(first, _)| first == 1);
     for (sink, position) in sinks.iter_mut() {
         let required = sink.delivery() == sink::Delivery::Required;
-        if required && *position == Position::Nothing && newest.seq <= NEW_SINK {
+        if required && *position == Position::Nothing && is_young {
             *position = Position::At(Head::START);
         }
     }

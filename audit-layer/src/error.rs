@@ -58,6 +58,9 @@ pub enum Error {
     /// A thread could not be started.
     #[error("a thread could not be started: {0}")]
     Thread(io::Error),
+    /// The signals that end the process cannot be waited for.
+    #[error("signals cannot be waited for: {0}")]
+    Signals(io::Error),
     /// Not everything reached the sinks in time. What was accepted stays accepted.
     #[error("not in time: {} did not get everything; look at stats() for their last errors", .missing.join(", "))]
     Timeout {

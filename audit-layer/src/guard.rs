@@ -265,6 +265,37 @@ impl AuditGuard {
         result
     }
 
+    /// Waits until the process is asked to end, by SIGTERM or SIGINT, and then shuts down: for a `main`
+    /// whose work is done by other threads. A second signal ends the process at once.
+    ///
+    /// Before this call the signals do what they do without it; what was accepted is in the journal
+    /// then, and the next start delivers it. An async program waits with `tokio::signal` instead.
+    ///
+    /// ```no_run
+    /// # use std::time::Duration;
+    /// # fn main() -> Result<(), audit_layer::Error> {
+    /// let (layer, audit) = audit_layer::AuditLayer::from_env::<tracing_subscriber::Registry>()?;
+    /// // … start the threads that serve …
+    /// audit.shutdown_on_signal(Duration::from_secs(10))
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Signals`] when signals cannot be waited for; else as [`AuditGuard::shutdown`].
+    pub fn shutdown_on_signal(self, timeout: Duration) -> Result<(), Error> {
+        crate::signals::wait().map_err(Error::Signals)?;
+        self.shutdown(timeout)
+    }
+
+    /// Records every panic of this process from now on, as an `error.exception` with the message, the
+    /// place and the thread, before the stack is unwound or the process aborts. The hook that was
+    /// there before is called next. With a journal, the record survives an abort.
+    ///
+    /// The message of a panic is recorded as it is: do not call this where messages hold secrets.
+    pub fn record_panics(&self) {
+        crate::panics::record(&self.core);
+    }
+
     fn tell_what_is_not_written(&self, pipeline: &Pipeline) {
         let made = pipeline.last_seq.load(Relaxed);
         let lacks: Vec<String> = pipeline

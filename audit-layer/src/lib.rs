@@ -11,9 +11,11 @@ mod error;
 mod fork;
 mod guard;
 mod journal;
+mod panics;
 mod pipeline;
 mod receipt;
 pub mod record;
+mod signals;
 mod sink;
 
 pub use builder::Builder;

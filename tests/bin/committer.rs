@@ -3,8 +3,9 @@
 //! On standard output it says `receipt RUN NUMBER STREAM:SEQ:HASH` when its event NUMBER and all before
 //! it were committed, and `returned RUN NUMBER` when the macro of its transfer NUMBER has returned. A
 //! third thread records events of which nothing is promised. `HOW` is which of them get to the disk
-//! first: `sinks-ahead` or `journal-ahead`; or `file-only`, without a database. With `RUN` 0 it only
-//! starts, delivers what is left, and ends.
+//! first: `sinks-ahead` or `journal-ahead`; or `file-only`, without a database; or `flood`, so many
+//! events in so large a journal that the file is never synced. With `RUN` 0 it only starts, delivers
+//! what is left, and ends.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by a panic")]
 
 use std::{path::Path, thread::sleep, time::Duration};
@@ -22,6 +23,7 @@ fn builder(dir: &Path, how: &str) -> Builder {
         .file(dir.join("log/audit.log"))
         .file_rotation(256 << 10, 1000);
     match how {
+        "flood" => builder.journal_max_mb(1024).file_rotation(1 << 40, 1),
         "sinks-ahead" => builder.flush_interval(Duration::from_millis(1)),
         "journal-ahead" => builder.flush_interval(LONG).batch_size(100_000),
         "file-only" => return builder.flush_interval(Duration::from_millis(5)),
@@ -32,7 +34,11 @@ fn builder(dir: &Path, how: &str) -> Builder {
 
 /// The time between two promises.
 fn pause(how: &str) -> Duration {
-    Duration::from_millis(if how == "sinks-ahead" { 15 } else { 1 })
+    Duration::from_millis(match how {
+        "flood" => 300,
+        "sinks-ahead" => 15,
+        _ => 1,
+    })
 }
 
 fn commit(audit: &AuditGuard, run: u64, how: &str) {
@@ -54,10 +60,13 @@ fn transfer(run: u64, how: &str) {
     }
 }
 
-fn flood(run: u64) {
+fn flood(run: u64, how: &str) {
     for number in 1_u64.. {
         tracing::info!(target: "audit", event_type = "data.read", kind = "unpromised", run, number);
-        if number % 20 == 0 {
+        if how == "flood" && number == 40_000 {
+            return;
+        }
+        if how != "flood" && number % 20 == 0 {
             sleep(Duration::from_millis(1));
         }
     }
@@ -74,7 +83,7 @@ fn main() {
         std::thread::scope(|scope| {
             scope.spawn(|| commit(&audit, run, how));
             scope.spawn(|| transfer(run, how));
-            scope.spawn(|| flood(run));
+            scope.spawn(|| flood(run, how));
         });
     }
     audit.shutdown(LONG).unwrap();

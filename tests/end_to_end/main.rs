@@ -7,12 +7,14 @@
 )]
 
 mod beside_fmt;
+mod clock;
 mod commit;
 mod context;
 mod dashboards;
 mod delivery;
 mod demo;
 mod details;
+mod exits;
 mod faults;
 mod filter;
 mod full;
@@ -29,6 +31,7 @@ mod properties;
 mod quickstart;
 mod recovery;
 mod redis;
+mod redis_faults;
 mod rotation;
 mod spans;
 mod survival;

@@ -160,6 +160,20 @@ fn several_times(how: &str) {
     }
 }
 
+/// The file has nothing then, and the database more than a new sink is given.
+#[test]
+fn a_file_that_was_never_synced_gets_back_what_the_database_has() {
+    let disk = Disk::new();
+    let mut promised = Promised::default();
+    promised.hear(&run_until_power_fails(&disk, 1, "flood", Duration::from_millis(1500)));
+    disk.cut_power(Unsynced::Lost, &mut Rng::with_seed(0));
+    assert_eq!(lines(disk.path().join("log/audit.log")).len(), 0);
+    let had = database_lines(disk.path().join("db/audit.db")).len();
+    assert!(had > 10_000, "{had}");
+    assert!(committer(&disk, 0, "flood").status().unwrap().success());
+    judge(&disk, "flood", &promised);
+}
+
 #[test]
 fn what_was_promised_survives_a_power_cut_when_the_sinks_are_ahead_of_the_journal() {
     several_times("sinks-ahead");

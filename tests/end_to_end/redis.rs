@@ -14,7 +14,7 @@ use tracing_subscriber::prelude::*;
 
 const LONG: Duration = Duration::from_secs(60);
 
-fn builder(dir: &Path, url: String) -> Builder {
+pub(crate) fn builder(dir: &Path, url: String) -> Builder {
     AuditLayer::builder()
         .service("payments")
         .file(dir.join("audit.log"))
@@ -23,12 +23,12 @@ fn builder(dir: &Path, url: String) -> Builder {
         .flush_interval(Duration::from_millis(20))
 }
 
-fn lag(audit: &AuditGuard) -> u64 {
+pub(crate) fn lag(audit: &AuditGuard) -> u64 {
     audit.stats().sinks.iter().find(|sink| sink.name == "redis").unwrap().lag
 }
 
 /// What the lists should hold: the newest lines of a category, newest first.
-fn expected(dir: &Path, category: &str, most: usize) -> Vec<String> {
+pub(crate) fn expected(dir: &Path, category: &str, most: usize) -> Vec<String> {
     let mut all: Vec<String> = lines(dir.join("audit.log"))
         .into_iter()
         .filter(|line| parse(std::slice::from_ref(line))[0]["category"] == category)

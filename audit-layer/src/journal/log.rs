@@ -19,7 +19,7 @@ use std::{
     io,
     path::PathBuf,
     sync::{
-        Arc, Mutex, OnceLock,
+        Arc, Mutex, OnceLock, TryLockError,
         atomic::{
             AtomicBool, AtomicU64,
             Ordering::{Acquire, Relaxed, Release},
@@ -51,6 +51,8 @@ const MIN_SEGMENT_BYTES: u64 = 512 << 10;
 const SMALLEST_FIRST_SEGMENT: u64 = 64 << 10;
 /// After how long a segment that could not be made is tried again, also when nobody appends.
 const NEXT_TRY: Duration = Duration::from_secs(1);
+/// How long a caller that may hold the lock itself waits for it.
+const TRY: Duration = Duration::from_millis(100);
 /// How many segments the smallest journal has.
 const MIN_SEGMENTS: u64 = 4;
 
@@ -241,8 +243,38 @@ impl Log {
             return Err(Refused::TooLong);
         }
         // Its checksum needs no lock.
-        let mut event = Envelope::of(Kind::Event, 0, frame);
-        let mut tail = locked(&self.tail);
+        let event = Envelope::of(Kind::Event, 0, frame);
+        self.append_to(&mut locked(&self.tail), callsite, (event, frame), share)
+    }
+
+    /// The same for a caller that may hold the lock itself, and does not wait for it for long.
+    pub(super) fn try_append(&self, callsite: Callsite<'_>, frame: &[u8]) -> Result<(), Refused> {
+        if frame.len() > MAX_PAYLOAD {
+            return Err(Refused::TooLong);
+        }
+        let event = Envelope::of(Kind::Event, 0, frame);
+        let until = Instant::now() + TRY;
+        let mut tail = loop {
+            match self.tail.try_lock() {
+                Ok(tail) => break tail,
+                Err(TryLockError::Poisoned(tail)) => break tail.into_inner(),
+                Err(TryLockError::WouldBlock) if Instant::now() < until => {
+                    std::thread::sleep(TRY / 100);
+                }
+                Err(TryLockError::WouldBlock) => return Err(Refused::Dead),
+            }
+        };
+        self.append_to(&mut tail, callsite, (event, frame), Share::Event).map(drop)
+    }
+
+    #[inline]
+    fn append_to(
+        &self,
+        tail: &mut Tail,
+        callsite: Callsite<'_>,
+        (mut event, frame): (Envelope, &[u8]),
+        share: Share,
+    ) -> Result<u64, Refused> {
         if tail.closed && share == Share::Event {
             return Err(Refused::Closed);
         }
@@ -258,7 +290,7 @@ impl Log {
             if attempt > 0 {
                 return Err(Refused::TooLong);
             }
-            self.begin_segment(&mut tail, share)?;
+            self.begin_segment(tail, share)?;
         }
         let salt = tail.segment.header.salt;
         let mut at = tail.at;

@@ -179,6 +179,29 @@ impl Queue {
         }
     }
 
+    /// Takes in the event of a thread that panics. Such a thread may hold a lock of ours, so that it
+    /// waits for next to nothing. The pipeline's own threads tell of their panics in another way.
+    pub(crate) fn append_panic(&self, callsite: Callsite<'_>, frame: &[u8]) {
+        if self.is_forked() {
+            return self.shared.gaps.count_forked();
+        }
+        if WORKER.get() {
+            return;
+        }
+        let taken = match &self.store {
+            Store::Log { log, .. } => log.try_append(callsite, frame),
+            Store::Channel(_) => self.offer(callsite, frame),
+        };
+        if let Err(refused) = taken {
+            self.drop_one(match refused {
+                Refused::Full => DropCause::Overflow,
+                Refused::Closed => DropCause::Shutdown,
+                Refused::TooLong => DropCause::Unencodable,
+                Refused::Dead => DropCause::Failure,
+            });
+        }
+    }
+
     /// Waits until what was taken in is durable, as long as a caller waits for room. What is not in
     /// time, or not at all, is counted: the event stays taken in.
     pub(crate) fn commit(&self) {

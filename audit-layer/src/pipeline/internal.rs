@@ -129,6 +129,17 @@ pub(super) fn trimmed(trimmed: &Trimmed) -> Frame {
     )
 }
 
+/// A thread of the application panicked.
+pub(crate) fn panicked(message: &str, location: Option<&str>, thread: Option<&str>) -> Frame {
+    let mut details = json!({ "panic": true });
+    for (name, text) in [("location", location), ("thread", thread)] {
+        if let Some(text) = text {
+            details[name] = json!(text);
+        }
+    }
+    frame(EventType::ErrorException, Severity::Error, "error", message, &details)
+}
+
 /// The wall clock jumped by that many microseconds.
 pub(super) fn clock_step(step_us: i64) -> Frame {
     frame(

@@ -20,7 +20,7 @@ mod worker;
 
 pub(crate) use chain::Awaited;
 pub(crate) use delivery::Position;
-pub(crate) use internal::{recovered, skipped, stream_opened};
+pub(crate) use internal::{panicked, recovered, skipped, stream_opened};
 pub use statistics::{JournalStats, SinkStats, Stats};
 pub(crate) use worker::{Pipeline, Settings, start};
 

@@ -10,7 +10,9 @@
 )]
 
 mod beside_fmt;
+mod clock;
 mod ends;
+mod exits;
 mod fork;
 mod installed;
 mod reentrancy;
@@ -33,6 +35,8 @@ fn main() {
         "installed" => installed::run(&directory, &how),
         "nested-events" => reentrancy::nested(&directory),
         "endless-nesting" => reentrancy::endless(&directory),
+        "clock" => clock::run(&directory, &how),
+        "exit" => exits::run(&directory, &how),
         "fork" => fork::run(&directory, &how),
         "thread-end" => ends::thread_end(&directory),
         "after-shutdown" => ends::after_shutdown(&directory),
