@@ -20,6 +20,8 @@
 //! | fault | what holds | shown by |
 //! | --- | --- | --- |
 //! | SIGKILL at any instant, or at any call of the file system | what was appended is read | `tests/end_to_end/recovery.rs` |
+//! | a power cut, whatever the disk kept of what was not synced | what a sync covered is read; what a sink has is taken from there | `power_cut.rs` |
+//! | an end without a shutdown: `process::exit`, `abort`, a panic, a signal | what was appended is read | `exits.rs` |
 //! | an error of any such call | it is tried again, or counted and told | `recovery.rs` |
 //! | a torn end | it is cut and counted | `log::tests` |
 //! | damage | it costs the events that it hit, each told in its place | `log::tests`, a property |
@@ -29,6 +31,7 @@
 //! | the bound is reached | appends are refused; the policies decide, and drops are told exactly | `tests/end_to_end/full.rs`, `log::tests`, `commit.rs` |
 //! | the disk is full, its own or a sink's | the same, and never a SIGBUS | `full.rs` |
 //! | the disk is full at the start | an error names the path; what the journal itself filled is no obstacle | `full.rs` |
+//! | the wall clock is set | nothing: numbers come from the journal alone | `clock.rs` |
 
 pub(crate) mod directory;
 mod flush;

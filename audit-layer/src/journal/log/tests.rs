@@ -52,6 +52,30 @@ fn a_journal_that_is_closed_takes_no_more_than_it_holds() {
     assert_eq!(events(&read(&open(&dir).0, 1)), [1, 2, 3]);
 }
 
+#[test]
+fn a_caller_that_may_hold_the_lock_itself_is_not_waited_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let (log, _) = open(&dir);
+    let tail = log.tail.lock().unwrap();
+    assert_eq!(log.try_append(CALLSITE, &frame(1, 10)), Err(Refused::Dead));
+    drop(tail);
+    assert_eq!(log.try_append(CALLSITE, &frame(1, 10)), Ok(()));
+    assert_eq!(events(&read(&log, 1)), [1]);
+}
+
+#[test]
+fn events_behind_one_that_was_lost_do_not_become_the_records_that_they_were() {
+    let dir = tempfile::tempdir().unwrap();
+    let (log, _) = open(&dir);
+    fill(&log, 10, 100);
+    let at = DATA_AT + size_of_envelope(CALLSITE.definition.len()) + 4 * size_of_envelope(108);
+    log.segments.lock().unwrap()[0].write(at, &[&[0; 8]]).unwrap();
+    drop(log);
+    let (_, found) = open(&dir);
+    assert!(found.reaches_from(1, 4) && found.reaches_from(3, 4));
+    assert!(!found.reaches_from(1, 5) && !found.reaches_from(6, 10) && !found.reaches_from(9, 11));
+}
+
 /// Opens what is there, as a start of the process does.
 fn open(dir: &TempDir) -> (Arc<Log>, Found) {
     let settings = settings(dir, 8 << 20);
