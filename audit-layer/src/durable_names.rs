@@ -21,8 +21,9 @@ pub(crate) fn make_directory(path: &Path, mode: u32) -> io::Result<()> {
         make_directory(parent, mode)?;
     }
     match DirBuilder::new().mode(mode).create(path) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-        _ => {}
+        // Another process made it at the same moment.
+        Err(_) if path.is_dir() => {}
+        result => result?,
     }
     sync_name(path)
 }
