@@ -66,9 +66,22 @@ impl FileSink {
         let file = open_durably(&config.path)?;
         let mut sink =
             Self { config, file, size: 0, last: None, trimmed: Vec::new(), sync_failed: false };
+        sink.close_hole()?;
         sink.repair()?;
         sink.trimmed.extend(sink.untold()?);
         Ok(sink)
+    }
+
+    /// A rotation that was cut off leaves a number without a backup: those behind it move down again.
+    fn close_hole(&self) -> io::Result<()> {
+        let hole = (1..u32::MAX).find(|number| !self.backup(*number).exists()).unwrap_or(u32::MAX);
+        let behind = (hole..u32::MAX).take_while(|number| self.backup(number + 1).exists());
+        let mut moved = false;
+        for number in behind {
+            std::fs::rename(self.backup(number + 1), self.backup(number))?;
+            moved = true;
+        }
+        if moved { sync_name(&self.config.path) } else { Ok(()) }
     }
 
     /// What is missing before the first record, if no record here tells of it: a process that was
@@ -506,6 +519,26 @@ mod tests {
         for pair in trimmed.windows(2) {
             assert_eq!(pair[0].last.as_ref().unwrap().1 + 1, pair[1].first.as_ref().unwrap().1);
         }
+    }
+
+    #[test]
+    fn a_rotation_that_was_cut_off_loses_sight_of_no_backup() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |number: u32| dir.path().join(format!("audit.log.{number}"));
+        let records = chain(4);
+        let mut sink = open(dir.path(), 1 << 20, 5);
+        for record in &records {
+            sink.write(&batch(std::slice::from_ref(record))).unwrap();
+            sink.rotate().unwrap();
+        }
+        drop(sink);
+        for number in [4, 3] {
+            std::fs::rename(path(number), path(number + 1)).unwrap();
+        }
+        let mut sink = open(dir.path(), 1 << 20, 5);
+        assert_eq!(sink.lines_after(&stream(), 0, 10).unwrap().len(), 4);
+        assert!(sink.take_trimmed().is_empty(), "nothing is missing");
+        assert!(path(4).exists() && !path(5).exists());
     }
 
     #[test]
