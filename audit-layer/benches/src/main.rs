@@ -1,7 +1,7 @@
 //! What `audit-layer` costs beside its peers, all measured in one run on one machine.
 //!
 //! ```text
-//! cargo run --release --manifest-path audit-layer/benches/Cargo.toml [-- callsite|file|sqlite|commit]
+//! cargo run --release --manifest-path audit-layer/benches/Cargo.toml [-- callsite|file|sqlite|redis|commit|recovery|memory]
 //! ```
 //! Each measurement is a process of its own, with the subject as the global subscriber, as a service
 //! has it. Times vary with the machine; the ratios are what to read.
@@ -9,6 +9,9 @@
 mod callsite;
 mod commit;
 mod file;
+mod memory;
+mod recovery;
+mod redis;
 mod report;
 mod sqlite;
 mod subject;
@@ -23,7 +26,7 @@ fn main() {
     match words.as_slice() {
         ["measure", what, rest @ ..] => print!("{}", measure(what, rest)),
         [] => {
-            for part in ["callsite", "file", "sqlite", "commit"] {
+            for part in ["callsite", "file", "sqlite", "redis", "commit", "recovery", "memory"] {
                 run(part);
             }
         }
@@ -36,7 +39,10 @@ fn run(part: &str) {
         "callsite" => callsite::report(),
         "file" => file::report(),
         "sqlite" => sqlite::report(),
+        "redis" => redis::report(),
         "commit" => commit::report(),
+        "recovery" => recovery::report(),
+        "memory" => memory::report(),
         other => eprintln!("there is no benchmark {other:?}"),
     }
     println!();
@@ -47,7 +53,10 @@ fn measure(what: &str, arguments: &[&str]) -> Outcome {
         "callsite" => callsite::measure(arguments),
         "file" => file::measure(arguments),
         "sqlite" => sqlite::measure(arguments),
+        "redis" => redis::measure(arguments),
         "commit" => commit::measure(arguments),
+        "recovery" => recovery::measure(arguments),
+        "memory" => memory::measure(arguments),
         other => panic!("there is no measurement {other:?}"),
     }
 }
