@@ -323,43 +323,40 @@ fn bring_forward(
         if have.seq >= newest.seq {
             return Ok(());
         }
-        let mut records = Vec::new();
+        let mut batch = Batch::new(Arc::clone(&shared));
         for (at, (sink, position)) in sinks.iter_mut().enumerate() {
             if at != behind && position.head().is_some_and(|head| head.seq > have.seq) {
-                records = following(have, &sink.lines_after(stream, have.seq, CATCH_UP)?);
-                if !records.is_empty() {
+                let lines = sink.lines_after(stream, have.seq, CATCH_UP)?;
+                take_following(have, &lines, &mut batch);
+                if !batch.is_empty() {
                     break;
                 }
             }
         }
-        let Some(last) = records.last().map(sink::Sealed::head) else {
+        let Some(last) = batch.last() else {
             return Err(sink::SinkError(format!(
                 "no other sink holds what follows its record {}",
                 have.seq
             )));
         };
         let Some((sink, position)) = sinks.get_mut(behind) else { return Ok(()) };
-        sink.write(&Batch { stream: Arc::clone(&shared), records })?;
+        sink.write(&batch)?;
         *position = Position::At(last);
     }
 }
 
-/// The records of those lines that follow `have` without a gap, each intact and chained to the one
-/// before it: a damaged sink must not spread its damage.
-fn following(mut have: Head, lines: &[String]) -> Vec<sink::Sealed> {
-    let mut records = Vec::new();
+/// Takes in the records of those lines that follow `have` without a gap, each intact and chained to
+/// the one before it: a damaged sink must not spread its damage.
+fn take_following(mut have: Head, lines: &[String], batch: &mut Batch) {
     for line in lines {
         let follows = Link::parse(line)
             .is_ok_and(|link| link.seq == have.seq + 1 && link.prev_hash.parse() == Ok(have.hash));
-        match sink::Sealed::from_line(line) {
-            Some((_, sealed)) if follows && checked_hash(line.as_bytes()).is_some() => {
-                have = sealed.head();
-                records.push(sealed);
-            }
-            _ => break,
+        if !follows || checked_hash(line.as_bytes()).is_none() {
+            return;
         }
+        let Some(head) = batch.push_line(line) else { return };
+        have = head;
     }
-    records
 }
 
 /// What the trail says of the settings it is recorded with.

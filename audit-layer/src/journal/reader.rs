@@ -18,7 +18,7 @@ use super::{
 };
 
 /// How much is read from a file at once.
-const READ: usize = 256 * 1024;
+const READ: usize = 64 * 1024;
 
 /// The sound envelopes of one segment.
 #[derive(Debug)]
@@ -85,7 +85,8 @@ impl Envelopes {
             at >= buffer_at && at + length as u64 <= buffer_at + buffer.len() as u64
         };
         if !within(&self.buffer, self.buffer_at) {
-            let wanted = usize::try_from(limit - at).map_or(READ, |left| left.min(READ));
+            let most = READ.max(length);
+            let wanted = usize::try_from(limit - at).map_or(most, |left| left.min(most));
             // Nothing is in the buffer until it was read: an error leaves it empty.
             let mut buffer = std::mem::take(&mut self.buffer);
             buffer.resize(wanted.max(length), 0);
@@ -103,9 +104,9 @@ impl Envelopes {
 /// What a reader meets next.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Read<'r> {
-    /// A new segment: the callsites of the one before mean nothing here. `anchor` is the hash of the
+    /// A new segment: the callsites of the one before mean nothing here. `before` is the hash of the
     /// record before `first_seq`, if it is known.
-    Segment { first_seq: u64, anchor: Option<Hash> },
+    Segment { first_seq: u64, before: Option<Hash>, anchor: Anchor },
     /// What a number of a callsite means from now on.
     Callsite { number: u32, definition: &'r [u8] },
     /// An event.
@@ -115,6 +116,27 @@ pub(crate) enum Read<'r> {
     /// Events that the journal does not have: they are in the sinks, or were deleted.
     Elsewhere { first: u64, last: u64 },
 }
+
+/// Where a segment keeps the hash of the record before it: with it the events in it become the same
+/// records whatever the sinks lose.
+#[derive(Debug, Clone)]
+pub(crate) struct Anchor(Arc<Segment>);
+
+impl Anchor {
+    pub(crate) fn set(&self, before: Hash) {
+        if let Err(error) = self.0.set_anchor(before) {
+            diagnostics::warn(&format!("the journal's anchor could not be written: {error}"));
+        }
+    }
+}
+
+impl PartialEq for Anchor {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Anchor {}
 
 /// A place in a journal.
 #[derive(Debug)]
@@ -152,21 +174,6 @@ impl Reader {
     /// the first segment when there is none.
     pub(crate) fn of_segment(log: Arc<Log>, seq: u64) -> Self {
         Self { whole_segment: true, ..Self::new(log, seq) }
-    }
-
-    /// Keeps the hash of the record before the segment that was entered last: with it the events in it
-    /// become the same records whatever the sinks lose.
-    pub(crate) fn set_anchor(&self, before: Hash) {
-        if let Some(envelopes) = &self.envelopes
-            && let Err(error) = envelopes.segment.set_anchor(before)
-        {
-            diagnostics::warn(&format!("the journal's anchor could not be written: {error}"));
-        }
-    }
-
-    /// The number of the next event.
-    pub(crate) fn position(&self) -> u64 {
-        self.expected
     }
 
     /// The next thing, if there is one now.
@@ -214,7 +221,7 @@ impl Reader {
         let Some(segment) = found else { return Ok(None) };
         let header = &segment.header;
         let first_seq = header.first_seq;
-        let anchor = segment.anchor()?;
+        let (before_first, anchor) = (segment.anchor()?, Anchor(Arc::clone(&segment)));
         if whole {
             self.expected = first_seq;
         }
@@ -223,7 +230,7 @@ impl Reader {
         let lost = if follows { header.follows } else { 0 };
         self.hole = (lost, header.first_seq.saturating_sub(1));
         self.envelopes = Some(Envelopes::of(segment));
-        Ok(Some(Read::Segment { first_seq, anchor }))
+        Ok(Some(Read::Segment { first_seq, before: before_first, anchor }))
     }
 
     fn behind_a_hole(&mut self) -> Read<'_> {

@@ -4,14 +4,15 @@
 //! behind when the process started, because it was away for longer than batches are kept in memory,
 //! or because it has less than it had. What the journal does not have either is told in the trail.
 //!
-//! A required sink is waited for as long as it keeps up. One that stalls holds up nobody when there is a
-//! journal: what it has no room for is left there, and the other sinks go on. The journal deletes
-//! nothing that a required sink lacks, so callers meet a stalled sink only at the journal's bound.
+//! A sink is waited for as long as it keeps up. One that stalls holds up nobody when there is a journal:
+//! what it has no room for is left there, and the other sinks go on. The journal deletes nothing that a
+//! required sink lacks, so callers meet a stalled sink only at the journal's bound.
 //!
 //! The file is long because both ends of the channel, the worker's and the sink's, keep one account of
 //! what was handed over, written and missed.
 
 use std::{
+    io,
     sync::{
         Arc, Condvar, Mutex,
         atomic::{
@@ -31,20 +32,24 @@ use super::{
 };
 use crate::{
     diagnostics,
-    journal::{self, FlushRequest, Queue},
+    journal::{self, FlushRequest, Queue, log::Log},
     locked,
     record::{Head, StreamName},
-    sink::{Batch, Delivery, Sealed, Sink, SinkError, Trimmed, Written},
+    sink::{Batch, Delivery, Sink, SinkError, Trimmed, Written},
 };
 
 /// How many batches wait for a required sink, without a journal.
 const REQUIRED_BACKLOG: usize = 4;
 /// How many records a sink that lacks some is given at a time.
-const FILL: usize = 500;
+const FILL: usize = 2000;
+/// How far behind a sink may be for a place in the journal to be kept, and not be looked up.
+const NEAR: u64 = 20_000;
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// How long a required sink may take to make room before it counts as stalled.
 const STALLED: Duration = Duration::from_secs(1);
+/// The same for one that is best effort: to wait for a moment takes less than to make its records again.
+const SLOW: Duration = Duration::from_millis(50);
 /// How often a worker that waits for such room looks for it.
 const GLANCE: Duration = Duration::from_millis(1);
 /// How often a waiting worker looks whether the sink's thread still lives.
@@ -197,7 +202,7 @@ impl SinkHandle {
         position: Position,
         bound: usize,
         queue: Queue,
-    ) -> std::io::Result<Self> {
+    ) -> io::Result<Self> {
         let delivery = sink.delivery();
         let has_journal = queue.log().is_some();
         let (sender, receiver) = match delivery {
@@ -229,8 +234,15 @@ impl SinkHandle {
             wake: (Mutex::new(()), Condvar::new()),
         });
         let name = format!("audit-{}", sink.name());
-        let runner =
-            Runner { sink, shared: Arc::clone(&shared), queue, stream, position, had: last_seq };
+        let runner = Runner {
+            sink,
+            shared: Arc::clone(&shared),
+            queue,
+            stream,
+            position,
+            had: last_seq,
+            replay: None,
+        };
         let commands = receiver.clone();
         let thread = std::thread::Builder::new().name(name).spawn(move || runner.run(&commands))?;
         Ok(Self { shared, sender, receiver, bound, has_journal, thread: Some(thread) })
@@ -244,19 +256,19 @@ impl SinkHandle {
         self.shared.delivery == Delivery::Required
     }
 
-    /// Hands a batch over. Waits for a required sink that works; takes back the oldest of one that
-    /// stalls or is best effort, and returns what it will not get from the journal either.
+    /// Hands a batch over. Waits for a sink that keeps up, and takes back the oldest of one that does
+    /// not. Returns what it will not get from the journal either.
     pub(super) fn write(&self, batch: &Arc<Batch>) -> Option<Skipped> {
-        let records = batch.records.len();
+        let records = batch.len();
         let skipped = match (self.is_required(), self.has_journal) {
             (true, false) => None,
-            (true, true) => {
+            (_, true) => {
                 self.wait_for_room(records);
                 self.make_room(records)
             }
-            (false, _) => self.make_room(records),
+            (false, false) => self.make_room(records),
         };
-        self.shared.waiting.fetch_add(batch.records.len(), Relaxed);
+        self.shared.waiting.fetch_add(records, Relaxed);
         self.send(Command::Write(Arc::clone(batch)));
         skipped
     }
@@ -301,9 +313,11 @@ impl SinkHandle {
     }
 
     fn wait_for_room(&self, records: usize) {
-        let until = Instant::now() + STALLED;
+        let patience = if self.is_required() { STALLED } else { SLOW };
+        let until = Instant::now() + patience;
         while !self.has_room(records)
             && !self.shared.behind.load(Relaxed)
+            && (self.is_required() || !self.shared.failing.load(Relaxed))
             && self.shared.is_alive()
             && Instant::now() < until
         {
@@ -317,19 +331,17 @@ impl SinkHandle {
         while !self.has_room(records) {
             match self.receiver.try_recv() {
                 Ok(Command::Write(oldest)) => {
-                    let count = oldest.records.len();
+                    let count = oldest.len();
                     self.shared.waiting.fetch_sub(count, Relaxed);
                     if self.has_journal {
                         self.shared.behind.store(true, Relaxed);
                         continue;
                     }
                     self.shared.skipped.fetch_add(count as u64, Relaxed);
-                    let (Some(first), Some(last)) = (oldest.records.first(), oldest.records.last())
-                    else {
+                    let (Some(first), Some(last)) = (oldest.first_seq(), oldest.last()) else {
                         continue;
                     };
-                    let all =
-                        skipped.get_or_insert(Skipped { count: 0, first: first.seq, last: 0 });
+                    let all = skipped.get_or_insert(Skipped { count: 0, first, last: 0 });
                     all.count += count as u64;
                     all.last = last.seq;
                 }
@@ -353,6 +365,8 @@ struct Runner {
     position: Position,
     /// The last record that it ever had.
     had: u64,
+    /// Where in the journal it was filled from last, as long as it is behind.
+    replay: Option<Replay>,
 }
 
 /// A batch did not get through, and nobody wants it any more.
@@ -379,7 +393,7 @@ impl Runner {
         while let Ok(command) = commands.recv() {
             match command {
                 Command::Write(batch) => {
-                    self.shared.waiting.fetch_sub(batch.records.len(), Relaxed);
+                    self.shared.waiting.fetch_sub(batch.len(), Relaxed);
                     // What comes behind a batch that was given up stays away, too.
                     let _ = self.deliver(&batch);
                     let trimmed = self.sink.take_trimmed();
@@ -421,7 +435,7 @@ impl Runner {
             // What comes behind a batch that did not get through would leave a hole.
             return Err(Abandoned);
         }
-        let Some(first) = batch.records.first().map(|record| record.seq) else { return Ok(()) };
+        let Some(first) = batch.first_seq() else { return Ok(()) };
         loop {
             self.ask_position()?;
             self.fill_before(first)?;
@@ -462,44 +476,22 @@ impl Runner {
         };
         if have + 1 >= first {
             self.shared.behind.store(false, Relaxed);
+            if self.shared.waiting.load(Relaxed) == 0 {
+                self.replay = None;
+            }
             return Ok(());
         }
         let mut missing = Vec::new();
         let mut next = have + 1;
         if let Some(log) = self.queue.log().cloned() {
-            let mut replay = Replay::around(log, Arc::clone(&self.stream), next);
-            let mut records: Vec<Sealed> = Vec::new();
-            while next < first {
-                match replay.next() {
-                    // The sink's own last record, as the journal has it.
-                    Ok(Some(Step::Record(record))) if record.seq < next => {
-                        if let Position::At(head) = self.position
-                            && head.seq == record.seq
-                            && head.hash != record.hash
-                        {
-                            self.conflict(1);
-                        }
-                    }
-                    Ok(Some(Step::Record(record))) if record.seq < first => {
-                        if record.seq > next {
-                            missing.push((next, record.seq - 1));
-                        }
-                        next = record.seq + 1;
-                        records.push(record);
-                    }
-                    Ok(Some(Step::Elsewhere { .. })) => {}
-                    // At the end, or behind what is lacking.
-                    Ok(_) => break,
-                    Err(error) => {
-                        self.shared.failed(format!("the journal cannot be read: {error}"));
-                        break;
-                    }
+            match self.replay_from(log, next) {
+                Ok(mut replay) => {
+                    next = self.fill_from(&mut replay, next, first, &mut missing)?;
+                    // It goes on from there when the sink falls behind again.
+                    self.replay = (next == first).then_some(replay);
                 }
-                if records.len() >= FILL {
-                    self.write_all(std::mem::take(&mut records))?;
-                }
+                Err(error) => self.cannot_read(&error),
             }
-            self.write_all(records)?;
         }
         if next < first {
             missing.push((next, first - 1));
@@ -510,6 +502,67 @@ impl Runner {
             self.tell_missing(from, to, begins);
         }
         Ok(())
+    }
+
+    fn replay_from(&mut self, log: Arc<Log>, next: u64) -> io::Result<Replay> {
+        let is_near = |head: Head| head.seq < next && next - head.seq <= NEAR;
+        match self.replay.take() {
+            Some(replay) if replay.head().is_some_and(is_near) => Ok(replay),
+            _ => Replay::around(log, Arc::clone(&self.stream), next),
+        }
+    }
+
+    /// Writes the records from `next` to before `first`, as far as they are there. Returns the one
+    /// behind the last of them.
+    fn fill_from(
+        &mut self,
+        replay: &mut Replay,
+        mut next: u64,
+        first: u64,
+        missing: &mut Vec<(u64, u64)>,
+    ) -> Result<u64, Abandoned> {
+        let mut batch = Batch::new(Arc::clone(&self.stream));
+        while next < first {
+            match replay.next(&mut batch) {
+                // The sink's own last record, as the journal has it, and what comes before it.
+                Ok(Step::Record(record)) if record.seq < next => {
+                    if let Position::At(head) = self.position
+                        && head.seq == record.seq
+                        && head.hash != record.hash
+                    {
+                        self.conflict(1);
+                    }
+                    batch.pop();
+                }
+                Ok(Step::Record(record)) if record.seq < first => {
+                    if record.seq > next {
+                        missing.push((next, record.seq - 1));
+                    }
+                    next = record.seq + 1;
+                }
+                Ok(Step::Elsewhere { .. }) => {}
+                // Behind what is lacking.
+                Ok(Step::Record(_)) => {
+                    batch.pop();
+                    break;
+                }
+                Ok(Step::End) => break,
+                Err(error) => {
+                    self.cannot_read(&error);
+                    break;
+                }
+            }
+            if batch.len() >= FILL {
+                self.write_filling(&batch)?;
+                batch.clear();
+            }
+        }
+        self.write_filling(&batch)?;
+        Ok(next)
+    }
+
+    fn cannot_read(&self, error: &io::Error) {
+        self.shared.failed(format!("the journal cannot be read: {error}"));
     }
 
     fn tell_missing(&self, from: u64, to: u64, begins: bool) {
@@ -534,13 +587,12 @@ impl Runner {
         }
     }
 
-    fn write_all(&mut self, records: Vec<Sealed>) -> Result<(), Abandoned> {
-        if records.is_empty() {
+    fn write_filling(&mut self, batch: &Batch) -> Result<(), Abandoned> {
+        if batch.is_empty() {
             return Ok(());
         }
-        let batch = Batch { stream: Arc::clone(&self.stream), records };
         // A sink that lost something meanwhile is filled again before the next batch.
-        self.write(&batch).map(drop)
+        self.write(batch).map(drop)
     }
 
     /// Writes a batch. Returns whether the sink has less than it had, and is to be filled first.
@@ -555,8 +607,8 @@ impl Runner {
             self.position = Position::Unknown;
             return Ok(true);
         }
-        if let Some(last) = batch.records.last() {
-            self.position = Position::At(last.head());
+        if let Some(last) = batch.last() {
+            self.position = Position::At(last);
             self.had = self.had.max(last.seq);
             self.shared.last_seq.store(last.seq, Relaxed);
             if self.sink.is_durable_once_written() {

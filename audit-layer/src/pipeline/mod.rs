@@ -9,9 +9,11 @@
 //! The worker polls while there is work and sleeps briefly when there is none. A receiver that
 //! parks would make every send of an application's thread a system call.
 
+mod ahead;
 mod chain;
 mod delivery;
 mod internal;
+mod lines;
 mod render;
 mod replay;
 mod source;

@@ -5,32 +5,31 @@
 
 use std::{borrow::Cow, ops::Deref, time::Duration};
 
-use uuid::Uuid;
-
+use super::lines::Lines;
 use crate::{
     capture::{Plan, Role},
     clock,
     journal::frame::{self, Captured, Key, NOT_IMPORTED},
     record::{
-        Classification, DEFAULT_EVENT_TYPE, Draft, EventType, Hash, Head, Member, Severity, Value,
+        Classification, DEFAULT_EVENT_TYPE, Draft, EventType, Hash, Member, Severity, Value,
         canonicalise, canonicalise_object, event_type,
     },
-    sink::Sealed,
 };
 
-/// Makes the record that follows `head`. `plan_of` knows the callsites by their numbers; `None`
-/// when the frame cannot be read.
+/// The lines know it.
+const NO_STREAM: &str = "";
+
+/// Writes the line of the record `seq`. `plan_of` knows the callsites by their numbers. Returns
+/// whether the frame could be read.
 pub(super) fn render<P: Deref<Target = Plan>>(
     frame: &[u8],
     plan_of: impl FnOnce(u32) -> Option<P>,
-    stream: &str,
-    head: Head,
-    scratch: &mut Vec<u8>,
-) -> Option<Sealed> {
-    let header = frame::header(frame)?;
-    let plan = plan_of(header.callsite)?;
-    let mut draft =
-        Draft::new(stream, head.seq + 1, head.hash, DEFAULT_EVENT_TYPE, plan.level.as_str());
+    seq: u64,
+    lines: &mut Lines,
+) -> bool {
+    let Some(header) = frame::header(frame) else { return false };
+    let Some(plan) = plan_of(header.callsite) else { return false };
+    let mut draft = Draft::new(NO_STREAM, seq, Hash::ZERO, DEFAULT_EVENT_TYPE, plan.level.as_str());
     draft.id = header.id;
     draft.timestamp = header.time;
     draft.observed_at = (header.observed_at != NOT_IMPORTED).then_some(header.observed_at);
@@ -38,22 +37,23 @@ pub(super) fn render<P: Deref<Target = Plan>>(
     draft.source = plan.source.as_deref();
 
     draft.details.reserve(plan.roles.len());
-    let mut filler = Filler { draft, plan: &plan, seen: 0 };
+    let mut filler = Filler { draft: &mut draft, plan: &plan, seen: 0 };
     for entry in frame::entries(frame) {
         filler.entry(entry.key, entry.value, entry.cut);
     }
-    Some(seal(filler.draft, scratch))
+    lines.push(&mut draft);
+    true
 }
 
-/// Makes the record in the place of an event that was accepted and cannot be read any more. It is
+/// Writes the line in the place of an event that was accepted and cannot be read any more. It is
 /// the same record whenever it is made: `time` is that of the next event that could be read.
-pub(super) fn render_lost(time: i64, stream: &str, head: Head, scratch: &mut Vec<u8>) -> Sealed {
-    let seq = head.seq + 1;
+pub(super) fn render_lost(time: i64, seq: u64, lines: &mut Lines) {
+    let stream = lines.stream();
     let event_type = EventType::SystemAuditGap;
-    let mut draft = Draft::new(stream, seq, head.hash, event_type.as_str(), "INFO");
     let random = Hash::of(format!("{stream} {seq} lost").as_bytes());
     let (_, random) = random.as_bytes().split_at(16);
     let random = random.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
+    let mut draft = Draft::new(NO_STREAM, seq, Hash::ZERO, event_type.as_str(), "INFO");
     draft.id = clock::uuid_v7(Duration::from_micros(time.unsigned_abs()), random);
     draft.timestamp = time;
     draft.severity = Severity::Error;
@@ -61,25 +61,17 @@ pub(super) fn render_lost(time: i64, stream: &str, head: Head, scratch: &mut Vec
     draft.set_text(Member::Message, "an event that was accepted was damaged in the journal");
     draft.set_text(Member::DataClassification, Classification::Internal.as_str());
     draft.details = vec![("cause".into(), Value::Str("damaged")), ("count".into(), Value::U64(1))];
-    seal(draft, scratch)
+    lines.push(&mut draft);
 }
 
-fn seal(draft: Draft<'_>, scratch: &mut Vec<u8>) -> Sealed {
-    let (seq, timestamp, event_type) = (draft.seq, draft.timestamp, draft.event_type);
-    let mut id = Uuid::encode_buffer();
-    let id = draft.id.hyphenated().encode_lower(&mut id);
-    let hash = draft.seal_into(scratch);
-    Sealed::new(seq, timestamp, hash, scratch, event_type, id)
-}
-
-struct Filler<'f> {
-    draft: Draft<'f>,
+struct Filler<'d, 'f> {
+    draft: &'d mut Draft<'f>,
     plan: &'f Plan,
     /// Members that an entry has set, as bits.
     seen: u64,
 }
 
-impl<'f> Filler<'f> {
+impl<'f> Filler<'_, 'f> {
     fn entry(&mut self, key: Key, value: Captured<'f>, cut: bool) {
         match key {
             Key::Member(member) => self.member(member, value, cut),

@@ -1,121 +1,83 @@
-//! From the journal to records: behind a live writer, and again for a sink that lacks some.
+//! From lines to records: behind a live writer, and again for a sink that lacks some.
 //!
-//! A record follows from its event, its callsite, its stream and the record before it, and all of
-//! these are in the journal. So whoever makes it, and however often, it is the same to the byte.
+//! A record is its line and the record before it, both of which the journal knows. So whoever makes
+//! it, and however often, it is the same to the byte.
 
-use std::{collections::HashMap, io, sync::Arc};
+use std::{io, sync::Arc, time::Duration};
 
-use super::render::{render, render_lost};
+use super::{
+    ahead::Ahead,
+    lines::{Item, Lines, Renderer},
+};
 use crate::{
-    capture::Plan,
-    journal::{
-        frame,
-        log::Log,
-        reader::{Read, Reader},
-    },
+    journal::log::Log,
     record::{Hash, Head, StreamName},
-    sink::Sealed,
+    sink::Batch,
 };
 
 /// What comes next.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(super) enum Step {
-    Record(Sealed),
+    /// It is the last one in the batch.
+    Record(Head),
     /// Numbers for which the journal has no event, or whose chain it does not know.
-    Elsewhere {
-        first: u64,
-        last: u64,
-    },
+    Elsewhere { first: u64, last: u64 },
+    /// Nothing, for now.
+    End,
 }
 
-/// A place in the journal and the chain up to it.
+/// The chain, as far as it has got.
 #[derive(Debug)]
-pub(super) struct Replay {
-    reader: Reader,
-    stream: Arc<StreamName>,
-    plans: HashMap<u32, Arc<Plan>>,
+pub(super) struct Chaining {
     /// `None` until a segment says what came before it.
     head: Option<Head>,
-    /// The first number of the segment that is read, and the hash of the record before.
+    /// The first number of the segment that was entered last, and the hash of the record before.
     anchor: Option<(u64, Hash)>,
     /// Whether segments are told what came before them.
     leads: bool,
-    scratch: Vec<u8>,
 }
 
-impl Replay {
+impl Chaining {
     /// Goes on behind `head`, ahead of everyone else.
-    pub(super) fn lead(log: Arc<Log>, stream: Arc<StreamName>, head: Head) -> Self {
-        Self::new(Reader::new(log, head.seq + 1), stream, Some(head), true)
+    pub(super) fn lead(head: Head) -> Self {
+        Self { head: Some(head), anchor: None, leads: true }
     }
 
-    /// Begins with a segment at or before the event `seq`: only at its beginning is the chain known.
-    pub(super) fn around(log: Arc<Log>, stream: Arc<StreamName>, seq: u64) -> Self {
-        Self::new(Reader::of_segment(log, seq), stream, None, false)
+    /// Begins where a segment says what came before it.
+    fn follow() -> Self {
+        Self { head: None, anchor: None, leads: false }
     }
 
-    fn new(reader: Reader, stream: Arc<StreamName>, head: Option<Head>, leads: bool) -> Self {
-        Self {
-            reader,
-            stream,
-            plans: HashMap::new(),
-            head,
-            anchor: None,
-            leads,
-            scratch: Vec::new(),
-        }
-    }
-
-    /// The number of the last event that was read.
-    pub(super) fn position(&self) -> u64 {
-        self.reader.position() - 1
-    }
-
-    /// The next record, if its event is there now.
-    pub(super) fn next(&mut self) -> io::Result<Option<Step>> {
+    /// Makes the next record in `batch`, if `lines` have what it takes.
+    pub(super) fn next(&mut self, lines: &mut Lines, batch: &mut Batch) -> Option<Step> {
         loop {
-            let Some(read) = self.reader.next()? else { return Ok(None) };
-            let (seq, event) = match read {
-                Read::Segment { first_seq, anchor } => {
-                    self.plans.clear();
-                    self.anchor = anchor.map(|anchor| (first_seq, anchor));
-                    match self.head {
+            match (lines.pop()?, self.head) {
+                (Item::Segment { first_seq, before, anchor }, head) => {
+                    self.anchor = before.map(|before| (first_seq, before));
+                    match head {
                         Some(head) if self.leads && head.seq + 1 == first_seq => {
-                            self.reader.set_anchor(head.hash);
+                            anchor.set(head.hash);
                         }
                         None => self.take_anchor(first_seq),
                         Some(_) => {}
                     }
-                    continue;
                 }
-                Read::Callsite { number, definition } => {
-                    if let Some(plan) = Plan::decode(number, definition) {
-                        self.plans.insert(number, Arc::new(plan));
-                    }
-                    continue;
-                }
-                Read::Elsewhere { first, last } => {
+                (Item::Elsewhere { first, last }, _) => {
                     self.head = None;
                     self.take_anchor(last + 1);
-                    return Ok(Some(Step::Elsewhere { first, last }));
+                    return Some(Step::Elsewhere { first, last });
                 }
-                Read::Event { seq, frame } => (seq, Ok(frame)),
-                Read::Lost { seq, time } => (seq, Err(time)),
-            };
-            let Some(head) = self.head else {
-                return Ok(Some(Step::Elsewhere { first: seq, last: seq }));
-            };
-            let (stream, scratch) = (self.stream.as_str(), &mut self.scratch);
-            let plan_of = |number| self.plans.get(&number).map(|plan| &**plan);
-            let rendered = match event {
-                Ok(frame) => {
-                    render(frame, plan_of, stream, head, scratch).ok_or_else(|| frame::time(frame))
+                (Item::End, _) => return Some(Step::End),
+                (Item::Line(open, _), None) => {
+                    return Some(Step::Elsewhere { first: open.seq, last: open.seq });
                 }
-                Err(time) => Err(time),
-            };
-            let record = rendered.unwrap_or_else(|time| render_lost(time, stream, head, scratch));
-            self.head = Some(record.head());
-            return Ok(Some(Step::Record(record)));
+                (Item::Line(open, place), Some(head)) => {
+                    let line = lines.text.get(place).unwrap_or_default();
+                    let head = batch.push(line, &open, head.hash);
+                    self.head = Some(head);
+                    return Some(Step::Record(head));
+                }
+            }
         }
     }
 
@@ -124,6 +86,42 @@ impl Replay {
             && first == first_seq
         {
             self.head = Some(Head { seq: first - 1, hash });
+        }
+    }
+}
+
+/// How long a read of the journal may take.
+const READ_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A place in the journal and the chain up to it.
+#[derive(Debug)]
+pub(super) struct Replay {
+    ahead: Ahead,
+    lines: Lines,
+    chaining: Chaining,
+}
+
+impl Replay {
+    /// Begins with a segment at or before the event `seq`: only at its beginning is the chain known.
+    pub(super) fn around(log: Arc<Log>, stream: Arc<StreamName>, seq: u64) -> io::Result<Self> {
+        let ahead = Ahead::start(Renderer::around(log, seq), Arc::clone(&stream))?;
+        Ok(Self { ahead, lines: Lines::new(stream), chaining: Chaining::follow() })
+    }
+
+    /// The last record that was made.
+    pub(super) fn head(&self) -> Option<Head> {
+        self.chaining.head
+    }
+
+    /// Makes the next record in `batch`, if its event is there.
+    pub(super) fn next(&mut self, batch: &mut Batch) -> io::Result<Step> {
+        loop {
+            if let Some(step) = self.chaining.next(&mut self.lines, batch) {
+                return Ok(step);
+            }
+            if !self.ahead.next(&mut self.lines, READ_TIMEOUT)? {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
         }
     }
 }

@@ -4,18 +4,20 @@
 //! to tell included, so that a replay makes the same records. Without it, the worker makes the
 //! record of an event when it takes it out.
 
-use std::{collections::VecDeque, io, sync::Arc};
+use std::{collections::VecDeque, io, sync::Arc, time::Duration};
 
 use super::{
+    ahead::Ahead,
+    lines::{Lines, Renderer},
     render::render,
-    replay::{Replay, Step},
+    replay::{Chaining, Step},
 };
 use crate::{
     capture::{Core, internal_plan, plan_by_number},
     diagnostics,
     journal::{DropCause, Item, QueueReader, Request, Share, frame::Frame},
     record::{Head, StreamName},
-    sink::Sealed,
+    sink::Batch,
 };
 
 /// How many events of the pipeline's own wait for room in the journal.
@@ -23,7 +25,8 @@ const MAX_NOTES: usize = 1000;
 
 /// What the worker is to do next.
 pub(super) enum Next {
-    Record(Sealed),
+    /// A record is the last one in the batch.
+    Record(Head),
     Request(Request),
     /// Something was taken out that becomes no record.
     Nothing,
@@ -33,11 +36,13 @@ pub(super) enum Next {
 pub(super) struct Source {
     core: Arc<Core>,
     pub(super) reader: QueueReader,
-    stream: Arc<StreamName>,
     /// The last record that was made.
     pub(super) head: Head,
-    /// Of the journal.
-    replay: Option<Replay>,
+    chaining: Chaining,
+    /// What is to be chained.
+    lines: Lines,
+    /// With a journal, where the lines come from.
+    ahead: Option<Ahead>,
     /// A request whose events have not all been read.
     waiting: Option<(u64, Request)>,
     /// Events of the pipeline's own that found no room yet.
@@ -46,7 +51,6 @@ pub(super) struct Source {
     share: Share,
     /// Events taken out of the channel.
     taken: u64,
-    scratch: Vec<u8>,
 }
 
 impl Source {
@@ -55,48 +59,77 @@ impl Source {
         reader: QueueReader,
         stream: Arc<StreamName>,
         head: Head,
-    ) -> Self {
-        let log = core.queue.log().cloned();
-        let replay = log.map(|log| Replay::lead(log, Arc::clone(&stream), head));
-        let (waiting, notes) = (None, VecDeque::new());
-        let (share, scratch) = (Share::Note, Vec::new());
-        Self { core, reader, stream, head, replay, waiting, notes, share, taken: 0, scratch }
+    ) -> io::Result<Self> {
+        let ahead = match core.queue.log().cloned() {
+            Some(log) => {
+                Some(Ahead::start(Renderer::from(log, head.seq + 1), Arc::clone(&stream))?)
+            }
+            None => None,
+        };
+        Ok(Self {
+            core,
+            reader,
+            head,
+            chaining: Chaining::lead(head),
+            lines: Lines::new(stream),
+            ahead,
+            waiting: None,
+            notes: VecDeque::new(),
+            share: Share::Note,
+            taken: 0,
+        })
     }
 
     /// The place in the queue up to which everything was taken out.
     pub(super) fn position(&self) -> u64 {
-        self.replay.as_ref().map_or(self.taken, Replay::position)
+        if self.ahead.is_some() { self.head.seq } else { self.taken }
     }
 
-    pub(super) fn next(&mut self) -> io::Result<Next> {
-        let Some(replay) = &mut self.replay else { return Ok(self.next_of_channel()) };
+    /// Makes the next record in `batch`, if that comes next.
+    pub(super) fn next(&mut self, batch: &mut Batch) -> io::Result<Next> {
+        let Some(ahead) = &self.ahead else { return Ok(self.next_of_channel(batch)) };
         if self.waiting.is_none() {
             self.waiting = self.reader.next_request();
         }
-        if let Some((behind, request)) = self.waiting.take_if(|(at, _)| *at <= replay.position()) {
+        if let Some((behind, request)) = self.waiting.take_if(|(at, _)| *at <= self.head.seq) {
             let _ = behind;
             return Ok(Next::Request(request));
         }
-        match replay.next()? {
-            Some(Step::Record(record)) => {
-                self.head = record.head();
-                Ok(Next::Record(record))
+        loop {
+            match self.chaining.next(&mut self.lines, batch) {
+                Some(Step::Record(head)) => {
+                    self.head = head;
+                    return Ok(Next::Record(head));
+                }
+                Some(Step::Elsewhere { first, last }) => {
+                    // The start makes sure that the chain goes on where the journal does.
+                    let why = format!("records {first} to {last} are missing from the journal");
+                    return Err(io::Error::other(why));
+                }
+                Some(Step::End) => {}
+                None if ahead.next(&mut self.lines, Duration::ZERO)? => {}
+                None => return Ok(Next::Empty),
             }
-            Some(Step::Elsewhere { first, last }) => {
-                // The start makes sure that the chain goes on where the journal does.
-                let why = format!("records {first} to {last} are missing from the journal");
-                Err(io::Error::other(why))
-            }
-            None => Ok(Next::Empty),
         }
     }
 
-    fn next_of_channel(&mut self) -> Next {
+    /// Waits until something may come, at most for `time`.
+    pub(super) fn wait(&mut self, time: Duration) -> io::Result<()> {
+        match &self.ahead {
+            Some(ahead) if self.lines.is_empty() => ahead.next(&mut self.lines, time).map(drop),
+            _ => {
+                std::thread::sleep(time);
+                Ok(())
+            }
+        }
+    }
+
+    fn next_of_channel(&mut self, batch: &mut Batch) -> Next {
         match self.reader.next_item() {
             Some(Item::Frame(frame)) => {
                 self.taken += 1;
-                match self.make(&frame) {
-                    Some(record) => Next::Record(record),
+                match self.make(&frame, batch) {
+                    Some(head) => Next::Record(head),
                     None => {
                         self.core.queue.drop_one(DropCause::Unencodable);
                         Next::Nothing
@@ -108,18 +141,25 @@ impl Source {
         }
     }
 
-    fn make(&mut self, frame: &Frame) -> Option<Sealed> {
-        let stream = self.stream.as_str();
-        let record = render(frame.bytes(), plan_by_number, stream, self.head, &mut self.scratch)?;
-        self.head = record.head();
-        Some(record)
+    fn make(&mut self, frame: &Frame, batch: &mut Batch) -> Option<Head> {
+        self.lines.clear();
+        if !render(frame.bytes(), plan_by_number, self.head.seq + 1, &mut self.lines) {
+            return None;
+        }
+        match self.chaining.next(&mut self.lines, batch) {
+            Some(Step::Record(head)) => {
+                self.head = head;
+                Some(head)
+            }
+            _ => None,
+        }
     }
 
-    /// Takes in an event of the pipeline's own: its record comes out in its turn, or is returned
-    /// at once when there is no journal.
-    pub(super) fn note(&mut self, frame: &Frame) -> Option<Sealed> {
-        if self.replay.is_none() {
-            return self.make(frame);
+    /// Takes in an event of the pipeline's own: its record comes out in its turn, or is made at once
+    /// when there is no journal.
+    pub(super) fn note(&mut self, frame: &Frame, batch: &mut Batch) -> Option<Head> {
+        if self.ahead.is_none() {
+            return self.make(frame, batch);
         }
         if self.notes.len() < MAX_NOTES {
             self.notes.push_back(frame.clone());

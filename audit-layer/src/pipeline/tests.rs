@@ -98,8 +98,8 @@ impl Sink for Memory {
         while state.1 == Behaviour::Stalls {
             state = self.shared.1.wait(state).unwrap();
         }
-        state.0.extend(batch.records.iter().map(|record| record.seq));
-        Ok(Written { new: batch.records.len() as u64, ..Written::default() })
+        state.0.extend(batch.records().map(|record| record.seq()));
+        Ok(Written { new: batch.len() as u64, ..Written::default() })
     }
 }
 

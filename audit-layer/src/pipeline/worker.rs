@@ -1,7 +1,7 @@
 //! The thread that chains records and hands them out in batches.
 //!
 //! A batch leaves when it has `batch_size` records or its first has waited for `flush_interval`,
-//! and takes along all that has come by then, up to [`MAX_BATCH`].
+//! and takes along all that has come by then, up to [`MAX_BATCH`] records or [`MAX_BATCH_BYTES`].
 //!
 //! Gaps: a drop is counted with the number of events that the queue had accepted by then. The
 //! record of a gap is made once the worker has passed that place in the queue, so that it stands
@@ -12,7 +12,7 @@
 //! else may touch; what can be told apart from it is in the modules beside it.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -35,11 +35,14 @@ use crate::{
     clock, diagnostics,
     journal::{self, DropCause, FlushRequest, Gap, QueueReader, Request, frame::Frame},
     record::{EventType, Head, Severity, StreamName},
-    sink::{Batch, Sealed, Sink},
+    sink::{Batch, Sink},
 };
 
 /// No batch is larger: it is held in memory by every sink that is behind.
 const MAX_BATCH: usize = 2048;
+const MAX_BATCH_BYTES: usize = 1 << 20;
+/// How many batches are remembered, to be used again when every sink is done with them.
+const REMEMBERED: usize = 6;
 /// The shortest and the longest sleep of an idle worker.
 const SHORT_SLEEP: Duration = Duration::from_micros(100);
 const LONG_SLEEP: Duration = Duration::from_millis(5);
@@ -99,13 +102,14 @@ pub(crate) fn start(
     let chain = Arc::new(Chain::new(settings.head));
     let delivered = handles.iter().map(|handle| Arc::clone(&handle.shared)).collect();
     let mut worker = Worker {
-        source: Source::new(Arc::clone(&core), reader, Arc::clone(&stream), settings.head),
-        stream: Arc::clone(&stream),
+        source: Source::new(Arc::clone(&core), reader, Arc::clone(&stream), settings.head)
+            .map_err(Error::Thread)?,
+        batch: Batch::new(Arc::clone(&stream)),
+        used: VecDeque::new(),
         last_seq: Arc::clone(&last_seq),
         chain: Arc::clone(&chain),
         core: Arc::clone(&core),
         sinks: handles,
-        batch: Vec::new(),
         sent: 0,
         oldest: None,
         read_errors: 0,
@@ -152,13 +156,14 @@ pub(crate) fn start(
 
 struct Worker {
     settings: Settings,
-    stream: Arc<StreamName>,
     source: Source,
     last_seq: Arc<AtomicU64>,
     chain: Arc<Chain>,
     core: Arc<Core>,
     sinks: Vec<SinkHandle>,
-    batch: Vec<Sealed>,
+    batch: Batch,
+    /// The last ones that left.
+    used: VecDeque<Arc<Batch>>,
     /// The last record that was handed to the sinks.
     sent: u64,
     /// When the first record of the batch was made.
@@ -190,9 +195,9 @@ impl Worker {
         let mut heartbeat = Instant::now() + self.settings.heartbeat;
         loop {
             let mut took = false;
-            while self.batch.len() < self.max_batch {
+            while !self.is_full() {
                 match self.next() {
-                    Next::Record(record) => self.take(record),
+                    Next::Record(head) => self.take(head),
                     Next::Request(Request::Flush(request)) => {
                         self.housekeeping();
                         self.send_batch();
@@ -214,7 +219,8 @@ impl Worker {
                 self.heartbeat();
             }
             let waited = self.oldest.map_or(Duration::ZERO, |oldest| now.duration_since(oldest));
-            if self.batch.len() >= self.settings.batch_size.min(self.max_batch)
+            if self.is_full()
+                || self.batch.len() >= self.settings.batch_size
                 || !self.batch.is_empty() && waited >= self.settings.flush_interval
             {
                 self.send_batch();
@@ -222,7 +228,7 @@ impl Worker {
             if took {
                 sleep = SHORT_SLEEP;
             } else {
-                std::thread::sleep(sleep);
+                self.wait(sleep);
                 sleep = (sleep * 2).min(LONG_SLEEP);
             }
         }
@@ -231,36 +237,52 @@ impl Worker {
     /// What comes next. A journal that cannot be read is tried again; when that goes on, every sign
     /// is red.
     fn next(&mut self) -> Next {
-        match self.source.next() {
+        match self.source.next(&mut self.batch) {
             Ok(next) => {
-                self.read_errors = 0;
+                if matches!(next, Next::Record(_)) {
+                    self.read_errors = 0;
+                }
                 next
             }
             Err(error) => {
-                self.read_errors += 1;
-                if self.read_errors == MAX_READ_ERRORS {
-                    self.core.queue.poisoned_by(format!(
-                        "the journal cannot be read: {error}; check the disk and restart"
-                    ));
-                }
+                self.cannot_read(&error);
                 std::thread::sleep(LONG_SLEEP);
                 Next::Empty
             }
         }
     }
 
-    fn take(&mut self, record: Sealed) {
-        self.last_seq.store(record.seq, Relaxed);
-        self.chain.advance(record.head());
+    fn wait(&mut self, time: Duration) {
+        if let Err(error) = self.source.wait(time) {
+            self.cannot_read(&error);
+        }
+    }
+
+    fn cannot_read(&mut self, error: &std::io::Error) {
+        self.read_errors += 1;
+        if self.read_errors == MAX_READ_ERRORS {
+            self.core.queue.poisoned_by(format!(
+                "the journal cannot be read: {error}; check the disk and restart"
+            ));
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.batch.len() >= self.max_batch || self.batch.size() >= MAX_BATCH_BYTES
+    }
+
+    /// A record was made.
+    fn take(&mut self, head: Head) {
+        self.last_seq.store(head.seq, Relaxed);
+        self.chain.advance(head);
         self.made += 1;
         self.oldest.get_or_insert_with(Instant::now);
-        self.batch.push(record);
     }
 
     /// Tells something of the layer's own.
     fn note(&mut self, frame: &Frame) {
-        if let Some(record) = self.source.note(frame) {
-            self.take(record);
+        if let Some(head) = self.source.note(frame, &mut self.batch) {
+            self.take(head);
         }
     }
 
@@ -269,14 +291,12 @@ impl Worker {
             return;
         }
         self.oldest = None;
-        self.sent = self.batch.last().map_or(self.sent, |record| record.seq);
-        let batch = Arc::new(Batch {
-            stream: Arc::clone(&self.stream),
-            records: std::mem::take(&mut self.batch),
-        });
+        self.sent = self.batch.last().map_or(self.sent, |head| head.seq);
+        let next = self.next_batch();
+        let batch = Arc::new(std::mem::replace(&mut self.batch, next));
         diagnostics::debug(|| {
-            let last = batch.records.last().map_or(0, |record| record.seq);
-            format!("a batch of {} records up to {last} leaves", batch.records.len())
+            let last = batch.last().map_or(0, |head| head.seq);
+            format!("a batch of {} records up to {last} leaves", batch.len())
         });
         for sink in &self.sinks {
             if let Some(skipped) = sink.write(&batch) {
@@ -288,6 +308,21 @@ impl Worker {
                 all.count += skipped.count;
                 all.last = skipped.last;
             }
+        }
+        self.used.push_back(batch);
+        self.used.drain(..self.used.len().saturating_sub(REMEMBERED));
+    }
+
+    /// An empty batch: one that every sink is done with, if there is one.
+    fn next_batch(&mut self) -> Batch {
+        let done = self.used.iter().position(|batch| Arc::strong_count(batch) == 1);
+        let done = done.and_then(|at| self.used.remove(at)).and_then(Arc::into_inner);
+        match done {
+            Some(mut batch) => {
+                batch.clear();
+                batch
+            }
+            None => Batch::new(Arc::clone(&self.batch.stream)),
         }
     }
 
@@ -447,15 +482,15 @@ impl Worker {
             // Asked before the look: who was on the way in has arrived by then.
             let at_the_end = self.source.is_at_the_end() && self.read_errors == 0;
             match self.next() {
-                Next::Record(record) => self.take(record),
+                Next::Record(head) => self.take(head),
                 Next::Request(Request::Flush(request) | Request::Shutdown(request)) => {
                     self.flush(&request);
                 }
                 Next::Nothing => {}
                 Next::Empty if at_the_end || self.core.queue.poison().is_some() => return,
-                Next::Empty => std::thread::sleep(SHORT_SLEEP),
+                Next::Empty => self.wait(SHORT_SLEEP),
             }
-            if self.batch.len() >= self.max_batch {
+            if self.is_full() {
                 self.send_batch();
             }
         }
@@ -541,6 +576,7 @@ mod tests {
         config::{Config, Overflow},
         pipeline::tests as tests_of_pipeline,
         record::Record,
+        sink::Sealed,
     };
 
     fn worker() -> Worker {
@@ -553,7 +589,8 @@ mod tests {
         let core = Arc::new(Core::new(queue, level, level, crate::Durable::none()));
         let shared_stream = Arc::new(stream.clone());
         Worker {
-            source: Source::new(Arc::clone(&core), reader, Arc::clone(&shared_stream), Head::START),
+            source: Source::new(Arc::clone(&core), reader, Arc::clone(&shared_stream), Head::START)
+                .unwrap(),
             settings: Settings {
                 stream: stream.clone(),
                 head: Head::START,
@@ -564,12 +601,12 @@ mod tests {
                 startup: Json::Null,
                 notes: Vec::new(),
             },
-            stream: shared_stream,
+            batch: Batch::new(shared_stream),
+            used: VecDeque::new(),
             last_seq: Arc::default(),
             chain: Arc::new(Chain::new(Head::START)),
             core,
             sinks: Vec::new(),
-            batch: Vec::new(),
             sent: 0,
             oldest: None,
             notes: Vec::new(),
@@ -593,8 +630,9 @@ mod tests {
         worker.clock_offset += 3_600_000_000;
         worker.housekeeping();
         worker.housekeeping();
-        let [told] = worker.batch.as_slice() else { panic!("{:?}", worker.batch) };
-        let record = Record::parse(told.line()).unwrap();
+        assert_eq!(worker.batch.len(), 1);
+        let told = worker.batch.records().next().unwrap();
+        let record = Record::parse(told.text()).unwrap();
         assert_eq!(record.event_type, "system.clock_step");
         let details: Json = serde_json::from_str(record.details.unwrap().get()).unwrap();
         let step = details["step_us"].as_i64().unwrap();
@@ -613,8 +651,8 @@ mod tests {
             queue.append(plan.callsite(), event.bytes());
         }
         let take = |worker: &mut Worker| {
-            let Next::Record(record) = worker.next() else { panic!("an event is there") };
-            worker.take(record);
+            let Next::Record(head) = worker.next() else { panic!("an event is there") };
+            worker.take(head);
         };
         take(&mut worker);
         worker.core.queue.drop_one(DropCause::Overflow);
@@ -623,8 +661,8 @@ mod tests {
         take(&mut worker);
         take(&mut worker);
         worker.housekeeping();
-        let gap = worker.batch.last().unwrap();
-        let record = Record::parse(gap.line()).unwrap();
+        let gap = worker.batch.records().next_back().unwrap();
+        let record = Record::parse(gap.text()).unwrap();
         assert_eq!((record.event_type.as_ref(), record.seq), ("system.audit_gap", 4));
         assert!(record.details.unwrap().get().contains("\"after_seq\":0"));
     }
@@ -641,8 +679,11 @@ mod tests {
         }
         while queue.append_note(plan.callsite(), event.bytes(), journal::Share::Note) {}
         let take_all = |worker: &mut Worker| {
-            while let Next::Record(record) = worker.next() {
-                worker.take(record);
+            while !worker.source.is_at_the_end() {
+                match worker.next() {
+                    Next::Record(head) => worker.take(head),
+                    _ => worker.wait(SHORT_SLEEP),
+                }
             }
         };
         take_all(&mut worker);
@@ -659,13 +700,13 @@ mod tests {
             worker.housekeeping();
             take_all(&mut worker);
         }
-        let count = |record: &Sealed| {
-            let record = Record::parse(record.line()).unwrap();
+        let count = |record: Sealed<'_>| {
+            let record = Record::parse(record.text()).unwrap();
             let is_gap = record.event_type == "system.audit_gap";
             let details: Json = serde_json::from_str(record.details.unwrap().get()).unwrap();
             is_gap.then(|| details["count"].as_u64().unwrap())
         };
-        let told = worker.batch.iter().filter_map(count);
+        let told = worker.batch.records().filter_map(count);
         assert_eq!(told.sum::<u64>(), queue.gaps().totals()[&DropCause::Overflow]);
     }
 }

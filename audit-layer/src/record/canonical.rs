@@ -9,25 +9,52 @@
 /// The largest integer that is written as a number: 2^53.
 const MAX_EXACT: u128 = 1 << 53;
 
-/// How many bytes are looked at together.
-const BLOCK: usize = 16;
-
 const fn is_special(byte: u8) -> bool {
     (byte < 0x20) | (byte == b'"') | (byte == b'\\')
 }
 
+/// Whether a byte of eight is special. Each subtraction sets the top bit of a byte that is below what is
+/// subtracted; a borrow can set it in the next one too, but only then.
+fn any_special(word: u64) -> bool {
+    const EACH: u64 = u64::from_ne_bytes([1; 8]);
+    const TOP: u64 = EACH << 7;
+    let below = |word: u64, bound: u64| word.wrapping_sub(EACH * bound) & !word;
+    let quote = word ^ (EACH * u64::from(b'"'));
+    let backslash = word ^ (EACH * u64::from(b'\\'));
+    (below(word, 0x20) | below(quote, 1) | below(backslash, 1)) & TOP != 0
+}
+
+/// Most texts need no escape, and to see that of eight bytes at once is quick.
+fn needs_escapes(bytes: &[u8]) -> bool {
+    // The last word covers what is left of the whole ones: some bytes are looked at twice.
+    let special = |[a, b]: [u32; 2]| any_special(u64::from(a) << 32 | u64::from(b));
+    if let Some(last) = bytes.last_chunk() {
+        let (words, _) = bytes.as_chunks();
+        let last = any_special(u64::from_ne_bytes(*last));
+        words.iter().fold(last, |any, word| any | any_special(u64::from_ne_bytes(*word)))
+    } else if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
+        special([first, last].map(|half| u32::from_ne_bytes(*half)))
+    } else {
+        bytes.iter().any(|byte| is_special(*byte))
+    }
+}
+
 /// Appends a JSON string.
 pub fn push_str(out: &mut Vec<u8>, text: &str) {
+    out.reserve(text.len() + 2);
     out.push(b'"');
-    let bytes = text.as_bytes();
+    if needs_escapes(text.as_bytes()) {
+        push_escaped(out, text.as_bytes());
+    } else {
+        out.extend_from_slice(text.as_bytes());
+    }
+    out.push(b'"');
+}
+
+#[cold]
+fn push_escaped(out: &mut Vec<u8>, bytes: &[u8]) {
     let mut copied = 0;
-    // Most texts need no escape, and to see that of many bytes at once is quick.
-    let plain: usize = bytes
-        .chunks(BLOCK)
-        .take_while(|block| !block.iter().fold(false, |any, byte| any | is_special(*byte)))
-        .map(<[u8]>::len)
-        .sum();
-    for (at, &byte) in bytes.iter().enumerate().skip(plain) {
+    for (at, &byte) in bytes.iter().enumerate() {
         if !is_special(byte) {
             continue;
         }
@@ -52,7 +79,6 @@ pub fn push_str(out: &mut Vec<u8>, text: &str) {
         out.extend_from_slice(&[b'\\', short]);
     }
     out.extend_from_slice(&bytes[copied..]);
-    out.push(b'"');
 }
 
 /// Appends an unsigned integer: a number up to 2^53, a string beyond.
@@ -140,6 +166,24 @@ mod tests {
         ] {
             assert_eq!(written(|o| push_f64(o, f64::from_bits(bits))), expected);
         }
+    }
+
+    #[test]
+    fn every_byte_is_seen_wherever_it_stands() {
+        for length in 1..40 {
+            for at in 0..length {
+                for byte in 0..=255 {
+                    let mut bytes = vec![b'x'; length];
+                    bytes[at] = byte;
+                    assert_eq!(
+                        needs_escapes(&bytes),
+                        is_special(byte),
+                        "{byte} at {at} of {length}"
+                    );
+                }
+            }
+        }
+        assert!(!needs_escapes(b""));
     }
 
     proptest! {

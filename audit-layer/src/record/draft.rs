@@ -1,6 +1,6 @@
 //! A record before it is written, and the line that it becomes.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, ops::Range};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use uuid::Uuid;
@@ -139,9 +139,8 @@ impl<'a> Draft<'a> {
         self.text[member as usize]
     }
 
-    /// Writes the canonical line into the cleared `out` and seals it. Returns its hash.
-    pub fn seal_into(mut self, out: &mut Vec<u8>) -> Hash {
-        out.clear();
+    /// Appends the canonical line to `out`, without a hash of its own.
+    pub(crate) fn write_into(&mut self, out: &mut Vec<u8>) -> Open {
         self.settle_duplicates();
         if !self.duplicates.is_empty() {
             // A detail of that name gives way to the list, which then names it too.
@@ -156,15 +155,15 @@ impl<'a> Draft<'a> {
             self.details.push((Cow::Borrowed("duplicates"), Value::Json(listed.into())));
             json::sort_members(&mut self.details, |(name, _)| name);
         }
-        write(&self, out);
-        Hash::seal(out)
+        write(self, out)
     }
 
     /// Writes and seals the record.
     #[must_use]
-    pub fn seal(self) -> Line {
+    pub fn seal(mut self) -> Line {
         let mut out = Vec::with_capacity(1024);
-        let hash = self.seal_into(&mut out);
+        self.write_into(&mut out);
+        let hash = Hash::seal(&mut out, 0);
         let text = match String::from_utf8(out) {
             Ok(text) => text,
             // Only strings, and JSON that was read from one, are ever written.
@@ -203,17 +202,51 @@ fn keep_last<'a>(
     });
 }
 
-fn write(draft: &Draft<'_>, out: &mut Vec<u8>) {
-    let mut object = Object { out };
+/// A line that lacks its own hash, and where it says what.
+#[derive(Debug, Clone)]
+pub(crate) struct Open {
+    pub(crate) seq: u64,
+    pub(crate) timestamp: i64,
+    /// Places in the line.
+    pub(crate) event_type: Range<usize>,
+    pub(crate) id: Range<usize>,
+    prev_hash: Range<usize>,
+}
+
+impl Open {
+    /// Chains the line, which begins at `start` and ends `text`, to the record before it, and seals it.
+    pub(crate) fn seal(&self, text: &mut Vec<u8>, start: usize, before: Hash) -> Hash {
+        let place = start + self.prev_hash.start..start + self.prev_hash.end;
+        if let Some(digits) = text.get_mut(place) {
+            before.write_hex(digits);
+        }
+        Hash::seal(text, start)
+    }
+}
+
+fn write(draft: &Draft<'_>, out: &mut Vec<u8>) -> Open {
+    let (seq, timestamp) = (draft.seq, draft.timestamp);
+    let mut open = Open { seq, timestamp, event_type: 0..0, id: 0..0, prev_hash: 0..0 };
+    let mut object = Object { start: out.len(), out };
     for &member in Member::ALL {
         let name = member.label();
         match member {
-            Member::Category => object.str(name, event_type::category(draft.event_type)),
-            Member::EventType => object.str(name, draft.event_type),
-            Member::Stream => object.str(name, draft.stream),
-            Member::Level => object.str(name, draft.level),
-            Member::Logger => object.str(name, draft.logger),
-            Member::Severity => object.str(name, draft.severity.as_str()),
+            Member::Category => {
+                object.str(name, event_type::category(draft.event_type));
+            }
+            Member::EventType => open.event_type = object.str(name, draft.event_type),
+            Member::Stream => {
+                object.str(name, draft.stream);
+            }
+            Member::Level => {
+                object.str(name, draft.level);
+            }
+            Member::Logger => {
+                object.str(name, draft.logger);
+            }
+            Member::Severity => {
+                object.str(name, draft.severity.as_str());
+            }
             Member::Source => {
                 if let Some(source) = draft.source {
                     object.str(name, source);
@@ -221,7 +254,7 @@ fn write(draft: &Draft<'_>, out: &mut Vec<u8>) {
             }
             Member::Id => {
                 let mut text = Uuid::encode_buffer();
-                object.str(name, draft.id.hyphenated().encode_lower(&mut text));
+                open.id = object.str(name, draft.id.hyphenated().encode_lower(&mut text));
             }
             Member::Timestamp => object.timestamp(name, draft.timestamp),
             Member::ObservedAt => {
@@ -231,7 +264,9 @@ fn write(draft: &Draft<'_>, out: &mut Vec<u8>) {
             }
             Member::PrevHash => {
                 object.name(name).push(b'"');
+                let start = object.out.len() - object.start;
                 draft.prev_hash.push_hex(object.out);
+                open.prev_hash = start..object.out.len() - object.start;
                 object.out.push(b'"');
             }
             Member::Seq => canonical::push_u64(object.name(name), draft.seq),
@@ -269,26 +304,31 @@ fn write(draft: &Draft<'_>, out: &mut Vec<u8>) {
         }
     }
     out.push(b'}');
+    open
 }
 
 /// An object that is being written: knows only whether a comma is due.
 struct Object<'o> {
+    start: usize,
     out: &'o mut Vec<u8>,
 }
 
 impl Object<'_> {
     /// `label` begins with a comma, in whose place the first one has a brace.
     fn name(&mut self, label: &str) -> &mut Vec<u8> {
-        let is_first = self.out.is_empty();
+        let is_first = self.out.len() == self.start;
         self.out.extend_from_slice(label.as_bytes());
-        if is_first && let Some(comma) = self.out.first_mut() {
+        if is_first && let Some(comma) = self.out.get_mut(self.start) {
             *comma = b'{';
         }
         self.out
     }
 
-    fn str(&mut self, name: &str, text: &str) {
+    /// Returns where the text stands in the object, if it needs no escapes.
+    fn str(&mut self, name: &str, text: &str) -> Range<usize> {
         canonical::push_str(self.name(name), text);
+        let end = self.out.len() - self.start - 1;
+        end - text.len()..end
     }
 
     fn timestamp(&mut self, name: &str, micros: i64) {

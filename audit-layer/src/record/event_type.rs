@@ -257,7 +257,8 @@ impl FromStr for EventType {
 /// The category of an event type: the part before the first dot.
 #[must_use]
 pub fn category(event_type: &str) -> &str {
-    event_type.split('.').next().unwrap_or_default()
+    let end = event_type.bytes().position(|byte| byte == b'.');
+    end.and_then(|end| event_type.get(..end)).unwrap_or(event_type)
 }
 
 /// Whether `name` can be an event type: at least two parts of lower-case letters, digits and `_`,

@@ -44,22 +44,27 @@ impl Hash {
         &self.0
     }
 
+    /// Writes the 64 lower-case hex digits over as many bytes.
+    pub(crate) fn write_hex(&self, digits: &mut [u8]) {
+        // 32 bytes always fill 64 digits.
+        let _ = hex::encode_to_slice(self.0, digits);
+    }
+
     /// Appends the 64 lower-case hex digits.
     pub fn push_hex(&self, out: &mut Vec<u8>) {
         let mut digits = [0; 64];
-        // 32 bytes always fill 64 digits.
-        let _ = hex::encode_to_slice(self.0, &mut digits);
+        self.write_hex(&mut digits);
         out.extend_from_slice(&digits);
     }
 
-    /// Turns the canonical object in `line` into a record: cuts its closing brace and appends the
-    /// `hash` member. Returns the hash.
-    pub(crate) fn seal(line: &mut Vec<u8>) -> Self {
-        let hash = Self::of(line);
-        line.pop();
-        line.extend_from_slice(PREFIX);
-        hash.push_hex(line);
-        line.extend_from_slice(SUFFIX);
+    /// Turns the canonical object that begins at `start` and ends `text` into a record: cuts its
+    /// closing brace and appends the `hash` member. Returns the hash.
+    pub(crate) fn seal(text: &mut Vec<u8>, start: usize) -> Self {
+        let hash = Self::of(text.get(start..).unwrap_or_default());
+        text.pop();
+        text.extend_from_slice(PREFIX);
+        hash.push_hex(text);
+        text.extend_from_slice(SUFFIX);
         hash
     }
 }
@@ -130,7 +135,7 @@ mod tests {
     #[test]
     fn a_sealed_line_splits_into_what_was_hashed() {
         let mut line = br#"{"a":1,"v":1}"#.to_vec();
-        let hash = Hash::seal(&mut line);
+        let hash = Hash::seal(&mut line, 0);
         let (open, stated) = split_hash(&line).unwrap();
         assert_eq!(open, br#"{"a":1,"v":1"#);
         assert_eq!(stated, hash);

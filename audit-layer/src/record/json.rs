@@ -134,12 +134,13 @@ pub(super) fn sort_members<T>(members: &mut [T], name: impl Fn(&T) -> &str) {
     members.sort_by(|a, b| compare_names(name(a), name(b)));
 }
 
-/// Compares by UTF-16 code units. Bytes give the same order until a name holds a character from
-/// U+E000 up, so that the slow comparison is rarely taken.
+/// Compares by UTF-16 code units, without making any. The order of bytes is the same, but that a
+/// character beyond U+FFFF (first byte 0xf0 and up) is a surrogate there, which comes before U+E000
+/// to U+FFFF (first byte 0xee or 0xef).
 pub(super) fn compare_names(a: &str, b: &str) -> std::cmp::Ordering {
-    const FIRST_BYTE_OF_U_E000: u8 = 0xee;
-    let plain = |name: &str| name.bytes().all(|byte| byte < FIRST_BYTE_OF_U_E000);
-    if plain(a) && plain(b) { a.cmp(b) } else { a.encode_utf16().cmp(b.encode_utf16()) }
+    let rank = |byte: u8| if matches!(byte, 0xee | 0xef) { byte + 0x10 } else { byte };
+    let differ = a.bytes().zip(b.bytes()).find(|(a, b)| a != b);
+    differ.map_or(a.len().cmp(&b.len()), |(a, b)| rank(a).cmp(&rank(b)))
 }
 
 struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
@@ -248,6 +249,14 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn names_compare_as_their_utf_16_code_units(
+            a in "[a-b\u{e000}-\u{ffff}\u{10000}-\u{10ffff}]{0,3}",
+            b in "[a-b\u{e000}-\u{ffff}\u{10000}-\u{10ffff}]{0,3}",
+        ) {
+            prop_assert_eq!(compare_names(&a, &b), a.encode_utf16().cmp(b.encode_utf16()));
+        }
+
         #[test]
         fn any_json_agrees_with_a_jcs_library(value in any_json()) {
             let library = serde_json_canonicalizer::to_string(&value).unwrap();

@@ -41,6 +41,7 @@ mod time;
 mod view;
 
 pub use canonical::{push_f64, push_i64, push_i128, push_str, push_u64, push_u128};
+pub(crate) use draft::Open;
 pub use draft::{Draft, Line, Value};
 pub use event_type::EventType;
 pub use hash::{HASH_SUFFIX_LEN, Hash, checked_hash, split_hash};

@@ -25,6 +25,7 @@
 use std::{
     fs::{File, OpenOptions},
     io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write},
+    ops::Range,
     os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
@@ -226,8 +227,9 @@ impl FileSink {
         Ok(())
     }
 
-    /// Appends whole lines, or nothing.
-    fn append(&mut self, lines: &[u8], last: Option<&(Box<str>, Head)>) -> io::Result<()> {
+    /// Appends whole lines, or nothing. `last` is the last record of them.
+    fn append(&mut self, batch: &Batch, records: Range<usize>, last: Head) -> io::Result<()> {
+        let lines = batch.lines(records);
         if lines.is_empty() {
             return Ok(());
         }
@@ -237,9 +239,7 @@ impl FileSink {
             return Err(error);
         }
         self.size += lines.len() as u64;
-        if let Some(last) = last {
-            self.last = Some(last.clone());
-        }
+        self.last = Some((batch.stream.as_str().into(), last));
         Ok(())
     }
 }
@@ -313,27 +313,29 @@ impl Sink for FileSink {
         self.notice_changes()?;
         let mut written = Written::default();
         let mut have = self.head(&batch.stream)?.unwrap_or(Head::START);
-        let mut lines = Vec::with_capacity(64 * 1024);
-        let mut last = None;
-        for record in &batch.records {
-            if record.seq <= have.seq {
-                written.conflicts += u64::from(record.seq == have.seq && record.hash != have.hash);
+        // The records that are to be written next, and the bytes that they take.
+        let mut part = 0..0;
+        let mut length = 0;
+        for (at, record) in batch.records().enumerate() {
+            if record.seq() <= have.seq {
+                let other = record.seq() == have.seq && record.head.hash != have.hash;
+                written.conflicts += u64::from(other);
+                part = at + 1..at + 1;
                 continue;
             }
-            let length = record.line().len() as u64 + 1;
-            let at = self.size + lines.len() as u64;
-            if at > 0 && at + length > self.config.max_bytes {
-                self.append(&lines, last.as_ref())?;
-                lines.clear();
+            let line = record.line.len() as u64 + 1;
+            let end = self.size + length;
+            if end > 0 && end + line > self.config.max_bytes {
+                self.append(batch, part.clone(), have)?;
                 self.rotate()?;
+                (part, length) = (at..at, 0);
             }
-            lines.extend_from_slice(record.line().as_bytes());
-            lines.push(b'\n');
-            have = record.head();
-            last = Some((batch.stream.as_str().into(), have));
+            part.end = at + 1;
+            length += line;
+            have = record.head;
             written.new += 1;
         }
-        self.append(&lines, last.as_ref())?;
+        self.append(batch, part, have)?;
         Ok(written)
     }
 
@@ -450,27 +452,33 @@ fn describe(file: &File, length: u64, path: &Path, reason: &'static str) -> Trim
 mod tests {
     use std::sync::Arc;
 
-    use super::{super::Sealed, *};
+    use super::*;
     use crate::record::{Draft, Hash};
 
     fn stream() -> Arc<StreamName> {
         Arc::new("payments@web-1~k3x9q2".parse().unwrap())
     }
 
-    fn chain(count: u64) -> Vec<Sealed> {
+    fn chain(count: u64) -> Vec<String> {
         let mut prev = Hash::ZERO;
         (1..=count)
             .map(|seq| {
                 let line =
                     Draft::new("payments@web-1~k3x9q2", seq, prev, "auth.login", "INFO").seal();
                 prev = line.hash;
-                Sealed::from_line(&line.text).unwrap().1
+                line.text.into()
             })
             .collect()
     }
 
-    fn batch(records: &[Sealed]) -> Batch {
-        Batch { stream: stream(), records: records.to_vec() }
+    fn batch(lines: &[String]) -> Batch {
+        let mut batch = Batch::new(stream());
+        lines.iter().for_each(|line| assert!(batch.push_line(line).is_some()));
+        batch
+    }
+
+    fn head(line: &str) -> Head {
+        position(line.as_bytes()).unwrap().1
     }
 
     fn open(dir: &Path, max_bytes: u64, backups: u32) -> FileSink {
@@ -492,8 +500,7 @@ mod tests {
         let mut sink = open(dir.path(), 1 << 20, 5);
         assert_eq!(sink.write(&batch(&records)).unwrap(), Written::default());
         assert_eq!(lines(&dir.path().join("audit.log")).len(), 10);
-        let mut forged = records[9].clone();
-        forged.hash = Hash::ZERO;
+        let forged = records[9].replace(&head(&records[9]).hash.to_string(), &"0".repeat(64));
         assert_eq!(sink.write(&batch(&[forged])).unwrap().conflicts, 1);
     }
 
@@ -501,18 +508,17 @@ mod tests {
     fn rotation_keeps_whole_lines_and_tells_what_it_removes() {
         let dir = tempfile::tempdir().unwrap();
         let records = chain(30);
-        let max = records[0].line().len() as u64 * 5;
+        let max = records[0].len() as u64 * 5;
         let mut sink = open(dir.path(), max, 2);
-        for record in &records {
-            sink.write(&batch(std::slice::from_ref(record))).unwrap();
+        // The bound falls between batches, and within them.
+        for records in records.chunks(7) {
+            assert_eq!(sink.write(&batch(records)).unwrap().new, records.len() as u64);
         }
         let mut left = lines(&dir.path().join("audit.log.2"));
         left.extend(lines(&dir.path().join("audit.log.1")));
         left.extend(lines(&dir.path().join("audit.log")));
         assert!(!dir.path().join("audit.log.3").exists());
-        let tail: Vec<_> =
-            records[30 - left.len()..].iter().map(|r| r.line().to_string()).collect();
-        assert_eq!(left, tail);
+        assert_eq!(left, records[30 - left.len()..]);
         let trimmed = sink.take_trimmed();
         assert_eq!(trimmed[0].first.as_ref().unwrap().1, 1);
         assert_eq!(trimmed.last().unwrap().last.as_ref().unwrap().1, 30 - left.len() as u64);
@@ -546,12 +552,12 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("audit.log");
         let records = chain(3);
-        let whole: String = records[..2].iter().map(|r| format!("{}\n", r.line())).collect();
-        std::fs::write(&path, format!("{whole}{}", &records[2].line()[..40])).unwrap();
+        let torn = format!("{}\n{}\n{}", records[0], records[1], &records[2][..40]);
+        std::fs::write(&path, torn).unwrap();
         let mut sink = open(dir.path(), 1 << 20, 5);
-        assert_eq!(sink.head(&stream()).unwrap(), Some(records[1].head()));
+        assert_eq!(sink.head(&stream()).unwrap(), Some(head(&records[1])));
         sink.write(&batch(&records)).unwrap();
-        assert_eq!(lines(&path), records.iter().map(|r| r.line().to_string()).collect::<Vec<_>>());
+        assert_eq!(lines(&path), records);
     }
 
     #[test]
@@ -591,10 +597,8 @@ mod tests {
         sink.rotate().unwrap();
         drop(sink);
         let mut sink = open(dir.path(), 1 << 20, 5);
-        assert_eq!(sink.head(&stream()).unwrap(), Some(records[3].head()));
+        assert_eq!(sink.head(&stream()).unwrap(), Some(head(&records[3])));
         let after = sink.lines_after(&stream(), 1, 10).unwrap();
-        let expected: Vec<_> =
-            records[1..].iter().map(|record| record.line().to_string()).collect();
-        assert_eq!(after, expected);
+        assert_eq!(after, records[1..]);
     }
 }

@@ -12,16 +12,19 @@
 //! An error means "try again": the thread waits longer each time and sends the same batch. What
 //! trying cannot mend is not an error but a conflict.
 
-use std::sync::Arc;
+use crate::record::{Head, StreamName};
 
-use crate::record::{Hash, Head, Record, StreamName, parse_timestamp, split_hash};
-
+mod batch;
 pub(crate) mod file;
 #[cfg(feature = "redis")]
 pub(crate) mod redis;
 #[cfg(feature = "sqlite")]
 pub(crate) mod sqlite;
 pub(crate) mod stdout;
+
+pub(crate) use batch::Batch;
+#[cfg(any(feature = "sqlite", feature = "redis", test))]
+pub(crate) use batch::Sealed;
 
 /// What a sink is to the pipeline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,79 +34,6 @@ pub(crate) enum Delivery {
     /// It may fall behind: what it missed it gets from the journal, and what that does not have any
     /// more is skipped, and the trail says so.
     BestEffort,
-}
-
-/// A finished record on its way.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Sealed {
-    pub(crate) seq: u64,
-    /// Microseconds since the Unix epoch.
-    pub(crate) timestamp: i64,
-    pub(crate) hash: Hash,
-    /// The canonical line, the event type and the identifier, one behind the other: one allocation,
-    /// which another thread frees.
-    text: Box<str>,
-    line: usize,
-    event_type: usize,
-}
-
-impl Sealed {
-    /// A record whose line is in `scratch`, which is left with more behind it.
-    pub(crate) fn new(
-        seq: u64,
-        timestamp: i64,
-        hash: Hash,
-        scratch: &mut Vec<u8>,
-        event_type: &str,
-        id: &str,
-    ) -> Self {
-        let line = scratch.len();
-        scratch.extend_from_slice(event_type.as_bytes());
-        scratch.extend_from_slice(id.as_bytes());
-        let text = match str::from_utf8(scratch) {
-            Ok(text) => text.into(),
-            // Only strings, and JSON that was read from one, are ever written.
-            Err(_) => String::from_utf8_lossy(scratch).into(),
-        };
-        Self { seq, timestamp, hash, text, line, event_type: line + event_type.len() }
-    }
-
-    /// Reads back a line that a sink holds, and the stream that it belongs to.
-    pub(crate) fn from_line(line: &str) -> Option<(Box<str>, Self)> {
-        let record = Record::parse(line).ok()?;
-        let (_, hash) = split_hash(line.as_bytes())?;
-        let timestamp = parse_timestamp(&record.timestamp)?;
-        let mut scratch = line.as_bytes().to_vec();
-        let sealed =
-            Self::new(record.seq, timestamp, hash, &mut scratch, &record.event_type, &record.id);
-        Some((record.stream.as_ref().into(), sealed))
-    }
-
-    /// The canonical line, without a line feed.
-    pub(crate) fn line(&self) -> &str {
-        self.text.get(..self.line).unwrap_or_default()
-    }
-
-    #[cfg(any(feature = "sqlite", feature = "redis"))]
-    pub(crate) fn event_type(&self) -> &str {
-        self.text.get(self.line..self.event_type).unwrap_or_default()
-    }
-
-    #[cfg(feature = "sqlite")]
-    pub(crate) fn id(&self) -> &str {
-        self.text.get(self.event_type..).unwrap_or_default()
-    }
-
-    pub(crate) fn head(&self) -> Head {
-        Head { seq: self.seq, hash: self.hash }
-    }
-}
-
-/// Consecutive records of one stream, shared by all sinks.
-#[derive(Debug)]
-pub(crate) struct Batch {
-    pub(crate) stream: Arc<StreamName>,
-    pub(crate) records: Vec<Sealed>,
 }
 
 /// What became of a batch.

@@ -19,7 +19,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use redis::{Client, Connection, ConnectionLike, IntoConnectionInfo, Script};
+use redis::{Client, Cmd, Connection, ConnectionLike, IntoConnectionInfo, Script};
 
 use super::{Batch, Delivery, Sealed, Sink, SinkError, Written};
 use crate::{
@@ -35,32 +35,7 @@ const START_TIMEOUT: Duration = Duration::from_millis(500);
 /// How many records one call of the script pushes: Redis serves nobody else meanwhile.
 const MAX_PUSH: usize = 500;
 
-/// KEYS: the cursor, then the lists. ARGV: the expected cursor, the new one, the lengths to keep
-/// and the seconds to live, then pairs of the number of a list and a line, oldest first.
-///
-/// A script that fails half way is not undone, so whatever can fail is looked at before the first
-/// push.
-const PUSH: &str = r"
-local cursor = redis.call('GET', KEYS[1]) or ''
-if cursor ~= ARGV[1] then
-  return cursor
-end
-for i = 2, #KEYS do
-  local kind = redis.call('TYPE', KEYS[i]).ok
-  if kind ~= 'list' and kind ~= 'none' then
-    return redis.error_reply('WRONGTYPE ' .. KEYS[i] .. ' is a ' .. kind .. '; delete it')
-  end
-end
-for i = 5, #ARGV, 2 do
-  redis.call('LPUSH', KEYS[tonumber(ARGV[i])], ARGV[i + 1])
-end
-for i = 2, #KEYS do
-  redis.call('LTRIM', KEYS[i], 0, tonumber(ARGV[3]) - 1)
-  redis.call('EXPIRE', KEYS[i], tonumber(ARGV[4]))
-end
-redis.call('SET', KEYS[1], ARGV[2])
-return false
-";
+const PUSH: &str = include_str!("push.lua");
 
 pub(crate) struct RedisSink {
     config: RedisConfig,
@@ -116,69 +91,122 @@ impl RedisSink {
         let connection = match self.connection.take() {
             Some(connection) if connection.is_open() => connection,
             _ => {
-                let connection = self.client.get_connection_with_timeout(timeout)?;
+                let mut connection = self.client.get_connection_with_timeout(timeout)?;
                 connection.set_read_timeout(Some(TIMEOUT))?;
                 connection.set_write_timeout(Some(TIMEOUT))?;
+                redis::cmd("SCRIPT").arg("LOAD").arg(PUSH).exec(&mut connection)?;
                 connection
             }
         };
         Ok(self.connection.insert(connection))
     }
 
-    /// Pushes records that follow each other, if the cursor is where it is believed to be; else
-    /// returns where it is.
-    fn push(
-        &mut self,
+    /// The call that pushes records which follow each other, if the cursor is `expected`; else it
+    /// answers where it is.
+    fn call(
+        &self,
         stream: &StreamName,
-        records: &[Sealed],
+        records: &[Sealed<'_>],
+        expected: Option<Head>,
         new: Head,
-    ) -> Result<Option<String>, SinkError> {
-        let expected = self.cursor.map(|head| cursor_text(&head)).unwrap_or_default();
-        let mut lists: BTreeMap<&str, usize> = BTreeMap::new();
+    ) -> Cmd {
+        let mut lists: BTreeMap<&str, Vec<&[u8]>> = BTreeMap::new();
         for record in records {
-            let next = lists.len() + 2;
-            lists.entry(event_type::category(record.event_type())).or_insert(next);
+            lists.entry(event_type::category(record.event_type())).or_default().push(record.line);
         }
-        let mut keys: Vec<(&str, usize)> = lists.iter().map(|(name, at)| (*name, *at)).collect();
-        keys.sort_unstable_by_key(|(_, at)| *at);
-
-        let mut call = self.script.prepare_invoke();
-        call.key(cursor_key(stream));
-        for (category, _) in keys {
-            call.key(list_key(category));
+        let mut call = redis::cmd("EVALSHA");
+        call.arg(self.script.get_hash()).arg(lists.len() + 1).arg(cursor_key(stream));
+        for category in lists.keys() {
+            call.arg(list_key(category));
         }
-        call.arg(expected).arg(cursor_text(&new)).arg(self.config.max_logs).arg(self.config.ttl);
-        for record in records {
-            let at = lists.get(event_type::category(record.event_type())).copied().unwrap_or(2);
-            call.arg(at).arg(record.line());
+        call.arg(expected.map(|head| cursor_text(&head)).unwrap_or_default());
+        call.arg(cursor_text(&new)).arg(self.config.max_logs).arg(self.config.ttl);
+        for lines in lists.values() {
+            call.arg(lines.len());
         }
-        let connection = match self.connection.as_mut() {
-            Some(connection) => connection,
-            None => return Err(SinkError("not connected".to_owned())),
-        };
-        Ok(call.invoke(connection)?)
+        for lines in lists.values() {
+            call.arg(lines);
+        }
+        call
     }
 
-    fn write_part(&mut self, stream: &StreamName, part: &[Sealed]) -> Result<Written, SinkError> {
+    fn connected(&mut self) -> Result<&mut Connection, SinkError> {
+        self.connection.as_mut().ok_or_else(|| SinkError("not connected".to_owned()))
+    }
+
+    /// Pushes records in one round trip, as far as the cursor is where it is believed to be. Returns how
+    /// many.
+    fn push_ahead(
+        &mut self,
+        stream: &StreamName,
+        records: &[Sealed<'_>],
+    ) -> Result<usize, SinkError> {
+        let mut expected = self.cursor;
+        let mut calls = redis::pipe();
+        for part in records.chunks(MAX_PUSH) {
+            let Some(last) = part.last() else { continue };
+            calls.add_command(self.call(stream, part, expected, last.head));
+            expected = Some(last.head);
+        }
+        let moved: Vec<Option<String>> = calls.query(self.connected()?)?;
+        let mut pushed = 0;
+        for (part, moved) in records.chunks(MAX_PUSH).zip(moved) {
+            if moved.is_some() {
+                break;
+            }
+            pushed += part.len();
+            self.cursor = part.last().map(|record| record.head);
+        }
+        Ok(pushed)
+    }
+
+    fn write_all(
+        &mut self,
+        stream: &StreamName,
+        records: &[Sealed<'_>],
+    ) -> Result<Written, SinkError> {
+        let mut total = Written::default();
+        let follows = self.cursor.is_some_and(|cursor| {
+            records.first().is_some_and(|first| first.seq() == cursor.seq + 1)
+        });
+        let pushed = if follows { self.push_ahead(stream, records)? } else { 0 };
+        total.new += pushed as u64;
+        for part in records.get(pushed..).unwrap_or_default().chunks(MAX_PUSH) {
+            let written = self.write_part(stream, part)?;
+            total.new += written.new;
+            total.conflicts += written.conflicts;
+            if written.behind {
+                return Ok(Written { behind: true, ..total });
+            }
+        }
+        Ok(total)
+    }
+
+    fn write_part(
+        &mut self,
+        stream: &StreamName,
+        part: &[Sealed<'_>],
+    ) -> Result<Written, SinkError> {
         let mut written = Written::default();
-        let Some(last) = part.last().map(Sealed::head) else { return Ok(written) };
+        let Some(last) = part.last().map(|record| record.head) else { return Ok(written) };
         // Each answer of the script moves the belief; twice is the rule, more means another writer.
         for _ in 0..5 {
             let after = self.cursor.map_or(0, |head| head.seq);
-            let behind: &[Sealed] =
-                part.iter().position(|record| record.seq > after).map_or(&[], |at| &part[at..]);
+            let behind: &[Sealed<'_>] =
+                part.iter().position(|record| record.seq() > after).map_or(&[], |at| &part[at..]);
             if behind.is_empty() {
-                let same = |record: &Sealed| Some(record.head()) == self.cursor;
+                let same = |record: &Sealed<'_>| Some(record.head) == self.cursor;
                 if after > self.given {
                     // The stream got further in Redis than in any other sink.
                     written.conflicts += part.len() as u64;
-                } else if part.iter().any(|r| r.seq == after) && !part.iter().any(same) {
+                } else if part.iter().any(|r| r.seq() == after) && !part.iter().any(same) {
                     written.conflicts += 1;
                 }
                 return Ok(written);
             }
-            let behind = behind.to_vec();
-            match self.push(stream, &behind, last)? {
+            let call = self.call(stream, behind, self.cursor, last);
+            let moved: Option<String> = call.query(self.connected()?)?;
+            match moved {
                 None => {
                     self.cursor = Some(last);
                     written.new = behind.len() as u64;
@@ -261,26 +289,15 @@ impl Sink for RedisSink {
     }
 
     fn write(&mut self, batch: &Batch) -> Result<Written, SinkError> {
-        let mut total = Written::default();
-        self.given = self.given.max(batch.records.last().map_or(0, |record| record.seq));
+        self.given = self.given.max(batch.last().map_or(0, |head| head.seq));
         self.connect(TIMEOUT)?;
-        for part in batch.records.chunks(MAX_PUSH) {
-            match self.write_part(&batch.stream, part) {
-                Ok(written) => {
-                    total.new += written.new;
-                    total.conflicts += written.conflicts;
-                    if written.behind {
-                        return Ok(Written { behind: true, ..total });
-                    }
-                }
-                Err(error) => {
-                    // After any error the state of the connection is not known.
-                    self.connection = None;
-                    return Err(error);
-                }
-            }
+        let records: Vec<_> = batch.records().collect();
+        let written = self.write_all(&batch.stream, &records);
+        if written.is_err() {
+            // After any error the state of the connection is not known.
+            self.connection = None;
         }
-        Ok(total)
+        written
     }
 }
 

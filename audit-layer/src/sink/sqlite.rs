@@ -341,10 +341,10 @@ impl Sink for SqliteSink {
         let mut written = Written::default();
         let transaction = open.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let stream = batch.stream.as_str();
-        for record in &batch.records {
-            insert(&transaction, stream, record, &mut written)?;
+        for record in batch.records() {
+            insert(&transaction, stream, &record, &mut written)?;
         }
-        if let Some(last) = batch.records.last() {
+        if let Some(last) = batch.last() {
             transaction.prepare_cached(SET_CURSOR)?.execute(params![
                 stream,
                 signed(last.seq),
@@ -355,7 +355,7 @@ impl Sink for SqliteSink {
         if open.log.is_none() {
             open.log = file_id(&log)?;
         }
-        if let Some(last) = batch.records.last() {
+        if let Some(last) = batch.last() {
             open.last = Some((stream.into(), last.seq));
         }
         Ok(written)
@@ -369,22 +369,23 @@ impl Sink for SqliteSink {
 fn insert(
     transaction: &Transaction<'_>,
     stream: &str,
-    record: &Sealed,
+    record: &Sealed<'_>,
     written: &mut Written,
 ) -> Result<(), SinkError> {
+    let text = record.text();
     let added = transaction.prepare_cached(INSERT)?.execute(params![
         stream,
-        signed(record.seq),
+        signed(record.seq()),
         record.id(),
         record.timestamp,
         record.event_type(),
-        record.line(),
+        text,
     ])?;
     if added == 0 {
         let there: String = transaction
             .prepare_cached("SELECT record FROM audit_logs WHERE stream = ?1 AND seq = ?2")?
-            .query_row(params![stream, signed(record.seq)], |row| row.get(0))?;
-        written.conflicts += u64::from(there != record.line());
+            .query_row(params![stream, signed(record.seq())], |row| row.get(0))?;
+        written.conflicts += u64::from(there != text);
         return Ok(());
     }
     written.new += 1;
@@ -392,12 +393,9 @@ fn insert(
     let category = event_type::category(record.event_type());
     let financial = is_financial(category);
     // Only a record that may have a typed row is read again.
-    if financial
-        || is_security_event(category, None)
-        || record.line().contains("\"status\":\"denied\"")
-    {
-        let read = Record::parse(record.line())
-            .map_err(|error| SinkError(format!("record {}: {error}", record.seq)))?;
+    if financial || is_security_event(category, None) || text.contains("\"status\":\"denied\"") {
+        let read = Record::parse(text)
+            .map_err(|error| SinkError(format!("record {}: {error}", record.seq())))?;
         if is_security_event(category, read.status.as_deref()) {
             insert_security(transaction, arrival, record.timestamp, &read)?;
         }
@@ -501,23 +499,19 @@ mod tests {
 
     fn chain(count: u64) -> Batch {
         let stream = Arc::new("payments@web-1~k3x9q2".parse::<StreamName>().unwrap());
+        let mut batch = Batch::new(Arc::clone(&stream));
         let mut prev = Hash::ZERO;
-        let records = (1..=count)
-            .map(|seq| {
-                let mut draft =
-                    Draft::new(stream.as_str(), seq, prev, "financial.transfer", "INFO");
-                draft.set_text(Member::Status, "denied");
-                draft.details = vec![
-                    ("amount".into(), Value::Str("10.50")),
-                    ("quantity".into(), Value::U64(3)),
-                    ("price".into(), Value::Null),
-                ];
-                let line = draft.seal();
-                prev = line.hash;
-                Sealed::from_line(&line.text).unwrap().1
-            })
-            .collect();
-        Batch { stream, records }
+        for seq in 1..=count {
+            let mut draft = Draft::new(stream.as_str(), seq, prev, "financial.transfer", "INFO");
+            draft.set_text(Member::Status, "denied");
+            draft.details = vec![
+                ("amount".into(), Value::Str("10.50")),
+                ("quantity".into(), Value::U64(3)),
+                ("price".into(), Value::Null),
+            ];
+            prev = batch.push_line(&draft.seal().text).unwrap().hash;
+        }
+        batch
     }
 
     #[test]
@@ -529,11 +523,11 @@ mod tests {
         assert_eq!(sink.write(&batch).unwrap(), Written::default());
         drop(sink);
         let mut sink = open(dir.path());
-        assert_eq!(sink.head(&batch.stream).unwrap(), Some(batch.records[4].head()));
+        assert_eq!(sink.head(&batch.stream).unwrap(), batch.last());
         let lines = sink.lines_after(&batch.stream, 3, 10).unwrap();
         assert_eq!(
             lines,
-            [batch.records[3].line().to_string(), batch.records[4].line().to_string()]
+            batch.records().skip(3).map(|record| record.text().to_owned()).collect::<Vec<_>>()
         );
     }
 
@@ -543,8 +537,9 @@ mod tests {
         let mut batch = chain(2);
         let mut sink = open(dir.path());
         sink.write(&batch).unwrap();
-        let other = batch.records[1].line().replace("10.50", "99.50");
-        batch.records[1] = Sealed::from_line(&other).unwrap().1;
+        let other = batch.records().next_back().unwrap().text().replace("10.50", "99.50");
+        batch.pop();
+        batch.push_line(&other).unwrap();
         assert_eq!(sink.write(&batch).unwrap(), Written { conflicts: 1, ..Written::default() });
     }
 

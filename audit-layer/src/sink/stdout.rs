@@ -28,15 +28,12 @@ impl Sink for StdoutSink {
     fn write(&mut self, batch: &Batch) -> Result<Written, SinkError> {
         let mut written = Written::default();
         let mut out = std::io::stdout().lock();
-        for record in &batch.records {
-            if record.seq <= self.written {
+        for record in batch.records() {
+            if record.seq() <= self.written {
                 continue;
             }
-            let mut line = Vec::with_capacity(record.line().len() + 1);
-            line.extend_from_slice(record.line().as_bytes());
-            line.push(b'\n');
-            out.write_all(&line)?;
-            self.written = record.seq;
+            out.write_all(&[record.line, b"\n"].concat())?;
+            self.written = record.seq();
             written.new += 1;
         }
         out.flush()?;

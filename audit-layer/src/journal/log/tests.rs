@@ -336,8 +336,10 @@ fn an_anchor_is_read_back() {
     let (log, _) = open(&dir);
     fill(&log, 1, 10);
     let mut reader = Reader::new(Arc::clone(&log), 1);
-    assert!(reader.next().unwrap().is_some());
-    reader.set_anchor(Hash::of(b"before"));
+    match reader.next().unwrap() {
+        Some(Read::Segment { anchor, .. }) => anchor.set(Hash::of(b"before")),
+        other => panic!("{other:?}"),
+    }
     drop((reader, log));
     let settings = settings(&dir, 8 << 20);
     let found = recovery::find(&settings.directory, &settings.stream).unwrap();
@@ -361,8 +363,8 @@ fn segments_that_begin_alike_have_each_an_anchor_of_its_own() {
     assert_eq!(log.anchored_segment_for(5).unwrap().header.index, 0);
     let mut reader = Reader::new(Arc::clone(&log), 1);
     while let Some(read) = reader.next().unwrap() {
-        if matches!(read, Read::Segment { first_seq: 4, .. }) {
-            reader.set_anchor(Hash::of(b"the third"));
+        if let Read::Segment { first_seq: 4, anchor, .. } = read {
+            anchor.set(Hash::of(b"the third"));
         }
     }
     let segment = log.anchored_segment_for(5).unwrap();
