@@ -1,10 +1,10 @@
 //! From the queue to the sinks.
 //!
-//! One thread, the [`worker`], takes events out of the journal in order ([`replay`]; [`source`] knows
-//! the channel, too), chains them ([`render`] makes the line, once), and hands batches to the sinks,
-//! each of which has a thread of its own ([`delivery`]). What the pipeline has to tell, such as gaps
-//! and heartbeats, is an event in the journal first ([`internal`]), so that a replay after a crash
-//! makes the same records.
+//! One thread reads the journal [`ahead`] and [`render`]s [`lines`], which lack only their hashes. The
+//! [`worker`] takes them in order ([`source`], which knows the channel, too), chains them ([`replay`]), and
+//! hands batches to the sinks, each of which has a thread of its own ([`delivery`]). What the pipeline has
+//! to tell, such as gaps and heartbeats, is an event in the journal first ([`internal`]), so that a replay
+//! after a crash makes the same records.
 //!
 //! The worker polls while there is work and sleeps briefly when there is none. A receiver that
 //! parks would make every send of an application's thread a system call.
