@@ -23,7 +23,7 @@ use std::{
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError};
 
 use super::lines::{Lines, Renderer};
-use crate::{journal, record::StreamName};
+use crate::record::StreamName;
 
 /// How many handfuls of lines are ready at most.
 const READY: usize = 4;
@@ -110,7 +110,7 @@ struct Rendering {
 
 impl Rendering {
     fn run(mut self) {
-        journal::mark_worker();
+        super::begin_thread();
         let mut sleep = SHORT_SLEEP;
         let mut lines = self.empty();
         while !self.ended.load(Acquire) {

@@ -32,7 +32,7 @@ use super::{
 };
 use crate::{
     diagnostics,
-    journal::{self, FlushRequest, Queue, log::Log},
+    journal::{FlushRequest, Queue, log::Log},
     locked,
     record::{Head, StreamName},
     sink::{Batch, Delivery, Sink, SinkError, Trimmed, Written},
@@ -389,7 +389,7 @@ impl Drop for Runner {
 
 impl Runner {
     fn run(mut self, commands: &Receiver<Command>) {
-        journal::mark_worker();
+        super::begin_thread();
         while let Ok(command) = commands.recv() {
             match command {
                 Command::Write(batch) => {

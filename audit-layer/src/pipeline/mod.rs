@@ -26,5 +26,22 @@ pub(crate) use internal::{panicked, recovered, skipped, stream_opened};
 pub use statistics::{JournalStats, SinkStats, Stats};
 pub(crate) use worker::{Pipeline, Settings, start};
 
+/// How much nicer a thread of the pipeline is than the process: the scheduler gives it a third of the
+/// time that it gives a thread of the application, when there is not enough for both.
+#[cfg(target_os = "linux")]
+const NICE: i32 = 5;
+
+/// Takes the current thread for one of the pipeline, which lets the application go first: what waits
+/// meanwhile is in the journal.
+fn begin_thread() {
+    crate::journal::mark_worker();
+    // On Linux this is the thread's own; elsewhere it would be the whole process's.
+    #[cfg(target_os = "linux")]
+    if let Ok(nice) = rustix::process::getpriority_process(None) {
+        // Nobody forbids to be nicer, and it does no harm if it did.
+        let _ = rustix::process::setpriority_process(None, nice + NICE);
+    }
+}
+
 #[cfg(test)]
 mod tests;

@@ -33,7 +33,7 @@ use crate::{
     Error,
     capture::Core,
     clock, diagnostics,
-    journal::{self, DropCause, FlushRequest, Gap, QueueReader, Request, frame::Frame},
+    journal::{DropCause, FlushRequest, Gap, QueueReader, Request, frame::Frame},
     record::{EventType, Head, Severity, StreamName},
     sink::{Batch, Sink},
 };
@@ -146,7 +146,7 @@ pub(crate) fn start(
                     }
                 }
             }
-            journal::mark_worker();
+            super::begin_thread();
             let _ended = Ended(core);
             worker.run();
         })
@@ -574,6 +574,7 @@ mod tests {
     use super::*;
     use crate::{
         config::{Config, Overflow},
+        journal,
         pipeline::tests as tests_of_pipeline,
         record::Record,
         sink::Sealed,
