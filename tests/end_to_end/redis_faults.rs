@@ -156,3 +156,20 @@ fn a_flood_under_a_redis_that_is_down_or_answers_errors_takes_no_memory() {
         assert!(grown < 64 * 1024, "{}: {grown} KiB", fault.name);
     }
 }
+
+#[test]
+fn scripts_that_redis_forgot_are_sent_again() {
+    let mut redis = RedisServer::start();
+    let dir = tempfile::tempdir().unwrap();
+    let (layer, audit) = builder(dir.path(), redis.url()).build().unwrap();
+    tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+        for round in 0..3 {
+            emit(round * 1000..(round + 1) * 1000);
+            eventually("Redis has them", || lag(&audit) == 0);
+            tell(&mut redis, &["SCRIPT", "FLUSH"]);
+        }
+    });
+    audit.shutdown(LONG).unwrap();
+    assert_eq!(redis.list("data"), expected(dir.path(), "data", 10_000));
+    assert_eq!(redis.list("data").len(), 3000);
+}

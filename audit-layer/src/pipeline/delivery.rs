@@ -40,6 +40,9 @@ use crate::{
 
 /// How many batches wait for a required sink, without a journal.
 const REQUIRED_BACKLOG: usize = 4;
+/// The bytes of a record for which a sink's bound has room, and the records for which it always has.
+const USUAL_SIZE: usize = 1024;
+const LEAST: usize = 1000;
 /// How many records a sink that lacks some is given at a time.
 const FILL: usize = 2000;
 /// How far behind a sink may be for a place in the journal to be kept, and not be looked up.
@@ -102,8 +105,9 @@ pub(crate) struct Delivered {
     sync_is_asked: AtomicBool,
     skipped: AtomicU64,
     conflicts: AtomicU64,
-    /// Records that wait in the channel.
+    /// Records that wait in the channel, and the bytes of their lines.
     waiting: AtomicUsize,
+    waiting_bytes: AtomicUsize,
     /// It is given from the journal what it had no room for, and nobody waits for it until it has that.
     behind: AtomicBool,
     failing: AtomicBool,
@@ -152,6 +156,11 @@ impl Delivered {
         self.wake.1.notify_all();
     }
 
+    fn taken_out(&self, batch: &Batch) {
+        self.waiting.fetch_sub(batch.len(), Relaxed);
+        self.waiting_bytes.fetch_sub(batch.size(), Relaxed);
+    }
+
     fn failed(&self, error: String) {
         if !self.failing.swap(true, Relaxed) {
             diagnostics::warn(&format!("the {} sink fails and is tried again: {error}", self.name));
@@ -180,7 +189,7 @@ pub(super) struct SinkHandle {
     sender: Sender<Command>,
     /// For a sink that fell behind: the worker takes out its oldest batches.
     receiver: Receiver<Command>,
-    /// How many records may wait for it.
+    /// How many records of the usual size may wait for it.
     bound: usize,
     /// What it has to skip, it gets from the journal later.
     has_journal: bool,
@@ -224,6 +233,7 @@ impl SinkHandle {
             skipped: AtomicU64::new(0),
             conflicts: AtomicU64::new(0),
             waiting: AtomicUsize::new(0),
+            waiting_bytes: AtomicUsize::new(0),
             behind: AtomicBool::new(false),
             failing: AtomicBool::new(false),
             alive: AtomicBool::new(true),
@@ -269,6 +279,7 @@ impl SinkHandle {
             (false, false) => self.make_room(records),
         };
         self.shared.waiting.fetch_add(records, Relaxed);
+        self.shared.waiting_bytes.fetch_add(batch.size(), Relaxed);
         self.send(Command::Write(Arc::clone(batch)));
         skipped
     }
@@ -309,7 +320,14 @@ impl SinkHandle {
     }
 
     fn has_room(&self, records: usize) -> bool {
-        self.shared.waiting.load(Relaxed) + records <= self.bound
+        let waiting = self.shared.waiting.load(Relaxed);
+        let full = self.shared.waiting_bytes.load(Relaxed) >= self.bound.max(LEAST) * USUAL_SIZE;
+        waiting == 0 || waiting + records <= self.bound && !full
+    }
+
+    #[cfg(test)]
+    pub(super) fn waiting_bytes(&self) -> usize {
+        self.shared.waiting_bytes.load(Relaxed)
     }
 
     fn wait_for_room(&self, records: usize) {
@@ -332,7 +350,7 @@ impl SinkHandle {
             match self.receiver.try_recv() {
                 Ok(Command::Write(oldest)) => {
                     let count = oldest.len();
-                    self.shared.waiting.fetch_sub(count, Relaxed);
+                    self.shared.taken_out(&oldest);
                     if self.has_journal {
                         self.shared.behind.store(true, Relaxed);
                         continue;
@@ -393,7 +411,7 @@ impl Runner {
         while let Ok(command) = commands.recv() {
             match command {
                 Command::Write(batch) => {
-                    self.shared.waiting.fetch_sub(batch.len(), Relaxed);
+                    self.shared.taken_out(&batch);
                     // What comes behind a batch that was given up stays away, too.
                     let _ = self.deliver(&batch);
                     let trimmed = self.sink.take_trimmed();

@@ -21,7 +21,7 @@ use crate::{
         log::{self, Log},
         recovery::Found,
     },
-    record::{EventType, Head, Severity, StreamName},
+    record::{Draft, EventType, Head, Severity, StreamName, Value},
     sink::{Batch, Delivery, Sink, SinkError, Written},
 };
 
@@ -209,4 +209,33 @@ fn a_best_effort_sink_that_panics_is_only_missing() {
     assert_eq!(queue.poison(), None);
     assert!(pipeline.sinks[0].stats(1).last_error.unwrap().contains("panicked"));
     shut_down(pipeline, &queue);
+}
+
+#[test]
+fn what_waits_for_a_stalled_sink_is_bounded_in_bytes_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let (stalled, had) = Memory::new("stalled", Behaviour::Stalls);
+    let queue = durable(dir.path(), Overflow::Block).0;
+    let sink = SinkHandle::start(
+        Box::new(stalled),
+        Arc::new(stream()),
+        Position::At(Head::START),
+        4096,
+        queue,
+    )
+    .unwrap();
+    let mut batch = Batch::new(Arc::new(stream()));
+    let long = "x".repeat(1 << 20);
+    let stream = stream();
+    let mut draft = Draft::new(stream.as_str(), 1, Head::START.hash, "data.read", "INFO");
+    draft.details = vec![("text".into(), Value::Str(&long))];
+    batch.push_line(&draft.seal().text).unwrap();
+    let batch = Arc::new(batch);
+    for _ in 0..30 {
+        sink.write(&batch);
+    }
+    let bytes = sink.waiting_bytes();
+    assert!(bytes <= 6 << 20, "{bytes} bytes wait");
+    had.0.lock().unwrap().1 = Behaviour::Works;
+    had.1.notify_all();
 }
