@@ -9,7 +9,10 @@ use std::{
     io,
     os::unix::fs::DirBuilderExt,
     path::Path,
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
 };
+
+use crate::diagnostics;
 
 /// Makes a directory and those around it that are missing.
 pub(crate) fn make_directory(path: &Path, mode: u32) -> io::Result<()> {
@@ -33,9 +36,29 @@ pub(crate) fn sync_name(path: &Path) -> io::Result<()> {
     sync_directory(parent_of(path))
 }
 
-/// Makes every name in a directory durable.
+/// Makes every name in a directory durable. A directory that may not be read, and a file system that
+/// cannot do it, are told of once and are no obstacle: the files themselves are as good as ever.
 pub(crate) fn sync_directory(path: &Path) -> io::Result<()> {
-    File::open(path)?.sync_all()
+    static TOLD: AtomicBool = AtomicBool::new(false);
+    match File::open(path).and_then(|directory| directory.sync_all()) {
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::PermissionDenied
+                    | io::ErrorKind::InvalidInput
+                    | io::ErrorKind::Unsupported
+            ) =>
+        {
+            if !TOLD.swap(true, Relaxed) {
+                let path = path.display();
+                diagnostics::warn(&format!(
+                    "the names in {path} may be lost when the power fails: it cannot be synced: {error}"
+                ));
+            }
+            Ok(())
+        }
+        result => result,
+    }
 }
 
 /// The directory that a name is in.

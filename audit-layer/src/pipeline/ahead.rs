@@ -80,7 +80,7 @@ impl Ahead {
             Err(RecvTimeoutError::Timeout) => Ok(false),
             Err(RecvTimeoutError::Disconnected) => {
                 std::thread::sleep(time);
-                Err(io::Error::other("the thread that renders has ended"))
+                Err(io::Error::new(io::ErrorKind::BrokenPipe, "the thread that renders panicked"))
             }
         }
     }
@@ -131,6 +131,7 @@ impl Rendering {
                 Ok(false) => {}
                 Err(error) => {
                     sleep = LONG_SLEEP;
+                    self.at_end = false;
                     if self.sender.send(Err(error)).is_err() {
                         return;
                     }

@@ -35,7 +35,7 @@ use crate::{
     journal::{FlushRequest, Queue, log::Log},
     locked,
     record::{Head, StreamName},
-    sink::{Batch, Delivery, Sink, SinkError, Trimmed, Written},
+    sink::{Batch, Delivery, MAX_BATCH_BYTES, Sink, SinkError, Trimmed, Written},
 };
 
 /// How many batches wait for a required sink, without a journal.
@@ -45,13 +45,12 @@ const USUAL_SIZE: usize = 1024;
 const LEAST: usize = 1000;
 /// How many records a sink that lacks some is given at a time.
 const FILL: usize = 2000;
-/// How far behind a sink may be for a place in the journal to be kept, and not be looked up.
-const NEAR: u64 = 20_000;
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// How long a required sink may take to make room before it counts as stalled.
 const STALLED: Duration = Duration::from_secs(1);
-/// The same for one that is best effort: to wait for a moment takes less than to make its records again.
+/// The same for one that is best effort, and no longer than the batch took to make: to wait for a moment
+/// takes less than to make the records again, and the pipeline is slowed down by half at most.
 const SLOW: Duration = Duration::from_millis(50);
 /// How often a worker that waits for such room looks for it.
 const GLANCE: Duration = Duration::from_millis(1);
@@ -244,15 +243,8 @@ impl SinkHandle {
             wake: (Mutex::new(()), Condvar::new()),
         });
         let name = format!("audit-{}", sink.name());
-        let runner = Runner {
-            sink,
-            shared: Arc::clone(&shared),
-            queue,
-            stream,
-            position,
-            had: last_seq,
-            replay: None,
-        };
+        let runner =
+            Runner { sink, shared: Arc::clone(&shared), queue, stream, position, had: last_seq };
         let commands = receiver.clone();
         let thread = std::thread::Builder::new().name(name).spawn(move || runner.run(&commands))?;
         Ok(Self { shared, sender, receiver, bound, has_journal, thread: Some(thread) })
@@ -268,12 +260,13 @@ impl SinkHandle {
 
     /// Hands a batch over. Waits for a sink that keeps up, and takes back the oldest of one that does
     /// not. Returns what it will not get from the journal either.
-    pub(super) fn write(&self, batch: &Arc<Batch>) -> Option<Skipped> {
+    /// `made_in` is how long the batch took to make.
+    pub(super) fn write(&self, batch: &Arc<Batch>, made_in: Duration) -> Option<Skipped> {
         let records = batch.len();
         let skipped = match (self.is_required(), self.has_journal) {
             (true, false) => None,
             (_, true) => {
-                self.wait_for_room(records);
+                self.wait_for_room(records, made_in);
                 self.make_room(records)
             }
             (false, false) => self.make_room(records),
@@ -330,8 +323,8 @@ impl SinkHandle {
         self.shared.waiting_bytes.load(Relaxed)
     }
 
-    fn wait_for_room(&self, records: usize) {
-        let patience = if self.is_required() { STALLED } else { SLOW };
+    fn wait_for_room(&self, records: usize, made_in: Duration) {
+        let patience = if self.is_required() { STALLED } else { made_in.min(SLOW) };
         let until = Instant::now() + patience;
         while !self.has_room(records)
             && !self.shared.behind.load(Relaxed)
@@ -383,8 +376,24 @@ struct Runner {
     position: Position,
     /// The last record that it ever had.
     had: u64,
-    /// Where in the journal it was filled from last, as long as it is behind.
-    replay: Option<Replay>,
+}
+
+/// What a sink lacks: the records from `next` to before `first`, and those that the journal turned out
+/// not to have.
+struct Lacking {
+    next: u64,
+    first: u64,
+    missing: Vec<(u64, u64)>,
+}
+
+/// How it went to give a sink what it lacks.
+enum Filled {
+    /// It has what the journal has.
+    Ended,
+    /// It lost something meanwhile.
+    Behind,
+    /// The journal could not be read.
+    Failed(io::Error),
 }
 
 /// A batch did not get through, and nobody wants it any more.
@@ -456,8 +465,7 @@ impl Runner {
         let Some(first) = batch.first_seq() else { return Ok(()) };
         loop {
             self.ask_position()?;
-            self.fill_before(first)?;
-            if !self.write(batch)? {
+            if !self.fill_before(first)? && !self.write(batch)? {
                 return Ok(());
             }
         }
@@ -468,8 +476,12 @@ impl Runner {
         if self.queue.log().is_none() {
             return Ok(());
         }
-        self.ask_position()?;
-        self.fill_before(upto + 1)
+        loop {
+            self.ask_position()?;
+            if !self.fill_before(upto + 1)? {
+                return Ok(());
+            }
+        }
     }
 
     fn ask_position(&mut self) -> Result<(), Abandoned> {
@@ -486,31 +498,35 @@ impl Runner {
         Ok(())
     }
 
-    /// Gives the sink what it lacks before the record `first`, as far as the journal has it.
-    fn fill_before(&mut self, first: u64) -> Result<(), Abandoned> {
+    /// Gives the sink what it lacks before the record `first`, as far as the journal has it. Returns
+    /// whether it has less than it had meanwhile, and is to be asked again how far it has got.
+    fn fill_before(&mut self, first: u64) -> Result<bool, Abandoned> {
         let have = match self.position {
             Position::At(head) => head.seq,
             Position::Unknown | Position::Nothing => 0,
         };
         if have + 1 >= first {
             self.shared.behind.store(false, Relaxed);
-            if self.shared.waiting.load(Relaxed) == 0 {
-                self.replay = None;
-            }
-            return Ok(());
+            return Ok(false);
         }
-        let mut missing = Vec::new();
-        let mut next = have + 1;
-        if let Some(log) = self.queue.log().cloned() {
-            match self.replay_from(log, next) {
-                Ok(mut replay) => {
-                    next = self.fill_from(&mut replay, next, first, &mut missing)?;
-                    // It goes on from there when the sink falls behind again.
-                    self.replay = (next == first).then_some(replay);
+        let mut lacking = Lacking { next: have + 1, first, missing: Vec::new() };
+        let mut pause = FIRST_PAUSE;
+        while let Some(log) = self.queue.log().cloned() {
+            match self.fill_from(log, &mut lacking)? {
+                Filled::Ended => break,
+                Filled::Behind => return Ok(true),
+                // Only a journal that was read to its end says that something is not in it.
+                Filled::Failed(error) => {
+                    self.shared.failed(format!("the journal cannot be read: {error}"));
+                    if self.shared.abandoned.load(Acquire) {
+                        return Err(Abandoned);
+                    }
+                    self.shared.pause(pause);
+                    pause = (pause * 2).min(LONGEST_PAUSE);
                 }
-                Err(error) => self.cannot_read(&error),
             }
         }
+        let Lacking { next, mut missing, .. } = lacking;
         if next < first {
             missing.push((next, first - 1));
         }
@@ -519,31 +535,22 @@ impl Runner {
         for (from, to) in missing {
             self.tell_missing(from, to, begins);
         }
-        Ok(())
+        Ok(false)
     }
 
-    fn replay_from(&mut self, log: Arc<Log>, next: u64) -> io::Result<Replay> {
-        let is_near = |head: Head| head.seq < next && next - head.seq <= NEAR;
-        match self.replay.take() {
-            Some(replay) if replay.head().is_some_and(is_near) => Ok(replay),
-            _ => Replay::around(log, Arc::clone(&self.stream), next),
-        }
-    }
-
-    /// Writes the records from `next` to before `first`, as far as they are there. Returns the one
-    /// behind the last of them.
-    fn fill_from(
-        &mut self,
-        replay: &mut Replay,
-        mut next: u64,
-        first: u64,
-        missing: &mut Vec<(u64, u64)>,
-    ) -> Result<u64, Abandoned> {
+    /// Writes what is lacking, as far as the journal has it.
+    fn fill_from(&mut self, log: Arc<Log>, lacking: &mut Lacking) -> Result<Filled, Abandoned> {
+        // It begins to read now, when everything that is lacking was appended: its end is the end.
+        let mut replay = match Replay::around(log, Arc::clone(&self.stream), lacking.next) {
+            Ok(replay) => replay,
+            Err(error) => return Ok(Filled::Failed(error)),
+        };
         let mut batch = Batch::new(Arc::clone(&self.stream));
-        while next < first {
+        let mut filled = Filled::Ended;
+        while lacking.next < lacking.first {
             match replay.next(&mut batch) {
                 // The sink's own last record, as the journal has it, and what comes before it.
-                Ok(Step::Record(record)) if record.seq < next => {
+                Ok(Step::Record(record)) if record.seq < lacking.next => {
                     if let Position::At(head) = self.position
                         && head.seq == record.seq
                         && head.hash != record.hash
@@ -552,11 +559,11 @@ impl Runner {
                     }
                     batch.pop();
                 }
-                Ok(Step::Record(record)) if record.seq < first => {
-                    if record.seq > next {
-                        missing.push((next, record.seq - 1));
+                Ok(Step::Record(record)) if record.seq < lacking.first => {
+                    if record.seq > lacking.next {
+                        lacking.missing.push((lacking.next, record.seq - 1));
                     }
-                    next = record.seq + 1;
+                    lacking.next = record.seq + 1;
                 }
                 Ok(Step::Elsewhere { .. }) => {}
                 // Behind what is lacking.
@@ -566,21 +573,21 @@ impl Runner {
                 }
                 Ok(Step::End) => break,
                 Err(error) => {
-                    self.cannot_read(&error);
+                    filled = Filled::Failed(error);
                     break;
                 }
             }
-            if batch.len() >= FILL {
-                self.write_filling(&batch)?;
+            if batch.len() >= FILL || batch.size() >= MAX_BATCH_BYTES {
+                if self.write(&batch)? {
+                    return Ok(Filled::Behind);
+                }
                 batch.clear();
             }
         }
-        self.write_filling(&batch)?;
-        Ok(next)
-    }
-
-    fn cannot_read(&self, error: &io::Error) {
-        self.shared.failed(format!("the journal cannot be read: {error}"));
+        if !batch.is_empty() && self.write(&batch)? {
+            return Ok(Filled::Behind);
+        }
+        Ok(filled)
     }
 
     fn tell_missing(&self, from: u64, to: u64, begins: bool) {
@@ -603,14 +610,6 @@ impl Runner {
             self.shared.skipped.fetch_add(to + 1 - from, Relaxed);
             locked(&self.shared.holes).push((from, to));
         }
-    }
-
-    fn write_filling(&mut self, batch: &Batch) -> Result<(), Abandoned> {
-        if batch.is_empty() {
-            return Ok(());
-        }
-        // A sink that lost something meanwhile is filled again before the next batch.
-        self.write(batch).map(drop)
     }
 
     /// Writes a batch. Returns whether the sink has less than it had, and is to be filled first.

@@ -35,9 +35,10 @@ const NICE: i32 = 5;
 /// meanwhile is in the journal.
 fn begin_thread() {
     crate::journal::mark_worker();
-    // On Linux this is the thread's own; elsewhere it would be the whole process's.
+    // On Linux this is the thread's own; elsewhere it would be the whole process's. The first thread's is
+    // the process's: the one that began this thread may be of the pipeline, too.
     #[cfg(target_os = "linux")]
-    if let Ok(nice) = rustix::process::getpriority_process(None) {
+    if let Ok(nice) = rustix::process::getpriority_process(Some(rustix::process::getpid())) {
         // Nobody forbids to be nicer, and it does no harm if it did.
         let _ = rustix::process::setpriority_process(None, nice + NICE);
     }

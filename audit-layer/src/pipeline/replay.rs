@@ -108,11 +108,6 @@ impl Replay {
         Ok(Self { ahead, lines: Lines::new(stream), chaining: Chaining::follow() })
     }
 
-    /// The last record that was made.
-    pub(super) fn head(&self) -> Option<Head> {
-        self.chaining.head
-    }
-
     /// Makes the next record in `batch`, if its event is there.
     pub(super) fn next(&mut self, batch: &mut Batch) -> io::Result<Step> {
         loop {

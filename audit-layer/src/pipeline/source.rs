@@ -28,7 +28,7 @@ pub(super) enum Next {
     /// A record is the last one in the batch.
     Record(Head),
     Request(Request),
-    /// Something was taken out that becomes no record.
+    /// Something was taken out that becomes no record, or the journal was read to its end.
     Nothing,
     Empty,
 }
@@ -106,7 +106,7 @@ impl Source {
                     let why = format!("records {first} to {last} are missing from the journal");
                     return Err(io::Error::other(why));
                 }
-                Some(Step::End) => {}
+                Some(Step::End) => return Ok(Next::Nothing),
                 None if ahead.next(&mut self.lines, Duration::ZERO)? => {}
                 None => return Ok(Next::Empty),
             }

@@ -56,6 +56,8 @@ enum Behaviour {
     Works,
     Stalls,
     Panics,
+    /// Takes a millisecond for a record.
+    Slow,
 }
 
 /// What a sink has, and how it behaves.
@@ -93,6 +95,9 @@ impl Sink for Memory {
     }
 
     fn write(&mut self, batch: &Batch) -> Result<Written, SinkError> {
+        if self.shared.0.lock().unwrap().1 == Behaviour::Slow {
+            std::thread::sleep(Duration::from_millis(batch.len() as u64));
+        }
         let mut state = self.shared.0.lock().unwrap();
         assert!(state.1 != Behaviour::Panics, "as it was asked to");
         while state.1 == Behaviour::Stalls {
@@ -232,10 +237,89 @@ fn what_waits_for_a_stalled_sink_is_bounded_in_bytes_too() {
     batch.push_line(&draft.seal().text).unwrap();
     let batch = Arc::new(batch);
     for _ in 0..30 {
-        sink.write(&batch);
+        sink.write(&batch, LONG);
     }
     let bytes = sink.waiting_bytes();
     assert!(bytes <= 6 << 20, "{bytes} bytes wait");
     had.0.lock().unwrap().1 = Behaviour::Works;
     had.1.notify_all();
+}
+
+/// Events come for some seconds, a few at a time, as a sink falls behind again and again.
+fn trickle(queue: &Queue, rounds: u32, mut each: impl FnMut(u32)) {
+    for round in 0..rounds {
+        emit(queue, 25);
+        each(round);
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn a_slow_sink_that_falls_behind_again_and_again_lacks_nothing() {
+    for delivery in [Delivery::BestEffort, Delivery::Required] {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut slow, had) = Memory::new("slow", Behaviour::Stalls);
+        slow.delivery = delivery;
+        let (pipeline, queue) = pipeline(durable(dir.path(), Overflow::Block), vec![slow]);
+        trickle(&queue, 200, |round| {
+            if round == 120 {
+                had.0.lock().unwrap().1 = Behaviour::Slow;
+                had.1.notify_all();
+            }
+        });
+        had.0.lock().unwrap().1 = Behaviour::Works;
+        eventually("it has the last one", || records(&had).last() == Some(&5001));
+        shut_down(pipeline, &queue);
+        assert_eq!(records(&had), (1..=5002).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn a_slow_sink_that_is_best_effort_slows_no_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut slow, had) = Memory::new("slow", Behaviour::Slow);
+    slow.delivery = Delivery::BestEffort;
+    let (other, had_by_other) = Memory::new("other", Behaviour::Works);
+    let (pipeline, queue) = pipeline(durable(dir.path(), Overflow::Block), vec![slow, other]);
+    trickle(&queue, 200, |_| {});
+    eventually("the other has them all", || records(&had_by_other).len() == 5001);
+    assert!(records(&had).len() < 4000, "the slow one has {} as well", records(&had).len());
+    had.0.lock().unwrap().1 = Behaviour::Works;
+    shut_down(pipeline, &queue);
+}
+
+/// The nice value of each thread of that name.
+#[cfg(target_os = "linux")]
+fn nice_of(name: &str) -> Vec<i32> {
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+    let of_task = |task: std::fs::DirEntry| {
+        let stat = std::fs::read_to_string(task.path().join("stat")).ok()?;
+        let (before, after) = stat.rsplit_once(')')?;
+        let is_named = before.ends_with(name);
+        is_named.then(|| after.split_whitespace().nth(16)?.parse().ok())?
+    };
+    tasks.flatten().filter_map(of_task).collect()
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn every_thread_of_the_pipeline_is_nicer_than_the_process_by_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut slow, had) = Memory::new("slow", Behaviour::Slow);
+    slow.delivery = Delivery::BestEffort;
+    let (pipeline, queue) = pipeline(durable(dir.path(), Overflow::Block), vec![slow]);
+    let process = rustix::process::getpriority_process(Some(rustix::process::getpid())).unwrap();
+    let nicer = (process + 5).min(19);
+    let mut seen = 0;
+    trickle(&queue, 100, |round| {
+        for name in ["audit-render", "audit-pipeline", "audit-slow"] {
+            // A thread that has just begun may not have got so far.
+            let nice = nice_of(name);
+            assert!(nice.iter().all(|nice| *nice <= nicer), "{name}: {nice:?}");
+            seen += u32::from(round > 50 && nice.contains(&nicer));
+        }
+    });
+    assert!(seen > 100, "{seen}");
+    had.0.lock().unwrap().1 = Behaviour::Works;
+    shut_down(pipeline, &queue);
 }

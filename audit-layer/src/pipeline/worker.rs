@@ -35,12 +35,11 @@ use crate::{
     clock, diagnostics,
     journal::{DropCause, FlushRequest, Gap, QueueReader, Request, frame::Frame},
     record::{EventType, Head, Severity, StreamName},
-    sink::{Batch, Sink},
+    sink::{Batch, MAX_BATCH_BYTES, Sink},
 };
 
 /// No batch is larger: it is held in memory by every sink that is behind.
 const MAX_BATCH: usize = 2048;
-const MAX_BATCH_BYTES: usize = 1 << 20;
 /// How many batches are remembered, to be used again when every sink is done with them.
 const REMEMBERED: usize = 6;
 /// The shortest and the longest sleep of an idle worker.
@@ -111,6 +110,7 @@ pub(crate) fn start(
         core: Arc::clone(&core),
         sinks: handles,
         sent: 0,
+        sent_at: Instant::now(),
         oldest: None,
         read_errors: 0,
         gaps: BTreeMap::new(),
@@ -164,8 +164,9 @@ struct Worker {
     batch: Batch,
     /// The last ones that left.
     used: VecDeque<Arc<Batch>>,
-    /// The last record that was handed to the sinks.
+    /// The last record that was handed to the sinks, and when.
     sent: u64,
+    sent_at: Instant,
     /// When the first record of the batch was made.
     oldest: Option<Instant>,
     /// What the start itself has to tell.
@@ -239,7 +240,7 @@ impl Worker {
     fn next(&mut self) -> Next {
         match self.source.next(&mut self.batch) {
             Ok(next) => {
-                if matches!(next, Next::Record(_)) {
+                if matches!(next, Next::Record(_) | Next::Nothing) {
                     self.read_errors = 0;
                 }
                 next
@@ -260,7 +261,11 @@ impl Worker {
 
     fn cannot_read(&mut self, error: &std::io::Error) {
         self.read_errors += 1;
-        if self.read_errors == MAX_READ_ERRORS {
+        if error.kind() == std::io::ErrorKind::BrokenPipe {
+            if self.core.queue.poison().is_none() {
+                self.core.queue.poisoned_by(format!("{error}; {AFTER_A_PANIC}"));
+            }
+        } else if self.read_errors == MAX_READ_ERRORS {
             self.core.queue.poisoned_by(format!(
                 "the journal cannot be read: {error}; check the disk and restart"
             ));
@@ -292,6 +297,7 @@ impl Worker {
         }
         self.oldest = None;
         self.sent = self.batch.last().map_or(self.sent, |head| head.seq);
+        let made_in = self.sent_at.elapsed();
         let next = self.next_batch();
         let batch = Arc::new(std::mem::replace(&mut self.batch, next));
         diagnostics::debug(|| {
@@ -299,7 +305,7 @@ impl Worker {
             format!("a batch of {} records up to {last} leaves", batch.len())
         });
         for sink in &self.sinks {
-            if let Some(skipped) = sink.write(&batch) {
+            if let Some(skipped) = sink.write(&batch, made_in) {
                 let all = self.skipped.entry(sink.name()).or_insert(Skipped {
                     count: 0,
                     first: skipped.first,
@@ -309,6 +315,7 @@ impl Worker {
                 all.last = skipped.last;
             }
         }
+        self.sent_at = Instant::now();
         self.used.push_back(batch);
         self.used.drain(..self.used.len().saturating_sub(REMEMBERED));
     }
@@ -396,7 +403,9 @@ impl Worker {
             }
             done = done.min(sink.shared.durable_seq());
         }
-        log.retire(done.min(self.source.head.seq));
+        // Whoever follows finds out at the beginning of a segment what came before it, which is there once
+        // its first record was made.
+        log.retire(done.min(self.source.head.seq.saturating_sub(1)));
     }
 
     /// Makes records of the gaps whose place has been passed, or of all of them.
@@ -609,6 +618,7 @@ mod tests {
             core,
             sinks: Vec::new(),
             sent: 0,
+            sent_at: Instant::now(),
             oldest: None,
             notes: Vec::new(),
             read_errors: 0,
@@ -709,5 +719,27 @@ mod tests {
         };
         let told = worker.batch.records().filter_map(count);
         assert_eq!(told.sum::<u64>(), queue.gaps().totals()[&DropCause::Overflow]);
+    }
+
+    #[test]
+    fn an_error_that_passed_does_not_keep_the_pipeline_from_its_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut worker = worker_of(tests_of_pipeline::durable(dir.path(), Overflow::Drop));
+        worker.cannot_read(&std::io::Error::other("once"));
+        let (done, ended) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            worker.drain();
+            let _ = done.send(());
+        });
+        ended.recv_timeout(Duration::from_secs(60)).expect("it ends");
+    }
+
+    #[test]
+    fn a_renderer_that_died_is_told_at_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut worker = worker_of(tests_of_pipeline::durable(dir.path(), Overflow::Drop));
+        worker.cannot_read(&std::io::Error::other("once"));
+        worker.cannot_read(&std::io::ErrorKind::BrokenPipe.into());
+        assert!(worker.core.queue.poison().unwrap().contains(AFTER_A_PANIC));
     }
 }

@@ -8,6 +8,9 @@ use std::{ops::Range, sync::Arc};
 
 use crate::record::{Hash, Head, Open, Record, StreamName, parse_timestamp, split_hash};
 
+/// A batch that has as much leaves, however few records that are.
+pub(crate) const MAX_BATCH_BYTES: usize = 1 << 20;
+
 /// Consecutive records of one stream, shared by all sinks.
 #[derive(Debug, Clone)]
 pub(crate) struct Batch {

@@ -22,9 +22,9 @@ pub(crate) mod redis;
 pub(crate) mod sqlite;
 pub(crate) mod stdout;
 
-pub(crate) use batch::Batch;
 #[cfg(any(feature = "sqlite", feature = "redis", test))]
 pub(crate) use batch::Sealed;
+pub(crate) use batch::{Batch, MAX_BATCH_BYTES};
 
 /// What a sink is to the pipeline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
