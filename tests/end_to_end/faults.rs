@@ -125,14 +125,14 @@ fn a_sync_that_failed_is_never_tried_again_and_every_commit_says_so() {
 #[test]
 fn a_panic_of_the_pipeline_poisons_and_the_next_start_delivers_what_came_after_it() {
     let dir = tempfile::tempdir().unwrap();
-    // The standard library panics when a sleep fails in this way, and only the pipeline sleeps.
+    // The standard library panics when a sleep fails in this way, and only the pipeline's two threads sleep.
     let fault = "error=EINVAL:when=40+";
     let mut service = start_with(dir.path(), &[], "clock_nanosleep", fault);
     eventually("the pipeline panics", || !service.ask("stats")["poisoned"].is_null());
     service.ask("emit 100 10");
     let stats = service.ask("stats");
     let why = stats["poisoned"].as_str().unwrap().to_owned();
-    assert!(why.contains("the thread of the pipeline panicked; restart the process"), "{why}");
+    assert!(why.contains("panicked; restart the process"), "{why}");
     assert_eq!((&stats["healthy"], &stats["worker_alive"]), (&false.into(), &false.into()));
     // The journal takes them in, and nobody waits for the dead.
     assert_eq!((&stats["accepted"], &stats["dropped"]), (&100.into(), &serde_json::json!({})));

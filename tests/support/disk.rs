@@ -29,7 +29,7 @@ pub enum Unsynced {
     ByChance,
 }
 
-/// A directory for a process that is run by [`Disk::run`].
+/// A directory for a process that is started with [`Disk::attach`].
 pub struct Disk {
     dir: TempDir,
 }

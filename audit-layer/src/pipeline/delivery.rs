@@ -12,6 +12,7 @@
 //! what was handed over, written and missed.
 
 use std::{
+    cell::Cell,
     io,
     sync::{
         Arc, Condvar, Mutex,
@@ -49,9 +50,12 @@ const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// How long a required sink may take to make room before it counts as stalled.
 const STALLED: Duration = Duration::from_secs(1);
-/// The same for one that is best effort, and no longer than the batch took to make: to wait for a moment
-/// takes less than to make the records again, and the pipeline is slowed down by half at most.
+/// The same for one that is best effort: to wait for a moment takes less than to make the records again.
 const SLOW: Duration = Duration::from_millis(50);
+/// How much longer a best-effort sink is waited for, all in all, than its batches took to make, and how much
+/// of that is saved up: so the pipeline does a fifth of what it can at least.
+const CREDIT_RATE: u32 = 4;
+const MOST_CREDIT: Duration = Duration::from_millis(200);
 /// How often a worker that waits for such room looks for it.
 const GLANCE: Duration = Duration::from_millis(1);
 /// How often a waiting worker looks whether the sink's thread still lives.
@@ -192,6 +196,8 @@ pub(super) struct SinkHandle {
     bound: usize,
     /// What it has to skip, it gets from the journal later.
     has_journal: bool,
+    /// How long it may be waited for, when it is best effort.
+    credit: Cell<Duration>,
     pub(super) thread: Option<JoinHandle<()>>,
 }
 
@@ -243,11 +249,26 @@ impl SinkHandle {
             wake: (Mutex::new(()), Condvar::new()),
         });
         let name = format!("audit-{}", sink.name());
-        let runner =
-            Runner { sink, shared: Arc::clone(&shared), queue, stream, position, had: last_seq };
+        let runner = Runner {
+            sink,
+            shared: Arc::clone(&shared),
+            queue,
+            stream,
+            position,
+            had: last_seq,
+            is_own: false,
+        };
         let commands = receiver.clone();
         let thread = std::thread::Builder::new().name(name).spawn(move || runner.run(&commands))?;
-        Ok(Self { shared, sender, receiver, bound, has_journal, thread: Some(thread) })
+        Ok(Self {
+            shared,
+            sender,
+            receiver,
+            bound,
+            has_journal,
+            credit: Cell::default(),
+            thread: Some(thread),
+        })
     }
 
     pub(super) fn name(&self) -> &'static str {
@@ -266,7 +287,7 @@ impl SinkHandle {
         let skipped = match (self.is_required(), self.has_journal) {
             (true, false) => None,
             (_, true) => {
-                self.wait_for_room(records, made_in);
+                self.wait_for_room(records, self.patience(made_in));
                 self.make_room(records)
             }
             (false, false) => self.make_room(records),
@@ -323,9 +344,18 @@ impl SinkHandle {
         self.shared.waiting_bytes.load(Relaxed)
     }
 
-    fn wait_for_room(&self, records: usize, made_in: Duration) {
-        let patience = if self.is_required() { STALLED } else { made_in.min(SLOW) };
-        let until = Instant::now() + patience;
+    fn patience(&self, made_in: Duration) -> Duration {
+        if self.is_required() {
+            return STALLED;
+        }
+        let credit = self.credit.get() + made_in.min(MOST_CREDIT) * CREDIT_RATE;
+        self.credit.set(credit.min(MOST_CREDIT));
+        self.credit.get().min(SLOW)
+    }
+
+    fn wait_for_room(&self, records: usize, patience: Duration) {
+        let began = Instant::now();
+        let until = began + patience;
         while !self.has_room(records)
             && !self.shared.behind.load(Relaxed)
             && (self.is_required() || !self.shared.failing.load(Relaxed))
@@ -334,6 +364,7 @@ impl SinkHandle {
         {
             std::thread::sleep(GLANCE);
         }
+        self.credit.set(self.credit.get().saturating_sub(began.elapsed()));
     }
 
     fn make_room(&self, records: usize) -> Option<Skipped> {
@@ -376,6 +407,8 @@ struct Runner {
     position: Position,
     /// The last record that it ever had.
     had: u64,
+    /// This process wrote the record at which it is, so that it is the chain's for sure.
+    is_own: bool,
 }
 
 /// What a sink lacks: the records from `next` to before `first`, and those that the journal turned out
@@ -489,6 +522,7 @@ impl Runner {
             let stream = Arc::clone(&self.stream);
             let head = self.persist(|sink| sink.head(&stream))?;
             self.position = Position::of(head);
+            self.is_own = false;
             if let Some(head) = head {
                 self.shared.last_seq.store(head.seq, Relaxed);
                 self.shared.durable_seq.store(head.seq, Relaxed);
@@ -509,6 +543,9 @@ impl Runner {
             self.shared.behind.store(false, Relaxed);
             return Ok(false);
         }
+        // A sink that never had anything of a long stream begins here.
+        let begins = self.had == 0 && self.position == Position::Nothing;
+        let had = self.had;
         let mut lacking = Lacking { next: have + 1, first, missing: Vec::new() };
         let mut pause = FIRST_PAUSE;
         while let Some(log) = self.queue.log().cloned() {
@@ -530,10 +567,8 @@ impl Runner {
         if next < first {
             missing.push((next, first - 1));
         }
-        // A sink that never had anything of a long stream begins here.
-        let begins = self.had == 0 && self.position == Position::Nothing;
         for (from, to) in missing {
-            self.tell_missing(from, to, begins);
+            self.tell_missing(from, to, had, begins);
         }
         Ok(false)
     }
@@ -541,7 +576,12 @@ impl Runner {
     /// Writes what is lacking, as far as the journal has it.
     fn fill_from(&mut self, log: Arc<Log>, lacking: &mut Lacking) -> Result<Filled, Abandoned> {
         // It begins to read now, when everything that is lacking was appended: its end is the end.
-        let mut replay = match Replay::around(log, Arc::clone(&self.stream), lacking.next) {
+        let stream = Arc::clone(&self.stream);
+        let begun = match self.position {
+            Position::At(head) if self.is_own => Replay::behind(log, stream, head),
+            _ => Replay::around(log, stream, lacking.next),
+        };
+        let mut replay = match begun {
             Ok(replay) => replay,
             Err(error) => return Ok(Filled::Failed(error)),
         };
@@ -590,17 +630,18 @@ impl Runner {
         Ok(filled)
     }
 
-    fn tell_missing(&self, from: u64, to: u64, begins: bool) {
-        if from <= self.had {
+    /// `had` is the last record that it had before it was filled.
+    fn tell_missing(&self, from: u64, to: u64, had: u64, begins: bool) {
+        if from <= had {
             locked(&self.shared.trimmed).push(Trimmed {
                 sink: self.shared.name,
                 what: "what it held".to_owned(),
                 reason: "removed",
                 first: Some((self.stream.as_str().into(), from)),
-                last: Some((self.stream.as_str().into(), to.min(self.had))),
+                last: Some((self.stream.as_str().into(), to.min(had))),
             });
         }
-        let from = from.max(self.had + 1);
+        let from = from.max(had + 1);
         // Without a journal, the worker tells what it skipped.
         let untold = match self.shared.delivery {
             Delivery::Required => begins || self.queue.log().is_some(),
@@ -626,6 +667,7 @@ impl Runner {
         }
         if let Some(last) = batch.last() {
             self.position = Position::At(last);
+            self.is_own = true;
             self.had = self.had.max(last.seq);
             self.shared.last_seq.store(last.seq, Relaxed);
             if self.sink.is_durable_once_written() {

@@ -102,6 +102,13 @@ pub(super) struct Replay {
 }
 
 impl Replay {
+    /// Begins behind `head`, which is the chain's.
+    pub(super) fn behind(log: Arc<Log>, stream: Arc<StreamName>, head: Head) -> io::Result<Self> {
+        let ahead = Ahead::start(Renderer::from(log, head.seq + 1), Arc::clone(&stream))?;
+        let chaining = Chaining { head: Some(head), anchor: None, leads: false };
+        Ok(Self { ahead, lines: Lines::new(stream), chaining })
+    }
+
     /// Begins with a segment at or before the event `seq`: only at its beginning is the chain known.
     pub(super) fn around(log: Arc<Log>, stream: Arc<StreamName>, seq: u64) -> io::Result<Self> {
         let ahead = Ahead::start(Renderer::around(log, seq), Arc::clone(&stream))?;
