@@ -11,7 +11,7 @@ use std::{path::PathBuf, time::Duration};
 use tracing::level_filters::LevelFilter;
 
 use crate::{
-    Error,
+    Error, diagnostics,
     journal::directory::name_part,
     record::{EventType, Member, Severity, StreamName, event_type},
 };
@@ -113,11 +113,23 @@ impl Durable {
         for word in list.split(',').map(str::trim).filter(|word| !word.is_empty()) {
             match word.parse::<Severity>() {
                 Ok(severity) => durable.severities |= 1 << severity as u8,
-                Err(_) if word.bytes().all(|b| b.is_ascii_lowercase() || b == b'_') => {
+                // What stands before the dot of an event type.
+                Err(_)
+                    if event_type::is_event_type(&format!("{word}.x")) && !word.contains('.') =>
+                {
+                    if !EventType::ALL.iter().any(|standard| standard.category() == word) {
+                        diagnostics::warn(&format!(
+                            "AUDIT_DURABLE: no standard event type is of the category {word:?}; events \
+                             of your own may be"
+                        ));
+                    }
                     durable.categories.push(word.into());
                 }
                 Err(_) => {
-                    let why = format!("{word:?} is neither a category nor a severity");
+                    let why = format!(
+                        "{word:?} is neither a category, which is what stands before the first dot of an \
+                         event type, nor a severity (debug, info, warning, error, critical)"
+                    );
                     return Err(Error::Invalid { name: "AUDIT_DURABLE", why });
                 }
             }

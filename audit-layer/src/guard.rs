@@ -265,8 +265,18 @@ impl AuditGuard {
         result
     }
 
-    /// Waits until the process is asked to end, by SIGTERM or SIGINT, and then shuts down: for a `main`
-    /// whose work is done by other threads. A second signal ends the process at once.
+    /// Waits until the process is asked to end, by SIGTERM or SIGINT. A second signal ends the process at
+    /// once. Then stop whoever emits events, and call [`AuditGuard::shutdown`]: what comes behind that is
+    /// dropped.
+    ///
+    /// # Errors
+    /// [`Error::Signals`] when signals cannot be waited for.
+    pub fn wait_for_signal(&self) -> Result<(), Error> {
+        crate::signals::wait().map_err(Error::Signals)
+    }
+
+    /// [`AuditGuard::wait_for_signal`] and [`AuditGuard::shutdown`]: for a `main` whose work is done by other
+    /// threads, when what they emit from then on may be dropped.
     ///
     /// Before this call the signals do what they do without it; what was accepted is in the journal
     /// then, and the next start delivers it. An async program waits with `tokio::signal` instead.
@@ -283,7 +293,7 @@ impl AuditGuard {
     /// # Errors
     /// [`Error::Signals`] when signals cannot be waited for; else as [`AuditGuard::shutdown`].
     pub fn shutdown_on_signal(self, timeout: Duration) -> Result<(), Error> {
-        crate::signals::wait().map_err(Error::Signals)?;
+        self.wait_for_signal()?;
         self.shutdown(timeout)
     }
 

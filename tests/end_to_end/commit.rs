@@ -178,4 +178,7 @@ fn durable_categories_and_severities_are_durable_when_the_macro_returns() {
         },
     );
     assert!(Durable::parse("fin ancial").is_err());
+    assert!(Durable::parse("mifid2,own_1").is_ok());
+    let error = Durable::parse("trade.executed").unwrap_err().to_string();
+    assert!(error.contains("before the first dot"), "{error}");
 }

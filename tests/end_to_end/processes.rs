@@ -270,3 +270,36 @@ fn a_stream_whose_journal_was_lost_has_a_successor_that_names_it() {
     assert_eq!(told[0]["details"]["predecessor"], old.as_str());
     assert_eq!((told[0]["stream"].as_str(), told[0]["seq"].as_u64()), (Some(&*new), Some(2)));
 }
+
+/// Runs a service that writes to standard output too; returns the numbers of the records there.
+fn numbers_on_stdout(dir: &Path) -> Vec<u64> {
+    use std::io::Write;
+    let mut child = Command::new(env!("CARGO_BIN_EXE_service"))
+        .env("AUDIT_STDOUT", "true")
+        .env("AUDIT_SERVICE", "payments")
+        .env("LOGGING_FILE", dir.join("audit.log"))
+        .env("AUDIT_DB", dir.join("audit.db"))
+        .env("AUDIT_JOURNAL", dir.join("journal"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(b"emit 5 10\nshutdown 60000\n").unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let text = String::from_utf8(output.stdout).unwrap();
+    let lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    parse(&lines).iter().filter_map(|record| record["seq"].as_u64()).collect()
+}
+
+#[test]
+fn standard_output_gets_each_record_once_over_several_starts() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut all = Vec::new();
+    for _ in 0..3 {
+        all.append(&mut numbers_on_stdout(dir.path()));
+    }
+    let records = parse(&lines(dir.path().join("audit.log")));
+    assert_eq!(all, (1..=records.len() as u64).collect::<Vec<_>>());
+    assert!(of_type(&records, "system.audit_trimmed").is_empty());
+}

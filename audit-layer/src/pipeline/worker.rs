@@ -91,6 +91,7 @@ pub(crate) fn start(
     let stream = Arc::new(settings.stream.clone());
     let mut handles = Vec::new();
     for (sink, position) in sinks {
+        let position = if sink.forgets() { Position::At(settings.head) } else { position };
         let (stream, queue) = (Arc::clone(&stream), core.queue.clone());
         handles.push(
             SinkHandle::start(sink, stream, position, settings.backlog, queue)
@@ -113,6 +114,7 @@ pub(crate) fn start(
         sent_at: Instant::now(),
         oldest: None,
         read_errors: 0,
+        is_cut_off: false,
         gaps: BTreeMap::new(),
         made: 0,
         clock_offset: clock_offset(),
@@ -173,6 +175,8 @@ struct Worker {
     notes: Vec<Frame>,
     /// Errors of the journal since it was last read.
     read_errors: u32,
+    /// Nothing comes any more.
+    is_cut_off: bool,
     /// Drops whose place in the queue has not been passed, and the last record before the first.
     gaps: BTreeMap<DropCause, (Gap, Option<u64>)>,
     /// Records made by this process.
@@ -195,8 +199,11 @@ impl Worker {
         let mut house = Instant::now();
         let mut heartbeat = Instant::now() + self.settings.heartbeat;
         loop {
+            if self.is_cut_off {
+                return self.send_batch();
+            }
             let mut took = false;
-            while !self.is_full() {
+            while !self.is_full() && !self.is_cut_off {
                 match self.next() {
                     Next::Record(head) => self.take(head),
                     Next::Request(Request::Flush(request)) => {
@@ -262,9 +269,8 @@ impl Worker {
     fn cannot_read(&mut self, error: &std::io::Error) {
         self.read_errors += 1;
         if error.kind() == std::io::ErrorKind::BrokenPipe {
-            if self.core.queue.poison().is_none() {
-                self.core.queue.poisoned_by(format!("{error}; {AFTER_A_PANIC}"));
-            }
+            self.is_cut_off = true;
+            self.core.queue.poisoned_by(format!("{error}; {AFTER_A_PANIC}"));
         } else if self.read_errors == MAX_READ_ERRORS {
             self.core.queue.poisoned_by(format!(
                 "the journal cannot be read: {error}; check the disk and restart"
@@ -622,6 +628,7 @@ mod tests {
             oldest: None,
             notes: Vec::new(),
             read_errors: 0,
+            is_cut_off: false,
             gaps: BTreeMap::new(),
             made: 0,
             clock_offset: clock_offset(),

@@ -64,6 +64,12 @@ impl FileSink {
     }
 
     fn try_open(config: FileConfig) -> io::Result<Self> {
+        // A pipe would be waited for, and none of these can be read back, rotated or synced.
+        if std::fs::metadata(&config.path).is_ok_and(|there| !there.is_file()) {
+            return Err(io::Error::other(
+                "not a regular file; for lines on standard output set AUDIT_STDOUT=true",
+            ));
+        }
         let file = open_durably(&config.path)?;
         let mut sink =
             Self { config, file, size: 0, last: None, trimmed: Vec::new(), sync_failed: false };
@@ -600,5 +606,12 @@ mod tests {
         assert_eq!(sink.head(&stream()).unwrap(), Some(head(&records[3])));
         let after = sink.lines_after(&stream(), 1, 10).unwrap();
         assert_eq!(after, records[1..]);
+    }
+
+    #[test]
+    fn what_is_no_file_is_refused_with_advice() {
+        let device = FileConfig { path: "/dev/null".into(), max_bytes: 1 << 20, backups: 5 };
+        let error = FileSink::open(device).unwrap_err().to_string();
+        assert!(error.contains("/dev/null") && error.contains("AUDIT_STDOUT"), "{error}");
     }
 }

@@ -80,6 +80,11 @@ pub(crate) trait Sink: Send {
 
     fn delivery(&self) -> Delivery;
 
+    /// Whether it cannot tell what it had: it goes on where the pipeline does.
+    fn forgets(&self) -> bool {
+        false
+    }
+
     /// The last record of `stream` that this sink durably has.
     fn head(&mut self, stream: &StreamName) -> Result<Option<Head>, SinkError>;
 

@@ -21,6 +21,10 @@ impl Sink for StdoutSink {
         Delivery::BestEffort
     }
 
+    fn forgets(&self) -> bool {
+        true
+    }
+
     fn head(&mut self, _: &StreamName) -> Result<Option<Head>, SinkError> {
         Ok(None)
     }
