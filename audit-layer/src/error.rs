@@ -95,7 +95,10 @@ fn what_helps(error: &io::Error) -> &'static str {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
             "make room for it"
         }
-        _ => "give the service a directory that it may write",
+        io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {
+            "a file has that name; AUDIT_JOURNAL sets another directory"
+        }
+        _ => "give the service a directory that it may write; AUDIT_JOURNAL sets another",
     }
 }
 

@@ -474,19 +474,20 @@ impl QueueReader {
 
     /// Warns, once a time that it happens, when the bound is four fifths reached.
     pub(crate) fn warn_when_nearly_full(&self) {
-        let (used, bound, what) = match &self.tap {
+        let (what, used, bound, unit) = match &self.tap {
             Tap::Channel(receiver) => {
-                (receiver.len() as u64, self.shared.policies.max_queue_size as u64, "events")
+                let bound = self.shared.policies.max_queue_size as u64;
+                ("queue", receiver.len() as u64, bound, "events (AUDIT_MAX_QUEUE_SIZE)")
             }
             Tap::Log { log, .. } => {
                 let (used, bound) = log.bytes();
-                (used, bound, "bytes")
+                ("journal", used, bound, "bytes (AUDIT_JOURNAL_MAX_MB); it keeps what a sink lacks")
             }
         };
         if used >= bound - bound / 5 {
             if !self.shared.warned.swap(true, Relaxed) {
                 diagnostics::warn(&format!(
-                    "the queue is over 80 % full: {used} of {bound} {what}"
+                    "the {what} is over 80 % full: {used} of {bound} {unit}"
                 ));
             }
         } else if used < bound / 2 {

@@ -69,6 +69,10 @@ impl RedisSink {
             why: "the address (REDIS_URL) cannot be read; it looks like redis://127.0.0.1:6379"
                 .to_owned(),
         };
+        if config.url.as_str().starts_with("rediss:") {
+            let why = "the address (REDIS_URL) asks for TLS, which is not built in".to_owned();
+            return Err(Error::Sink { sink: "redis", why });
+        }
         let info = config.url.as_str().into_connection_info().map_err(failed)?;
         // 0 is also what an address without a number says.
         let named = Some(info.redis_settings().db()).filter(|db| *db != 0);
@@ -341,6 +345,8 @@ mod tests {
     fn an_address_that_cannot_be_read_is_refused_without_repeating_it() {
         let error = RedisSink::new(RedisConfig::at("http://:secret@x")).unwrap_err().to_string();
         assert!(error.contains("redis") && !error.contains("secret"), "{error}");
+        let error = RedisSink::new(RedisConfig::at("rediss://:secret@x")).unwrap_err().to_string();
+        assert!(error.contains("TLS") && !error.contains("secret"), "{error}");
     }
 
     #[test]
