@@ -9,10 +9,7 @@ use std::{
 };
 
 use serde_json::Value;
-use tests::{
-    programs::audit_server,
-    trail_files::{database_lines, lines, of_type, parse, verify_with_python},
-};
+use tests::trail_files::Trail;
 
 /// How often a process is killed. At the start of a process it is as likely as later.
 const KILLS: u64 = 300;
@@ -41,9 +38,9 @@ fn accepted(dir: &Path) -> HashMap<(u64, u64), u64> {
 }
 
 /// How often each event is there, by run and thread: the numbers in the order of the trail.
-fn recorded(records: &[Value]) -> HashMap<(u64, u64), Vec<u64>> {
+fn recorded(trail: &Trail) -> HashMap<(u64, u64), Vec<u64>> {
     let mut recorded: HashMap<_, Vec<_>> = HashMap::new();
-    for record in of_type(records, "data.read") {
+    for record in trail.of_type("data.read") {
         let number = |name: &str| record["details"][name].as_u64().unwrap();
         recorded.entry((number("run"), number("thread"))).or_default().push(number("number"));
     }
@@ -62,16 +59,10 @@ struct Judged {
 /// whose macro had returned is there once, or is among those of which the trail says that they were
 /// dropped.
 fn judge(dir: &Path) -> Judged {
-    let log = dir.join("audit.log");
-    let file = lines(&log);
-    assert!(database_lines(dir.join("audit.db")) == file, "the sinks differ");
-    verify_with_python(std::slice::from_ref(&log)).unwrap();
-    let verified = audit_server().arg("verify").arg(&log).output().unwrap();
-    assert_eq!(verified.status.code(), Some(0), "{verified:?}");
-    let records = parse(&file);
+    let trail = Trail::verified(dir);
     let count = |gap: &Value| gap["details"]["count"].as_u64().unwrap();
-    let dropped: u64 = of_type(&records, "system.audit_gap").into_iter().map(count).sum();
-    let mut recorded = recorded(&records);
+    let dropped: u64 = trail.of_type("system.audit_gap").into_iter().map(count).sum();
+    let mut recorded = recorded(&trail);
     let (mut all, mut missing) = (0, 0);
     for ((run, thread), last) in accepted(dir) {
         let numbers = recorded.remove(&(run, thread)).unwrap_or_default();
@@ -84,7 +75,7 @@ fn judge(dir: &Path) -> Judged {
     }
     assert!(recorded.is_empty(), "{:?}", recorded.keys());
     assert!(missing <= dropped, "{missing} are missing and {dropped} were said to be dropped");
-    let recoveries = of_type(&records, "system.audit_recovered").len();
+    let recoveries = trail.of_type("system.audit_recovered").len();
     Judged { accepted: all, recoveries, dropped }
 }
 

@@ -13,6 +13,9 @@
 //! # Durability
 //! A killed process loses nothing that was appended: the bytes are the kernel's. A power cut loses
 //! what was not synced; [`Log::commit`] waits for that.
+//!
+//! The file is long because appending, making segments, deleting them and the end share what one lock and
+//! a few counters hold, and the order in which these change is what keeps it right.
 
 use std::{
     collections::VecDeque,

@@ -32,6 +32,8 @@
 //! Rejected: files that grow (a size change with every sync), reuse of old files (their contents
 //! would have to be told from new ones for ever), a file per event.
 //!
+//! The file is long because the layout above is read and written in one place.
+//!
 //! [RFC 3720]: https://www.rfc-editor.org/rfc/rfc3720
 
 use std::{

@@ -279,9 +279,8 @@ impl SinkHandle {
         self.shared.delivery == Delivery::Required
     }
 
-    /// Hands a batch over. Waits for a sink that keeps up, and takes back the oldest of one that does
-    /// not. Returns what it will not get from the journal either.
-    /// `made_in` is how long the batch took to make.
+    /// Hands a batch over, which took `made_in` to make. Waits for a sink that keeps up, and takes back the
+    /// oldest of one that does not. Returns what it will not get from the journal either.
     pub(super) fn write(&self, batch: &Arc<Batch>, made_in: Duration) -> Option<Skipped> {
         let records = batch.len();
         let skipped = match (self.is_required(), self.has_journal) {

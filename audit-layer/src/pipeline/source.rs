@@ -91,8 +91,7 @@ impl Source {
         if self.waiting.is_none() {
             self.waiting = self.reader.next_request();
         }
-        if let Some((behind, request)) = self.waiting.take_if(|(at, _)| *at <= self.head.seq) {
-            let _ = behind;
+        if let Some((_, request)) = self.waiting.take_if(|(at, _)| *at <= self.head.seq) {
             return Ok(Next::Request(request));
         }
         loop {
