@@ -23,6 +23,7 @@ mod config;
 pub mod demo;
 mod demo_server;
 mod error;
+mod filter;
 mod query;
 mod server;
 mod store;

@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use poem::{EndpointExt, endpoint::BoxEndpoint, http::Method};
 use poem_openapi::{
-    OpenApi,
+    OpenApi, ParameterStyle,
     registry::{
         MetaApi, MetaOperation, MetaOperationParam, MetaParamIn, MetaSchema, MetaSchemaRef,
         MetaSecurityScheme, Registry,
@@ -147,6 +147,10 @@ fn document(path: &str, parameter: &Parameter) -> MetaOperationParam {
                 .collect(),
             ..MetaSchema::new("string")
         },
+        Kind::Leaves => MetaSchema {
+            additional_properties: Some(Box::new(inline(MetaSchema::new("string")))),
+            ..MetaSchema::new("object")
+        },
         Kind::Limit => MetaSchema {
             default: Some(json!(crate::query::DEFAULT_LIMIT)),
             minimum: Some(1.0),
@@ -166,7 +170,7 @@ fn document(path: &str, parameter: &Parameter) -> MetaOperationParam {
         required: false,
         deprecated: false,
         explode: true,
-        style: None,
+        style: matches!(parameter.kind, Kind::Leaves).then_some(ParameterStyle::DeepObject),
     }
 }
 

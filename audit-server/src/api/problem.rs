@@ -139,11 +139,11 @@ fn map(error: &Error) -> Problem {
         Error::RepeatedParameter(cause) => Problem::of_parameter(
             "/problems/repeated-parameter",
             "Repeated parameter",
-            cause.name,
+            &cause.name,
             cause,
         ),
         Error::InvalidValue(cause) => {
-            Problem::of_parameter("/problems/invalid-value", "Malformed value", cause.name, cause)
+            Problem::of_parameter("/problems/invalid-value", "Malformed value", &cause.name, cause)
         }
         Error::ForbiddenValue(cause) => Problem::of_parameter(
             "/problems/forbidden-value",

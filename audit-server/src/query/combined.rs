@@ -25,8 +25,8 @@ use super::Query;
 use crate::{
     Error,
     store::{
-        Batch, DatabaseStore, Deadline, MAX_BATCH_BYTES, Place, Position, Predicate, Reading,
-        RedisStore, Row, Snapshot, Stored,
+        Batch, DatabaseStore, Deadline, MAX_BATCH_BYTES, Place, Position, Reading, RedisStore, Row,
+        Snapshot, Stored,
     },
 };
 

@@ -14,7 +14,7 @@ pub struct UnknownParameter {
 #[error("{name} may be given once only")]
 pub struct RepeatedParameter {
     /// Its name.
-    pub name: &'static str,
+    pub name: String,
 }
 
 /// A parameter whose value cannot be read.
@@ -22,7 +22,7 @@ pub struct RepeatedParameter {
 #[error("{name} is malformed: {reason}")]
 pub struct InvalidValue {
     /// Its name.
-    pub name: &'static str,
+    pub name: String,
     /// What it should look like.
     pub reason: String,
 }

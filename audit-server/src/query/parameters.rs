@@ -19,6 +19,8 @@ pub(crate) enum Kind {
     Texts,
     /// One of these words.
     Word(&'static [&'static str]),
+    /// An object of names and texts: any leaf of `details`.
+    Leaves,
     /// An integer from 1 to [`super::MAX_LIMIT`].
     Limit,
 }
@@ -66,6 +68,20 @@ pub(crate) const PARAMETERS: &[Parameter] = &[
     text("request_id", "Only records of this request.", "req-12345"),
     text("correlation_id", "Only records of this business transaction.", "order-77"),
     text("session_id", "Only records of this session.", "s-9f2c"),
+    text("trace_id", "Only records of this distributed trace.", "4bf92f3577b34da6a3ce929d0e0e4736"),
+    text("span_id", "Only records of this span of a trace.", "00f067aa0ba902b7"),
+    text(
+        "stream",
+        "Only records of this stream, the gapless sequence of one writer.",
+        "payments@web-1~k3x9q2",
+    ),
+    text("logger", "Only records whose event had this target.", "audit::orders"),
+    text("source", "Only records of the call at this `file:line`.", "src/orders.rs:42"),
+    text(
+        "duration_us",
+        "Only records of work that took this many microseconds; `duration_us>=1000` of that many or more, and likewise `<=`, `<`, `>`.",
+        "1500",
+    ),
     text("resource", "Only records that acted upon this.", "/accounts/42"),
     text("tenant", "Only records of this tenant.", "acme"),
     word(
@@ -77,6 +93,22 @@ pub(crate) const PARAMETERS: &[Parameter] = &[
         "regulation",
         "Only records whose `regulatory_flags` have this member, and not as `false` or `null`.",
         "SOX",
+    ),
+    Parameter {
+        name: "details",
+        description: "Only records with this leaf of `details`: `details.symbol=ACME`, or `details[symbol]=ACME`. Nested names are joined with dots, and of an array any item may match. Numbers, also those in strings, can be compared: `details.amount>=1000`.",
+        example: Some(r#"{"symbol":"ACME"}"#),
+        kind: Kind::Leaves,
+    },
+    text(
+        "q",
+        "Full text: only records whose message and `details` have all of these words, `\"phrases\"` and `beginnings*`, in upper or lower case.",
+        "\"login failed\" passw*",
+    ),
+    text(
+        "filter",
+        "An expression as in AIP-160: comparisons with `=`, `!=`, `<`, `<=`, `>`, `>=` and `:`, joined with `AND`, `OR`, `NOT` and parentheses. `name = \"text*\"` asks for a beginning, `name:*` for any value, `name:\"words\"` for words; a text alone is full text. It is one more condition beside the other parameters.",
+        r#"event_type = "auth.*" AND details.amount > 1000 AND NOT user_id = "svc""#,
     ),
     text(
         "start_date",

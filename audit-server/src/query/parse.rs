@@ -1,16 +1,17 @@
 //! From the text of a query string to a [`Query`] that cannot be wrong.
 
-use std::str::FromStr;
+use std::collections::BTreeSet;
 
 use super::{
-    Cursor, DEFAULT_LIMIT, Filter, ForbiddenValue, InvalidValue, MAX_LIMIT, PARAMETERS, Parameter,
-    RepeatedParameter, UnknownParameter,
+    Cursor, DEFAULT_LIMIT, ForbiddenValue, InvalidValue, MAX_LIMIT, RepeatedParameter,
+    UnknownParameter,
+    asked::{Asked, one_of},
     cursor::{Fingerprint, fingerprint},
     date,
-    parameters::Kind,
 };
 use crate::{
     Error,
+    filter::{self, EventPattern, Filter},
     store::{Order, Position, Scan, Table, TimeRange},
 };
 
@@ -48,18 +49,9 @@ impl Query {
     /// # Errors
     /// [`UnknownParameter`], [`RepeatedParameter`], [`InvalidValue`], [`ForbiddenValue`].
     pub(crate) fn read(view: View, query_string: &str) -> Result<Self, Error> {
-        let mut pairs = Vec::new();
-        for (name, value) in form_urlencoded::parse(query_string.as_bytes()) {
-            let parameter = known(&name)?;
-            let repeats = matches!(parameter.kind, Kind::Texts);
-            if !repeats && pairs.iter().any(|(given, _)| *given == parameter.name) {
-                return Err(RepeatedParameter { name: parameter.name }.into());
-            }
-            pairs.push((parameter.name, value));
-        }
         let mut query = Self {
             view,
-            filter: Filter::default(),
+            filter: Filter::ANY,
             range: TimeRange::ALL,
             order: Order::Desc,
             limit: DEFAULT_LIMIT,
@@ -67,88 +59,83 @@ impl Query {
             met: 0,
             question: Fingerprint::default(),
         };
-        for (name, value) in &pairs {
-            query.set(name, value)?;
+        let mut given = BTreeSet::new();
+        let mut event_types = Vec::new();
+        let mut cursor = None;
+        for (name, value) in form_urlencoded::parse(query_string.as_bytes()) {
+            let asked = Asked::read(&name, &value)?;
+            let name = asked.name();
+            if !asked.may_repeat() && !given.insert(name.clone()) {
+                return Err(RepeatedParameter { name }.into());
+            }
+            let invalid = |reason| InvalidValue { name: name.clone(), reason };
+            match asked {
+                Asked::Plain { name: "event_type", value } => {
+                    event_types.push(value.parse::<EventPattern>().map_err(invalid)?.into());
+                }
+                // Read last, when the question is known that it must belong to.
+                Asked::Plain { name: "cursor", value } => cursor = Some(value.to_owned()),
+                Asked::Plain { name, value } => query.set(name, value).map_err(invalid)?,
+                Asked::Condition { field, relation, value } => {
+                    let condition = relation.condition(field, value).map_err(invalid)?;
+                    query.require(condition);
+                }
+            }
+        }
+        if event_types.len() > MAX_EVENT_TYPES {
+            let reason = format!("more than {MAX_EVENT_TYPES} are too many");
+            return Err(InvalidValue { name: "event_type".to_owned(), reason }.into());
+        }
+        if !event_types.is_empty() {
+            query.require(Filter::Any(event_types));
         }
         if query.range.from > query.range.to {
             let reason = "it lies after end_date".to_owned();
-            return Err(InvalidValue { name: "start_date", reason }.into());
+            return Err(InvalidValue { name: "start_date".to_owned(), reason }.into());
         }
         if query.order != Order::Desc && !matches!(view, View::Database(_)) {
             let reason = "Redis is read newest first: order=desc, or leave it out";
             return Err(ForbiddenValue { name: "order", reason }.into());
         }
+        query.filter.normalise();
         query.question = query.fingerprint();
-        if let Some((name, text)) = pairs.iter().find(|(name, _)| *name == "cursor") {
-            let cursor = Cursor::decode(text, query.question)
-                .map_err(|cause| InvalidValue { name, reason: cause.to_string() })?;
+        if let Some(text) = cursor {
+            let cursor = Cursor::decode(&text, query.question).map_err(|cause| InvalidValue {
+                name: "cursor".to_owned(),
+                reason: cause.to_string(),
+            })?;
             (query.after, query.met) = (Some(cursor.position), cursor.met);
         }
         Ok(query)
     }
 
-    fn set(&mut self, name: &'static str, value: &str) -> Result<(), InvalidValue> {
-        let filter = &mut self.filter;
+    fn require(&mut self, condition: Filter) {
+        let filter = std::mem::replace(&mut self.filter, Filter::ANY);
+        self.filter = filter.and(condition);
+    }
+
+    fn set(&mut self, name: &'static str, value: &str) -> Result<(), String> {
         match name {
-            "event_type" => {
-                filter.event_types.push(value_of(name, value)?);
-                if filter.event_types.len() > MAX_EVENT_TYPES {
-                    let reason = format!("more than {MAX_EVENT_TYPES} are too many");
-                    return Err(InvalidValue { name, reason });
-                }
-            }
-            "category" => {
-                let is_part = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
-                if !value.bytes().all(is_part) {
-                    let reason = "it is the part of an event type before its first dot, in lower \
-                                  case; wildcards are for event_type";
-                    return Err(InvalidValue { name, reason: reason.to_owned() });
-                }
-                filter.category = Some(value_of(name, value)?);
-            }
-            "severity" => filter.severity = Some(value_of(name, value)?),
-            "level" => {
-                let level = value.to_ascii_uppercase();
-                one_of(name, &level, &["TRACE", "DEBUG", "INFO", "WARN", "ERROR"])?;
-                filter.level = Some(value_of(name, &level)?);
-            }
-            "status" => filter.status = Some(value_of(name, value)?),
-            "action" => filter.action = Some(value_of(name, value)?),
-            "user_id" => filter.user_id = Some(value_of(name, value)?),
-            "username" => filter.username = Some(value_of(name, value)?),
-            "ip_address" => filter.ip_address = Some(value_of(name, value)?),
-            "request_id" => filter.request_id = Some(value_of(name, value)?),
-            "correlation_id" => filter.correlation_id = Some(value_of(name, value)?),
-            "session_id" => filter.session_id = Some(value_of(name, value)?),
-            "resource" => filter.resource = Some(value_of(name, value)?),
-            "tenant" => filter.tenant = Some(value_of(name, value)?),
-            "data_classification" => filter.data_classification = Some(value_of(name, value)?),
-            "regulation" => filter.regulation = Some(value_of(name, value)?),
-            "start_date" => {
-                self.range.from =
-                    date::start(value).map_err(|reason| InvalidValue { name, reason })?;
-            }
-            "end_date" => {
-                self.range.to = date::end(value).map_err(|reason| InvalidValue { name, reason })?;
-            }
+            "regulation" => self.require(Filter::Raises(value.parse()?)),
+            "q" => self.require(Filter::Says(value.parse()?)),
+            "filter" => self.require(filter::expression(value).map_err(|error| error.to_string())?),
+            "start_date" => self.range.from = date::start(value)?,
+            "end_date" => self.range.to = date::end(value)?,
             "order" => {
-                self.order = match one_of(name, value, &["desc", "asc", "arrival"])? {
+                self.order = match one_of(value, &["desc", "asc", "arrival"])? {
                     "desc" => Order::Desc,
                     "asc" => Order::Asc,
                     _ => Order::Arrival,
                 };
             }
             "limit" => {
-                self.limit =
-                    value.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit)).ok_or_else(
-                        || InvalidValue {
-                            name,
-                            reason: format!("it is an integer from 1 to {MAX_LIMIT}"),
-                        },
-                    )?;
+                self.limit = value
+                    .parse()
+                    .ok()
+                    .filter(|limit| (1..=MAX_LIMIT).contains(limit))
+                    .ok_or_else(|| format!("it is an integer from 1 to {MAX_LIMIT}"))?;
             }
-            // Read last, when the question is known that it must belong to.
-            _ => {}
+            _ => unreachable!("every parameter of the table is read"),
         }
         Ok(())
     }
@@ -156,10 +143,7 @@ impl Query {
     /// A hash of what decides which records a walk meets. Taken from the values that were read,
     /// not from their text: `level=info` and `level=INFO` are one question.
     fn fingerprint(&self) -> Fingerprint {
-        let mut filter = self.filter.clone();
-        filter.event_types.sort_unstable();
-        filter.event_types.dedup();
-        fingerprint(format!("{:?}", (self.view, filter, self.range, self.order)).as_bytes())
+        fingerprint(format!("{:?}", (self.view, &self.filter, self.range, self.order)).as_bytes())
     }
 
     pub(super) fn table(&self) -> Table {
@@ -196,22 +180,6 @@ pub(crate) fn refuse_parameters(query_string: &str) -> Result<(), Error> {
     }
 }
 
-fn known(name: &str) -> Result<&'static Parameter, Error> {
-    PARAMETERS.iter().find(|parameter| parameter.name == name).ok_or_else(|| unknown(name))
-}
-
 fn unknown(name: &str) -> Error {
     UnknownParameter { name: name.chars().take(64).collect() }.into()
-}
-
-fn value_of<T: FromStr<Err = String>>(name: &'static str, value: &str) -> Result<T, InvalidValue> {
-    value.parse().map_err(|reason| InvalidValue { name, reason })
-}
-
-fn one_of<'v>(name: &'static str, value: &'v str, words: &[&str]) -> Result<&'v str, InvalidValue> {
-    if words.contains(&value) {
-        Ok(value)
-    } else {
-        Err(InvalidValue { name, reason: format!("it is one of {}", words.join(", ")) })
-    }
 }

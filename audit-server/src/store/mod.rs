@@ -19,7 +19,7 @@ mod readers;
 mod redis;
 mod scan;
 
-use std::{cmp::Ordering, collections::BTreeSet};
+use std::{borrow::Cow, cmp::Ordering, collections::BTreeSet};
 
 use audit_layer::record::Record;
 
@@ -77,11 +77,11 @@ pub(crate) trait Predicate: Sync {
     /// Whether the record matches.
     fn matches(&self, record: &Record<'_>) -> bool;
     /// The only categories that can match, when they are known.
-    fn categories(&self) -> Option<BTreeSet<&str>>;
+    fn categories(&self) -> Option<BTreeSet<Cow<'_, str>>>;
 }
 
 /// Inclusive bounds of `timestamp` in microseconds since the Unix epoch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct TimeRange {
     /// The earliest.
     pub(crate) from: i64,

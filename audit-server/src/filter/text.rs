@@ -6,12 +6,19 @@ use std::str::FromStr;
 ///
 /// An empty text is refused, because an absent member is not an empty one: who sends `user_id=`
 /// has a bug that an empty answer would hide.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Text(Box<str>);
 
 impl Text {
     /// The longest text in bytes.
     pub(crate) const MAX_BYTES: usize = 1024;
+
+    /// A text of this program's own, which is known to be one.
+    #[must_use]
+    pub(crate) fn known(text: &str) -> Self {
+        debug_assert!(text.parse::<Self>().is_ok(), "{text:?} is no text");
+        Self(text.into())
+    }
 
     /// The text.
     #[must_use]
