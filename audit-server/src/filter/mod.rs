@@ -21,10 +21,12 @@
 //! leaves it open; who looks for all that did not succeed must not lose what says nothing.
 
 mod condition;
+pub(crate) mod date;
 mod decimal;
 mod expression;
 mod field;
 mod leaves;
+pub(crate) mod member;
 mod text;
 mod words;
 

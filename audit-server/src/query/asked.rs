@@ -3,17 +3,17 @@
 //! A condition on a member is written as one reads it: `status=failure`, `status!=success`,
 //! `duration_us>=1000`, `details.amount<10`. Since a query string splits at the first `=`, the
 //! operator ends up at the end of the name, and with `<` and `>` the value in the name as well; the
-//! two are put together again here. Browsers and libraries escape `<` and `>`, and `curl` does not:
-//! either arrives alike.
+//! two are put together again here. In an address `<` and `>` are escaped, as browsers and libraries
+//! do by themselves: a raw one is refused before it gets here.
 
 use std::fmt;
 
-use audit_layer::record::{Classification, Member, Severity};
+use audit_layer::record::Member;
 
 use super::{InvalidValue, PARAMETERS, UnknownParameter, parameters::Kind};
 use crate::{
     Error,
-    filter::{Comparison, EventPattern, Field, Filter, Test, Text},
+    filter::{Comparison, Field, Filter, Test, Text, member},
 };
 
 /// What a name and its value ask for.
@@ -126,41 +126,11 @@ fn of_member(
     comparison: Option<Comparison>,
     value: &str,
 ) -> Result<Filter, String> {
-    let equals = |text: &str| Ok(Filter::Is(Field::Member(member), Test::Equals(text.parse()?)));
     match (member, comparison) {
         // Without an operator, at least as grave: what one asks for when one looks for trouble.
-        (Member::Severity, comparison) => {
-            let wanted: Severity = value.parse()?;
-            let comparison = comparison.unwrap_or(Comparison::AtLeast);
-            let those = Severity::ALL.iter().filter(|found| comparison.holds(*found, &wanted));
-            Ok(Filter::member_is_any(member, those.map(|severity| severity.as_str())))
-        }
-        (Member::DurationUs, Some(comparison)) => {
-            Ok(Filter::Is(Field::Member(member), Test::Number(comparison, value.parse()?)))
-        }
-        (_, Some(_)) => {
-            Err(format!("it is no number, and cannot be compared: {}=value", member.name()))
-        }
-        (Member::EventType, None) => Ok(value.parse::<EventPattern>()?.into()),
-        (Member::Category, None) => {
-            let is_part = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
-            if !value.bytes().all(is_part) {
-                let reason = "it is the part of an event type before its first dot, in lower \
-                              case; wildcards are for event_type";
-                return Err(reason.to_owned());
-            }
-            equals(value)
-        }
-        (Member::Level, None) => {
-            let level = value.to_ascii_uppercase();
-            equals(one_of(&level, &["TRACE", "DEBUG", "INFO", "WARN", "ERROR"])?)
-        }
-        (Member::DataClassification, None) => equals(value.parse::<Classification>()?.as_str()),
-        (Member::DurationUs, None) => {
-            value.parse::<u64>().map_err(|_| "it is a whole number of microseconds".to_owned())?;
-            equals(value)
-        }
-        (_, None) => equals(value),
+        (Member::Severity, None) => member::compares(member, Comparison::AtLeast, value),
+        (_, Some(comparison)) => member::compares(member, comparison, value),
+        (_, None) => member::equals(member, value),
     }
 }
 
@@ -174,14 +144,5 @@ impl fmt::Display for Relation {
             Self::Compares(Comparison::Greater) => ">",
             Self::Compares(Comparison::AtLeast) => ">=",
         })
-    }
-}
-
-/// The word, when it is one of these.
-pub(super) fn one_of<'v>(value: &'v str, words: &[&str]) -> Result<&'v str, String> {
-    if words.contains(&value) {
-        Ok(value)
-    } else {
-        Err(format!("it is one of {}", words.join(", ")))
     }
 }

@@ -6,7 +6,6 @@
 mod asked;
 mod combined;
 mod cursor;
-mod date;
 mod error;
 mod page;
 mod parameters;

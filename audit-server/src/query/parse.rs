@@ -5,13 +5,12 @@ use std::collections::BTreeSet;
 use super::{
     Cursor, DEFAULT_LIMIT, ForbiddenValue, InvalidValue, MAX_LIMIT, RepeatedParameter,
     UnknownParameter,
-    asked::{Asked, one_of},
+    asked::Asked,
     cursor::{Fingerprint, fingerprint},
-    date,
 };
 use crate::{
     Error,
-    filter::{self, EventPattern, Filter},
+    filter::{self, EventPattern, Filter, date, member::one_of},
     store::{Order, Position, Scan, Table, TimeRange},
 };
 
@@ -154,10 +153,14 @@ impl Query {
     }
 
     pub(super) fn scan(&self) -> Scan<'_> {
+        let asked = self.filter.time();
         Scan {
             table: self.table(),
             order: self.order,
-            range: self.range,
+            range: TimeRange {
+                from: self.range.from.max(asked.from),
+                to: self.range.to.min(asked.to),
+            },
             after: self.after.clone(),
             limit: self.limit,
             predicate: &self.filter,

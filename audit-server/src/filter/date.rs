@@ -10,7 +10,7 @@ const DAY: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[day]
 const REASON: &str = "it is a date such as 2026-11-21, or RFC 3339 such as 2026-11-21T19:31:14Z, of the years 0 to 9999 in UTC";
 
 /// The first microsecond that is meant: a date means its beginning in UTC.
-pub(super) fn start(text: &str) -> Result<i64, String> {
+pub(crate) fn start(text: &str) -> Result<i64, String> {
     match day(text) {
         Some(date) => Ok(micros(date.with_time(Time::MIDNIGHT).assume_utc())),
         None => instant(text),
@@ -18,7 +18,7 @@ pub(super) fn start(text: &str) -> Result<i64, String> {
 }
 
 /// The last microsecond that is meant: a date means the whole of its day in UTC.
-pub(super) fn end(text: &str) -> Result<i64, String> {
+pub(crate) fn end(text: &str) -> Result<i64, String> {
     match day(text) {
         Some(date) => Ok(micros(date.with_time(Time::MAX).assume_utc())),
         None => instant(text),
