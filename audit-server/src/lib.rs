@@ -2,7 +2,7 @@
 //!
 //! A library with a thin binary. [`Server`] serves the HTTP API over a trail in SQLite, which it
 //! only ever reads, and the recent records in Redis; [`KeyStore`] keeps the admin keys that every
-//! endpoint but `/health` asks for.
+//! endpoint but `/health` asks for. [`AuditQuery`] asks a trail from Rust, without a server.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), audit_server::Error> {
@@ -36,7 +36,10 @@ pub use auth::{
 };
 pub use config::{Config, DEFAULT_LISTEN, InvalidConfig};
 pub use error::Error;
-pub use query::{ForbiddenValue, InvalidValue, RepeatedParameter, UnknownParameter};
+pub use query::{
+    AuditQuery, AuditStore, DEFAULT_DEADLINE, ForbiddenValue, InvalidValue, OrderByTime, Records,
+    RepeatedParameter, StoredLine, UnknownParameter,
+};
 pub use server::{Server, run};
 pub use store::{
     DamagedRecord, DatabaseForeign, DatabaseMissing, DatabaseNewer, DatabaseUnreadable,

@@ -4,19 +4,23 @@
 //! stands beside it, by way of one table of parameters that is also the documentation.
 
 mod asked;
+mod builder;
 mod combined;
 mod cursor;
 mod error;
 mod page;
 mod parameters;
 mod parse;
+mod records;
 
+pub use builder::{AuditQuery, AuditStore, DEFAULT_DEADLINE, OrderByTime};
 pub(crate) use combined::{CombinedPage, FoundIn, combined, read_redis};
 use cursor::Cursor;
 pub use error::{ForbiddenValue, InvalidValue, RepeatedParameter, UnknownParameter};
 pub(crate) use page::{Page, page};
 pub(crate) use parameters::{Kind, PARAMETERS, Parameter};
 pub(crate) use parse::{Query, View, refuse_parameters};
+pub use records::{Records, StoredLine};
 
 /// Records of a page when `limit` is not given.
 pub(crate) const DEFAULT_LIMIT: usize = 100;

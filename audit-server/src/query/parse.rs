@@ -48,6 +48,18 @@ impl Query {
     /// # Errors
     /// [`UnknownParameter`], [`RepeatedParameter`], [`InvalidValue`], [`ForbiddenValue`].
     pub(crate) fn read(view: View, query_string: &str) -> Result<Self, Error> {
+        let given: Vec<_> = form_urlencoded::parse(query_string.as_bytes()).collect();
+        Self::of(view, given.iter().map(|(name, value)| Asked::read(name, value)))
+    }
+
+    /// Puts together what is asked for.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub(super) fn of<'q>(
+        view: View,
+        all_asked: impl IntoIterator<Item = Result<Asked<'q>, Error>>,
+    ) -> Result<Self, Error> {
         let mut query = Self {
             view,
             filter: Filter::ANY,
@@ -61,8 +73,8 @@ impl Query {
         let mut given = BTreeSet::new();
         let mut event_types = Vec::new();
         let mut cursor = None;
-        for (name, value) in form_urlencoded::parse(query_string.as_bytes()) {
-            let asked = Asked::read(&name, &value)?;
+        for asked in all_asked {
+            let asked = asked?;
             let name = asked.name();
             if !asked.may_repeat() && !given.insert(name.clone()) {
                 return Err(RepeatedParameter { name }.into());
@@ -73,7 +85,7 @@ impl Query {
                     event_types.push(value.parse::<EventPattern>().map_err(invalid)?.into());
                 }
                 // Read last, when the question is known that it must belong to.
-                Asked::Plain { name: "cursor", value } => cursor = Some(value.to_owned()),
+                Asked::Plain { name: "cursor", value } => cursor = Some(value),
                 Asked::Plain { name, value } => query.set(name, value).map_err(invalid)?,
                 Asked::Condition { field, relation, value } => {
                     let condition = relation.condition(field, value).map_err(invalid)?;
@@ -99,7 +111,7 @@ impl Query {
         query.filter.normalise();
         query.question = query.fingerprint();
         if let Some(text) = cursor {
-            let cursor = Cursor::decode(&text, query.question).map_err(|cause| InvalidValue {
+            let cursor = Cursor::decode(text, query.question).map_err(|cause| InvalidValue {
                 name: "cursor".to_owned(),
                 reason: cause.to_string(),
             })?;
