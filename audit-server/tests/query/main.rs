@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
 
 mod builder;
+mod command;
 #[allow(dead_code, reason = "of the server's tests only the trail is needed here")]
 #[path = "../server/support.rs"]
 mod support;

@@ -1,5 +1,11 @@
 //! The command line.
 
+mod csv;
+mod output;
+mod query;
+mod safe;
+mod table;
+
 use std::{io::Write, path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand};
@@ -28,6 +34,7 @@ enum Command {
     /// Make, list and revoke the admin keys that the HTTP API asks for.
     Keys(KeysArgs),
     Verify(VerifyArgs),
+    Query(Box<query::QueryArgs>),
     /// Show a whole installation: a trading desk that records, and the server that answers for it.
     Demo(DemoArgs),
 }
@@ -132,6 +139,7 @@ pub fn main() -> ExitCode {
         Command::Serve(args) => serve(*args),
         Command::Keys(args) => keys(args),
         Command::Demo(args) => return show(args),
+        Command::Query(args) => return query::run(&args),
         Command::Verify(args) => return verify::run(&args, &mut std::io::stdout().lock()),
     };
     ended(done)

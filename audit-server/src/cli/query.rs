@@ -1,0 +1,254 @@
+//! `audit-server query`: the filters of the HTTP API on a trail, without a server.
+
+use std::{
+    io::{self, BufWriter, Write},
+    path::PathBuf,
+    process::ExitCode,
+    time::{Duration, Instant},
+};
+
+use clap::Args;
+use tracing_subscriber::{Layer, layer::SubscriberExt, util::SubscriberInitExt};
+
+use super::{
+    output::{Color, Output, Target},
+    report,
+};
+use crate::{
+    AuditQuery, AuditStore, Config, DEFAULT_DEADLINE, Error, InvalidValue, query::MAX_LIMIT,
+};
+
+/// How long a query may take without `--all`.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Search the trail.
+///
+/// All conditions must hold. An expression is what `filter=` of the HTTP API takes:
+///
+///   audit-server query 'event_type = "auth.*" AND status != "success"' --start 2026-11-21
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub(super) struct QueryArgs {
+    /// Only records for which this expression holds.
+    #[arg(value_name = "EXPRESSION")]
+    expression: Option<String>,
+    /// The same, as a flag.
+    #[arg(long, value_name = "EXPRESSION", conflicts_with = "expression")]
+    filter: Option<String>,
+    /// The trail, the SQLite database that the application writes [env: AUDIT_DB] [default: audit.db].
+    #[arg(long, value_name = "FILE")]
+    db: Option<String>,
+    /// Read settings from this TOML file; flags and the environment win over it.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Only records from then on: a date, or RFC 3339.
+    #[arg(long, value_name = "TIME")]
+    start: Option<String>,
+    /// Only records up to then: a date, meaning the whole of its day, or RFC 3339.
+    #[arg(long, value_name = "TIME")]
+    end: Option<String>,
+    /// Only records of the user with this id.
+    #[arg(long, value_name = "ID")]
+    user: Option<String>,
+    /// Only records of this event type, or with `auth.*` of all that begin so; may be repeated.
+    #[arg(long = "type", value_name = "TYPE")]
+    types: Vec<String>,
+    /// Only records at least as grave as this: debug, info, warning, error or critical.
+    #[arg(long, value_name = "SEVERITY")]
+    severity: Option<String>,
+    /// Only records with this status.
+    #[arg(long, value_name = "STATUS")]
+    status: Option<String>,
+    /// Only records that say these words, "phrases" and beginnings*.
+    #[arg(long, value_name = "WORDS")]
+    text: Option<String>,
+    /// Any condition of the HTTP API: details.amount>=10, status!=success; may be repeated.
+    #[arg(long = "where", value_name = "NAME=VALUE")]
+    conditions: Vec<String>,
+    /// desc, newest first; asc, oldest first; or arrival, as the database received them
+    /// [default: desc].
+    #[arg(long, value_name = "ORDER")]
+    order: Option<String>,
+    /// The most records to print.
+    #[arg(long, value_name = "NUMBER", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..))]
+    limit: u64,
+    /// Print all that there are.
+    #[arg(long, conflicts_with = "limit")]
+    all: bool,
+    /// Go on where an earlier query ended that asked the same.
+    #[arg(long, value_name = "CURSOR")]
+    cursor: Option<String>,
+    /// The longest that it may take [default: 30s, and no end with --all].
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    timeout: Option<Duration>,
+    /// How to print [default: table on a terminal, jsonl elsewhere].
+    #[arg(long, value_enum)]
+    output: Option<Output>,
+    /// Whether to colour the table; auto asks the terminal and NO_COLOR.
+    #[arg(long, value_enum, default_value_t = Color::Auto)]
+    color: Color,
+}
+
+/// Why there is no answer, or only a part of it.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error(transparent)]
+    Query(#[from] Error),
+    #[error("cannot write the records")]
+    Output(#[source] io::Error),
+}
+
+/// Why printing ended.
+enum End {
+    /// There are no more.
+    All,
+    /// There are no more yet.
+    ForNow,
+    /// As many are printed as were asked for.
+    Limit,
+    /// It took as long as it may.
+    Time,
+}
+
+/// Prints what the arguments ask for.
+pub(super) fn run(args: &QueryArgs) -> ExitCode {
+    // A line of the trail that cannot be read is left out of the answer, and told of here.
+    let log = tracing_subscriber::fmt::layer()
+        .with_writer(io::stderr)
+        .with_target(false)
+        .without_time()
+        .with_ansi(false)
+        .with_filter(tracing::level_filters::LevelFilter::WARN);
+    let _ = tracing_subscriber::registry().with(log).try_init();
+    match walk(args) {
+        Ok(()) => ExitCode::SUCCESS,
+        // Whoever reads has seen enough.
+        Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
+            ExitCode::SUCCESS
+        }
+        Err(failure) => {
+            report(&failure);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn walk(args: &QueryArgs) -> Result<(), Failure> {
+    let flags = args.db.clone().map(|db| ("db", db)).into_iter().collect();
+    let config = Config::load(args.config.as_deref(), flags).map_err(Error::from)?;
+    let store = AuditStore::open(config.db);
+    let query = args.question(&store);
+
+    let most = if args.all { u64::MAX } else { args.limit };
+    let timeout = args.timeout.or_else(|| (!args.all).then_some(DEFAULT_TIMEOUT));
+    let until = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+    let left = || until.map(|until| until.saturating_duration_since(Instant::now()));
+
+    let target = Target::stdout(args.color);
+    let output = args.output.unwrap_or(if target.terminal.is_some() {
+        Output::Table
+    } else {
+        Output::Jsonl
+    });
+    let mut printer = output.printer(target);
+    let mut out = BufWriter::new(io::stdout().lock());
+
+    let mut printed = 0;
+    let mut cursor = args.cursor.clone();
+    let mut gone_on = false;
+    let end = loop {
+        let room = usize::try_from(most - printed).unwrap_or(MAX_LIMIT).min(MAX_LIMIT);
+        // A long read would keep the writer from tidying its log: many short ones do not.
+        let deadline = left().map_or(DEFAULT_DEADLINE, |left| left.min(DEFAULT_DEADLINE));
+        let mut page = query.clone().limit(room).deadline(deadline);
+        if let Some(cursor) = &cursor {
+            page = page.cursor(cursor);
+        }
+        let page = match page.execute() {
+            Err(Error::QueryTimeout(_)) if gone_on && left() == Some(Duration::ZERO) => {
+                break End::Time;
+            }
+            page => page.map_err(|error| args.by_flag(error))?,
+        };
+        printer
+            .print(&page.records, &mut out)
+            .and_then(|()| out.flush())
+            .map_err(Failure::Output)?;
+        printed += page.records.len() as u64;
+        let Some(next) = page.next_cursor else { break End::All };
+        (cursor, gone_on) = (Some(next), true);
+        let arrival = args.order.as_deref() == Some("arrival");
+        if arrival && page.records.len() < room && !page.truncated {
+            break End::ForNow;
+        }
+        if printed >= most {
+            break End::Limit;
+        }
+        if left() == Some(Duration::ZERO) {
+            break End::Time;
+        }
+    };
+    let on = format!("--cursor {}", cursor.unwrap_or_default());
+    match end {
+        End::All if printed == 0 && output == Output::Table => tell(format_args!("no records")),
+        End::All => {}
+        End::ForNow => tell(format_args!("{on} goes on with what arrives from now on")),
+        End::Limit => tell(format_args!("{printed} records, there may be more: {on} goes on")),
+        End::Time => tell(format_args!("time is up after {printed} records: {on} goes on")),
+    }
+    Ok(())
+}
+
+fn tell(line: std::fmt::Arguments<'_>) {
+    let _ = writeln!(io::stderr(), "audit-server: {line}");
+}
+
+impl QueryArgs {
+    /// The flags that are parameters of the HTTP API.
+    fn flags(&self) -> [(&'static str, &'static str, Option<&String>); 8] {
+        [
+            ("--filter", "filter", self.filter.as_ref()),
+            ("--start", "start_date", self.start.as_ref()),
+            ("--end", "end_date", self.end.as_ref()),
+            ("--user", "user_id", self.user.as_ref()),
+            ("--severity", "severity", self.severity.as_ref()),
+            ("--status", "status", self.status.as_ref()),
+            ("--text", "q", self.text.as_ref()),
+            ("--order", "order", self.order.as_ref()),
+        ]
+    }
+
+    fn question<'s>(&self, store: &'s AuditStore) -> AuditQuery<'s> {
+        let mut query = AuditQuery::new(store).event_types(&self.types);
+        for (_, name, value) in self.flags() {
+            if let Some(value) = value {
+                query = query.parameter(name, value);
+            }
+        }
+        if let Some(expression) = &self.expression {
+            query = query.filter(expression);
+        }
+        for condition in &self.conditions {
+            let (name, value) = condition.split_once('=').unwrap_or((condition, ""));
+            query = query.parameter(name, value);
+        }
+        query
+    }
+
+    /// The error with the name of the flag, when a flag was the mistake.
+    fn by_flag(&self, error: Error) -> Error {
+        let Error::InvalidValue(InvalidValue { name, reason }) = error else { return error };
+        let flag = match name.as_str() {
+            "filter" if self.expression.is_some() => Some("the expression"),
+            "event_type" if !self.types.is_empty() => Some("--type"),
+            "cursor" => Some("--cursor"),
+            name => {
+                let flags = self.flags();
+                let given =
+                    flags.iter().find(|(_, known, value)| *known == name && value.is_some());
+                given.map(|(flag, ..)| *flag)
+            }
+        };
+        InvalidValue { name: flag.map_or(name, str::to_owned), reason }.into()
+    }
+}
