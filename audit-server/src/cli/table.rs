@@ -169,7 +169,7 @@ mod tests {
     fn the_severity_alone_is_coloured() {
         let target = Target { terminal: None, colored: true };
         let rows = [["error", "error", "error", "", "", "", "info"]];
-        let expected = "err…  \x1b[31merror\x1b[0m     error               info\n";
+        let expected = "err…  \x1b[31merror\x1b[0m     error                   info\n";
         assert_eq!(printed(target, &rows), expected);
     }
 }

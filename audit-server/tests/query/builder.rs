@@ -24,7 +24,7 @@ fn whole() -> Event {
         draft.level = "WARN";
         draft.severity = Severity::Warning;
         draft.logger = "audit::auth";
-        draft.source = Some("src/auth.rs:42".into());
+        draft.source = Some("src/auth.rs:42");
         draft.duration_us = Some(1500);
         draft.regulatory_flags = vec![("SOX".into(), Value::Bool(true))];
         draft.details =
