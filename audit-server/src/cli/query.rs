@@ -177,8 +177,8 @@ fn walk(args: &QueryArgs) -> Result<(), Failure> {
         printed += page.records.len() as u64;
         let Some(next) = page.next_cursor else { break End::All };
         (cursor, gone_on) = (Some(next), true);
-        let arrival = args.order.as_deref() == Some("arrival");
-        if arrival && page.records.len() < room && !page.truncated {
+        // Only the order of arrival has a next page behind the last record.
+        if page.records.len() < room && !page.truncated {
             break End::ForNow;
         }
         if printed >= most {

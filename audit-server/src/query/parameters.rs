@@ -107,7 +107,7 @@ pub(crate) const PARAMETERS: &[Parameter] = &[
     ),
     text(
         "filter",
-        "An expression as in AIP-160: comparisons with `=`, `!=`, `<`, `<=`, `>`, `>=` and `:`, joined with `AND`, `OR`, `NOT` and parentheses; `OR` binds tighter than `AND`, and conditions side by side must all hold. `name = \"text*\"` asks for a beginning, `name:*` for any value, `name:\"words\"` for words; a text alone is full text. It is one more condition beside the other parameters.",
+        "An expression as in AIP-160: comparisons with `=`, `!=`, `<`, `<=`, `>`, `>=` and `:`, joined with `AND`, `OR`, `NOT` and parentheses; `OR` binds tighter than `AND`, and conditions side by side must all hold. `name = \"text*\"` asks for a beginning, `name:*` for any value, `name:\"words\"` for words that follow each other; a text alone is full text. It is one more condition beside the other parameters.",
         r#"event_type = "auth.*" AND details.amount > 1000 AND NOT user_id = "svc""#,
     ),
     text(

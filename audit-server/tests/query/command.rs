@@ -190,9 +190,11 @@ fn a_cut_answer_says_so_and_its_cursor_goes_on_to_the_end() {
     assert_eq!(found, lines);
     let all = printed(directory.path(), &["--all"]);
     assert_eq!(all.lines().collect::<Vec<_>>(), lines);
-    let output = run(directory.path(), &["--all", "--order", "arrival", "--user", "nobody"]);
-    let told = String::from_utf8(output.stderr).unwrap();
-    assert!(output.stdout.is_empty() && told.contains("goes on with what arrives"), "{told}");
+    for order in [["--order", "arrival"], ["--where", "order=arrival"]] {
+        let output = run(directory.path(), &["--all", "--user", "nobody", order[0], order[1]]);
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert!(output.stdout.is_empty() && told.contains("goes on with what arrives"), "{told}");
+    }
 }
 
 #[test]
