@@ -4,7 +4,7 @@
 CARGO ?= cargo
 UNSTABLE_FLAGS = --cfg tracing_unstable
 
-.PHONY: demo test check bench install-test-tools
+.PHONY: demo test check bench bench-query install-test-tools
 
 demo:
 	$(CARGO) run --release -p audit-server -- demo
@@ -39,6 +39,18 @@ bench:
 	$(CARGO) run --release --locked --manifest-path audit-layer/benches/Cargo.toml \
 	    --target-dir target/bench
 	$(CARGO) run --release --locked -p audit-server --example verify_bench
+
+# Questions to a trail of RECORDS made-up records, beside the same ones in SQL by hand. The trail of ten
+# million takes about ten gigabytes and is made once; each run adds what its writer recorded.
+RECORDS ?= 10000000
+QUERY_SEED ?= 1
+QUERY_TRAIL = target/query-bench/trail-$(patsubst %000000,%m,$(RECORDS)).db
+
+bench-query:
+	$(CARGO) build --release --locked -p audit-server -p query-bench
+	@test -e $(QUERY_TRAIL) || target/release/query-bench generate \
+	    --records $(RECORDS) --seed $(QUERY_SEED) --db $(QUERY_TRAIL)
+	target/release/query-bench run --seed $(QUERY_SEED) --db $(QUERY_TRAIL)
 
 # The tests talk to a real redis-server and check chains with Python, independently of our code.
 install-test-tools:

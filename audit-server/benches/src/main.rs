@@ -1,5 +1,7 @@
 //! `query-bench`: makes a trail of millions of records, and asks it.
 
+mod run;
+
 use std::{error::Error, path::PathBuf, process::ExitCode, time::Instant};
 
 use clap::{Args, Parser, Subcommand};
@@ -20,6 +22,11 @@ struct Cli {
 enum Command {
     /// Write the records of a seed to a new trail.
     Generate(GenerateArgs),
+    /// Ask a server over such a trail, while a service writes to it, and print what it took.
+    Run(run::RunArgs),
+    /// The service that writes; started by `run`.
+    #[command(hide = true)]
+    Writer(run::writer::WriterArgs),
 }
 
 #[derive(Debug, Args)]
@@ -38,6 +45,8 @@ struct GenerateArgs {
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Generate(args) => generate(&args),
+        Command::Run(args) => run::run(&args),
+        Command::Writer(args) => run::writer::write(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
