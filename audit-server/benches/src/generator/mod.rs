@@ -7,12 +7,12 @@
 //! # How it works
 //! Something begins, by chance, as often as the hour of the day and the day of the week let expect:
 //! someone signs in, an agent sees a signal, a payment comes in. All that follows from it is made
-//! at once and waits in a queue, ordered by time ([`days`]); what is due goes by way of the delivery
-//! ([`arrival`]) to the caller, and on its way out into the books ([`Expected`]).
+//! at once and waits in a queue, ordered by time (`days`); what is due goes by way of the delivery
+//! (`arrival`) to the caller, and on its way out into the books ([`Expected`]).
 //!
 //! # What a change must keep
 //! - The same [`Seed`] and [`Shape`] give the same bytes: no wall clock, no map in the order of its
-//!   hashes, no function of the C library ([`random`]).
+//!   hashes, no function of the C library (`random`).
 //! - Executed trades always succeed. `status=failure` and `event_type=trade.executed` are both common
 //!   and never meet: the hardest pair for an index that joins two long lists.
 //!

@@ -25,7 +25,7 @@ use std::{
     error::Error,
     path::{Path, PathBuf},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use clap::Args;
@@ -88,25 +88,31 @@ pub(crate) struct RunArgs {
 
 /// Runs the benchmark and prints its table.
 pub(crate) fn run(args: &RunArgs) -> Outcome<()> {
-    let directory = beside(&args.db);
-    std::fs::create_dir_all(&directory)?;
     let values = Values::sample(&args.db, args.seed)?;
+    // The server is started elsewhere.
+    let db = args.db.canonicalize()?;
+    let directory = beside(&db);
+    std::fs::create_dir_all(&directory)?;
+    let started = Instant::now();
     let server = match (&args.server, &args.key) {
         (Some(url), Some(key)) => Server::running(url, key),
         _ => {
             let program = args.program.clone().map_or_else(server::beside_this, Ok)?;
-            Server::start(&program, &args.db, &directory, &args.server_arguments)?
+            let program = program
+                .canonicalize()
+                .map_err(|error| format!("{}: {error}; build it first", program.display()))?;
+            Server::start(&program, &db, &directory, &args.server_arguments)?
         }
     };
-    let wal = WalWatch::start(&args.db);
-    let mut writer = Writer::start(&args.db, &directory, args.rate)?;
+    let client = Client::new(&server.url, &server.key);
+    sections::read_model(&client, started, &directory)?;
+    let wal = WalWatch::start(&db);
+    let mut writer = Writer::start(&db, &directory, args.rate)?;
     // What recovery and the first batches cost is not of interest.
     thread::sleep(Duration::from_secs(2));
     writer.commits()?;
     thread::sleep(QUIET);
     let quiet = writer.commits()?;
-    let client = Client::new(&server.url, &server.key);
-    sections::read_model(&client);
     let clients: Vec<_> =
         (0..args.clients).map(|_| Client::new(&server.url, &server.key)).collect();
     let asked = QUESTIONS.iter().flat_map(|question| Depth::ALL.map(|depth| (question, depth)));
@@ -121,6 +127,7 @@ pub(crate) fn run(args: &RunArgs) -> Outcome<()> {
     sections::anomalies(&client);
     sections::stats(&client);
     sections::export(&client);
+    sections::read_model_lag(&client)?;
     let loaded = writer.commits()?;
     let memory = server.peak_memory();
     writer.end()?;

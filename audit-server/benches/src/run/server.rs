@@ -45,6 +45,8 @@ impl Server {
             .arg("--db")
             .arg(db)
             .args(arguments)
+            // What it keeps beside the trail goes where it is started.
+            .current_dir(directory)
             .stdout(Stdio::piped())
             .stderr(log)
             .spawn()?;
