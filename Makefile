@@ -44,13 +44,14 @@ bench:
 # million takes about ten gigabytes and is made once; each run adds what its writer recorded.
 RECORDS ?= 10000000
 QUERY_SEED ?= 1
+QUERY_ARGS ?=
 QUERY_TRAIL = target/query-bench/trail-$(patsubst %000000,%m,$(RECORDS)).db
 
 bench-query:
 	$(CARGO) build --release --locked -p audit-server -p query-bench
 	@test -e $(QUERY_TRAIL) || target/release/query-bench generate \
 	    --records $(RECORDS) --seed $(QUERY_SEED) --db $(QUERY_TRAIL)
-	target/release/query-bench run --seed $(QUERY_SEED) --db $(QUERY_TRAIL)
+	target/release/query-bench run --seed $(QUERY_SEED) --db $(QUERY_TRAIL) $(QUERY_ARGS)
 
 # The tests talk to a real redis-server and check chains with Python, independently of our code.
 install-test-tools:

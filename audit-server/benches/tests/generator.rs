@@ -164,3 +164,19 @@ fn an_executed_trade_is_never_a_failure_though_both_are_common() {
     assert!(count(None, Some("failure")) > 400);
     assert_eq!(count(Some("trade.executed"), Some("failure")), 0);
 }
+
+#[test]
+fn nobody_lives_where_passwords_are_guessed() {
+    let (lines, expected) = lines(1, 200_000);
+    assert!(expected.episodes.len() >= 3, "{:?}", expected.episodes);
+    for episode in expected.episodes.values() {
+        assert_eq!(expected.failed_by_address[&episode.address], episode.attempts);
+        assert!(episode.attempts >= 40 && episode.last - episode.first < 3_600_000_000);
+        let there = format!("\"ip_address\":\"{}\"", episode.address);
+        for line in lines.iter().filter(|line| line.contains(&there)) {
+            let record: Value = serde_json::from_str(line).unwrap();
+            let event_type = text(&record, "event_type");
+            assert!(event_type == "auth.failed" || event_type.starts_with("security."), "{line}");
+        }
+    }
+}

@@ -7,7 +7,7 @@ use super::{
     event::{Event, Text},
     expected::Fact,
     words,
-    world::{PORTAL, TRADER, User, address},
+    world::{PORTAL, TRADER, User},
 };
 
 /// What all records of a request have in common.
@@ -97,7 +97,7 @@ impl Days {
         // Of the sign-ins about three in a hundred fail.
         while self.chance.permille(30) {
             let reason = self.chance.pick(words::LOGIN_FAILURES);
-            self.failed_login(&caller, at, reason);
+            self.failed_login(&caller, at, reason, None);
             at += 4 * SECOND + self.chance.about(8 * SECOND);
             self.again(&mut caller);
             if self.chance.once_in(8) {
@@ -146,10 +146,16 @@ impl Days {
         }
     }
 
-    fn failed_login(&mut self, caller: &Caller, at: i64, reason: &'static str) {
+    fn failed_login(
+        &mut self,
+        caller: &Caller,
+        at: i64,
+        reason: &'static str,
+        episode: Option<u64>,
+    ) {
         let took = self.chance.about(120_000);
-        let fact =
-            Fact::FailedLogin { user: caller.user_id.clone(), address: caller.address.clone() };
+        let (user, address) = (caller.user_id.clone(), caller.address.clone());
+        let fact = Fact::FailedLogin { user, address, episode };
         let event = caller.event(at, "auth.failed").status("failure").took(took);
         self.happens(event.detail("reason", reason).graver(Severity::Warning).fact(fact));
     }
@@ -177,7 +183,9 @@ impl Days {
     /// Someone tries one password after the other, from one address and for few names.
     pub(crate) fn guess_passwords(&mut self, at: i64) {
         let mut caller = self.caller(at);
-        caller.address = address(&mut self.chance).into();
+        let episode = self.number();
+        // Of a net in which nobody lives.
+        caller.address = format!("192.168.{}.{}", episode / 254 % 256, episode % 254 + 1).into();
         let mut at = at;
         for tried in 0..40 + self.chance.below(160) {
             if tried % 50 == 49 {
@@ -187,7 +195,7 @@ impl Days {
                 (caller.user_id, caller.username) = (next.user_id, next.username);
             }
             self.again(&mut caller);
-            self.failed_login(&caller, at, "wrong password");
+            self.failed_login(&caller, at, "wrong password", Some(episode));
             at += 300_000 + self.chance.about(1_500_000);
         }
         let blocked = caller.event(at, "security.ip_blocked").status("success");

@@ -18,9 +18,11 @@ use super::{
 pub(crate) enum Fact {
     #[default]
     None,
+    /// With the number of the episode of guessed passwords, when it is one of that.
     FailedLogin {
         user: Text,
         address: Text,
+        episode: Option<u64>,
     },
     Denied {
         user: Text,
@@ -42,6 +44,19 @@ pub(crate) struct Trade {
     pub(crate) side: &'static str,
     pub(crate) quantity: Decimal,
     pub(crate) price: Decimal,
+}
+
+/// Someone tried one password after the other.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Episode {
+    /// From there, and nobody else was ever there.
+    pub address: String,
+    /// How many `auth.failed`.
+    pub attempts: u64,
+    /// When it began, in microseconds since the Unix epoch.
+    pub first: i64,
+    /// When it ended.
+    pub last: i64,
 }
 
 /// Of one kind of trades: how many, and sums in units of [`super::SUM_PLACES`] decimal places.
@@ -73,6 +88,8 @@ pub struct Expected {
     pub failed_by_address: BTreeMap<String, u64>,
     /// `auth.permission_denied` by user.
     pub denied_by_user: BTreeMap<String, u64>,
+    /// Who guessed passwords.
+    pub episodes: BTreeMap<u64, Episode>,
     /// `trade.executed` by agent, symbol and side.
     pub trades: BTreeMap<TradeKind, Traded>,
     /// `risk.*` by type.
@@ -95,7 +112,14 @@ impl Expected {
         self.late += u64::from(arrived - event.timestamp > 60_000_000);
         match &event.fact {
             Fact::None => {}
-            Fact::FailedLogin { user, address } => {
+            Fact::FailedLogin { user, address, episode } => {
+                if let Some(number) = episode {
+                    let episode = self.episodes.entry(*number).or_default();
+                    if episode.attempts == 0 {
+                        (episode.address, episode.first) = (address.to_string(), event.timestamp);
+                    }
+                    (episode.attempts, episode.last) = (episode.attempts + 1, event.timestamp);
+                }
                 *self.failed_by_user.entry(user.to_string()).or_default() += 1;
                 *self.failed_by_address.entry(address.to_string()).or_default() += 1;
             }

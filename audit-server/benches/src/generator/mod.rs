@@ -38,7 +38,7 @@ mod world;
 pub use arrival::Generator;
 pub use decimal::{Decimal, SUM_PLACES};
 pub use event::{Detail, Event};
-pub use expected::{Expected, TradeKind, Traded};
+pub use expected::{Episode, Expected, TradeKind, Traded};
 pub use random::Seed;
 pub use world::{Agent, STREAMS, Symbol, TENANTS, User, World, stream_names};
 

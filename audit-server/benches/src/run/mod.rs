@@ -161,9 +161,11 @@ fn ask(
     let mut values = draws.clone();
     let alone = measure::one(client, question, depth, &mut values, enough);
     let each = Enough { answers: args.requests.div_ceil(4).max(1), time };
+    let begun = Instant::now();
     let crowd = measure::many(clients, question, depth, &mut values, each);
+    let crowd_took = begun.elapsed();
     eprintln!("{}, {}: {} ms", question.name, depth.name(), millis(alone.percentile(50)));
-    Row { question, depth, draws, alone, crowd, sql: None }
+    Row { question, depth, draws, alone, crowd, crowd_took, sql: None }
 }
 
 /// Asks in SQL what the one client was asked, from the first question on, and at most as often: a

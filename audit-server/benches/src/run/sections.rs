@@ -60,7 +60,7 @@ pub(super) fn read_model(client: &Client, started: Instant, directory: &Path) ->
         .map(|about| about.len())
         .sum();
     println!(
-        "read model: {most} records taken in within {took:.1} s, {:.1} MB",
+        "read model: caught up in {took:.1} s, from {most} records behind; {:.1} MB",
         bytes as f64 / 1e6
     );
     Ok(())

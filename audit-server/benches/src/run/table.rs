@@ -20,6 +20,8 @@ pub(crate) struct Row {
     pub(crate) alone: Figures,
     /// By many at once.
     pub(crate) crowd: Figures,
+    /// How long the many took together.
+    pub(crate) crowd_took: Duration,
     /// In SQL: not measured, given up, or its times.
     pub(crate) sql: Option<Option<Figures>>,
 }
@@ -27,22 +29,18 @@ pub(crate) struct Row {
 impl Row {
     /// The time of the SQL, and how many times its the server takes.
     fn sql(&self) -> (String, String) {
-        let ratio = |sql: Duration| {
-            let server = self.alone.percentile(50)?.as_secs_f64();
-            Some(server / sql.as_secs_f64())
+        let none = || "-".to_owned();
+        let (text, sql) = match &self.sql {
+            None => (none(), None),
+            Some(None) => (format!(">{} s", PATIENCE.as_secs()), Some(PATIENCE)),
+            Some(Some(figures)) => (millis(figures.percentile(50)), figures.percentile(50)),
         };
-        match &self.sql {
-            None => ("-".to_owned(), "-".to_owned()),
-            Some(None) => {
-                let ratio = ratio(PATIENCE).map_or("-".to_owned(), |ratio| format!("<{ratio:.4}"));
-                (format!(">{} s", PATIENCE.as_secs()), ratio)
-            }
-            Some(Some(figures)) => {
-                let median = figures.percentile(50);
-                let ratio = median.and_then(ratio).map(|ratio| format!("{ratio:.2}"));
-                (millis(median), ratio.unwrap_or("-".to_owned()))
-            }
-        }
+        let ratio = self.alone.percentile(50).zip(sql).map(|(server, sql)| {
+            let ratio = server.as_secs_f64() / sql.as_secs_f64();
+            let less = if text.starts_with('>') { "<" } else { "" };
+            if ratio < 0.1 { format!("{less}{ratio:.4}") } else { format!("{less}{ratio:.2}") }
+        });
+        (text, ratio.unwrap_or_else(none))
     }
 }
 
@@ -57,7 +55,7 @@ fn disagrees(row: &Row) -> bool {
 /// Prints them; times in milliseconds.
 pub(crate) fn print(rows: &[Row]) {
     println!(
-        "{:<26} {:<6} {:>5} {:>5} {:>8} {:>8} {:>6} {:>8} {:>9} {:>6} {:>8} {:>8}",
+        "{:<26} {:<6} {:>5} {:>5} {:>8} {:>8} {:>6} {:>8} {:>7} {:>9} {:>6} {:>8} {:>8}",
         "question",
         "page",
         "n",
@@ -66,6 +64,7 @@ pub(crate) fn print(rows: &[Row]) {
         "p99",
         "n many",
         "p99 many",
+        "many/s",
         "truncated",
         "errors",
         "SQL p50",
@@ -73,9 +72,9 @@ pub(crate) fn print(rows: &[Row]) {
     );
     for row in rows {
         let (sql, ratio) = row.sql();
-        let Row { question, depth, alone, crowd, .. } = row;
+        let Row { question, depth, alone, crowd, crowd_took, .. } = row;
         println!(
-            "{:<26} {:<6} {:>5} {:>5} {:>8} {:>8} {:>6} {:>8} {:>9} {:>6} {sql:>8} {ratio:>8}",
+            "{:<26} {:<6} {:>5} {:>5} {:>8} {:>8} {:>6} {:>8} {:>7.0} {:>9} {:>6} {sql:>8} {ratio:>8}",
             question.name,
             depth.name(),
             alone.times.len(),
@@ -84,6 +83,7 @@ pub(crate) fn print(rows: &[Row]) {
             millis(alone.percentile(99)),
             crowd.times.len(),
             millis(crowd.percentile(99)),
+            crowd.times.len() as f64 / crowd_took.as_secs_f64(),
             alone.truncated + crowd.truncated,
             alone.errors + crowd.errors,
         );
