@@ -38,6 +38,10 @@ pub struct Config {
     pub db: PathBuf,
     /// The server's own database of admin keys. Default: `audit-keys.db`.
     pub keys: PathBuf,
+    /// The server's own database of what it derives from the trail, to find records in it; it may
+    /// be deleted at any time. None, or `off`: questions are answered by reading the trail. Default:
+    /// `audit-read-model.db`.
+    pub read_model: Option<PathBuf>,
     /// Redis, for `/audit/redis` and `/audit/combined`. Default: none.
     pub redis_url: Option<RedisUrl>,
     /// Whether Redis is used when there is a URL. Default: true.
@@ -65,6 +69,7 @@ impl Default for Config {
             listen: DEFAULT_LISTEN,
             db: "audit.db".into(),
             keys: "audit-keys.db".into(),
+            read_model: Some("audit-read-model.db".into()),
             redis_url: None,
             redis_log_enabled: true,
             redis_log_db: None,
@@ -83,6 +88,7 @@ const SETTINGS: &[(&str, &str)] = &[
     ("listen", "AUDIT_SERVER_LISTEN"),
     ("db", "AUDIT_DB"),
     ("keys", "AUDIT_SERVER_KEYS"),
+    ("read_model", "AUDIT_SERVER_READ_MODEL"),
     ("redis_url", "REDIS_URL"),
     ("redis_log_enabled", "REDIS_LOG_ENABLED"),
     ("redis_log_db", "REDIS_LOG_DB"),
@@ -186,6 +192,7 @@ impl Config {
             "listen" => self.listen = parse(text, "it is an address such as 127.0.0.1:8600")?,
             "db" => self.db = text.into(),
             "keys" => self.keys = text.into(),
+            "read_model" => self.read_model = (text != "off").then(|| text.into()),
             "redis_url" => {
                 self.redis_url =
                     Some(text.parse().map_err(|error: crate::InvalidRedisUrl| error.to_string())?);

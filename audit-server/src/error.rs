@@ -35,6 +35,10 @@ pub enum Error {
     #[error("an internal task failed; this is a bug, please report it with the log")]
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
 
+    /// The read model cannot be made.
+    #[error("the read model cannot be made")]
+    ReadModel(#[source] Box<dyn std::error::Error + Send + Sync>),
+
     /// A query parameter that does not exist.
     #[error(transparent)]
     UnknownParameter(#[from] UnknownParameter),

@@ -24,7 +24,9 @@ pub mod demo;
 mod demo_server;
 mod error;
 mod filter;
+mod intrusion;
 mod query;
+mod read_model;
 mod server;
 mod store;
 pub mod verify;
@@ -40,9 +42,10 @@ pub use query::{
     AuditQuery, AuditStore, DEFAULT_DEADLINE, ForbiddenValue, InvalidValue, OrderByTime, Records,
     RepeatedParameter, StoredLine, UnknownParameter,
 };
+pub use read_model::{Count, Counted, Counting};
 pub use server::{Server, run};
 pub use store::{
     DamagedRecord, DatabaseForeign, DatabaseMissing, DatabaseNewer, DatabaseUnreadable,
     InvalidRedisUrl, Overloaded, QueryTimeout, RecordNotFound, RedisDisabled, RedisUnavailable,
-    RedisUrl,
+    RedisUrl, TruncatedBy,
 };

@@ -59,7 +59,7 @@ impl Api {
         let id = Uuid::try_parse(&id).map_err(|_| Problem::invalid_id())?.hyphenated().to_string();
         let room = self.state.in_flight.reserve(PAGE_BYTES).await?;
         let state = self.state.clone();
-        let read = move |deadline| state.database.snapshot(deadline)?.line_of(&id);
+        let read = move |deadline| state.trail.database().snapshot(deadline)?.line_of(&id);
         Ok(page::record(self.state.database_readers.run(read).await?, room))
     }
 
@@ -105,7 +105,7 @@ impl Api {
         let room = self.state.in_flight.reserve(COMBINED_BYTES).await?;
         let (reading, redis) = self.read_redis(query.clone()).await;
         let state = self.state.clone();
-        let read = move |deadline| query::combined(&state.database, &reading, &query, deadline);
+        let read = move |deadline| query::combined(&state.trail, &reading, &query, deadline);
         Ok(page::combined(&self.state.database_readers.run(read).await?, redis, room))
     }
 
@@ -134,7 +134,7 @@ impl Api {
         let query = Query::read(View::Database(table), &query.0)?;
         let room = self.state.in_flight.reserve(PAGE_BYTES).await?;
         let state = self.state.clone();
-        let read = move |deadline| query::page(&state.database, &query, deadline);
+        let read = move |deadline| query::trail_page(&state.trail, &query, deadline);
         Ok(page::page(&self.state.database_readers.run(read).await?, room))
     }
 

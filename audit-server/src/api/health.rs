@@ -14,6 +14,7 @@ use poem_openapi::{Enum, Object, payload::Json};
 use super::{State, problem::Problem, schema::SourceState};
 use crate::{
     Error,
+    read_model::Follower,
     store::{Deadline, StreamHead},
 };
 
@@ -38,7 +39,7 @@ pub(super) async fn check(state: &Arc<State>) -> Result<Json<Health>, Problem> {
         Some((at, healthy)) if at.elapsed() < REPEATED_FOR => healthy,
         _ => {
             let shared = state.clone();
-            let read = move |deadline| shared.database.snapshot(deadline)?.newest();
+            let read = move |deadline| shared.trail.database().snapshot(deadline)?.newest();
             let healthy = state.health_readers.run(read).await.is_ok();
             *last = Some((Instant::now(), healthy));
             healthy
@@ -58,6 +59,85 @@ pub(super) struct Detail {
     uptime_seconds: u64,
     database: DatabaseDetail,
     redis: RedisDetail,
+    read_model: ReadModelDetail,
+}
+
+/// What the server derives from the trail, to find records in it.
+#[derive(Object)]
+pub(super) struct ReadModelDetail {
+    state: ReadModelState,
+    /// The number of the last record, in the order of arrival, that the model has; 0 when it has none.
+    arrival: i64,
+    /// The records of the trail, in the order of arrival, that the model had not taken in when it
+    /// was looked at last. Answers have them all the same.
+    lag_records: u64,
+    /// Seconds since the model last had every record; `null` when it never had since the start.
+    lag_seconds: Option<f64>,
+    /// Why the model does not go on, when it does not.
+    trouble: Option<String>,
+    /// Streams that became shorter, or whose last record was changed, the latest first; 100 at most.
+    /// Any calls for `audit-server verify` with a receipt or a backup.
+    alarms: Vec<Alarm>,
+}
+
+/// What happened to a stream.
+#[derive(Object)]
+pub(super) struct Alarm {
+    /// When it was seen.
+    at: String,
+    /// The stream.
+    stream: String,
+    /// What was seen.
+    finding: String,
+}
+
+/// Whether the read model has what the trail has.
+#[derive(Enum)]
+#[oai(rename_all = "snake_case")]
+pub(super) enum ReadModelState {
+    /// It had every record when the trail was looked at last.
+    Current,
+    /// It is being made, or behind.
+    Behind,
+    /// It cannot go on: `trouble` says why. Questions are answered by reading the trail.
+    Failed,
+    /// The server was started without it.
+    Disabled,
+}
+
+fn read_model(state: &State) -> ReadModelDetail {
+    let Some(progress) = state.follower.as_ref().map(Follower::progress) else {
+        return ReadModelDetail {
+            state: ReadModelState::Disabled,
+            arrival: 0,
+            lag_records: 0,
+            lag_seconds: None,
+            trouble: None,
+            alarms: vec![],
+        };
+    };
+    let lag_records = progress.newest.saturating_sub(progress.indexed).max(0).unsigned_abs();
+    let state = match progress.complete_at {
+        _ if progress.trouble.is_some() => ReadModelState::Failed,
+        Some(_) if lag_records == 0 => ReadModelState::Current,
+        _ => ReadModelState::Behind,
+    };
+    ReadModelDetail {
+        state,
+        arrival: progress.indexed,
+        lag_records,
+        lag_seconds: progress.complete_at.map(|at| at.elapsed().as_secs_f64()),
+        trouble: progress.trouble,
+        alarms: progress
+            .alarms
+            .into_iter()
+            .map(|alarm| Alarm {
+                at: format_timestamp(alarm.at),
+                stream: alarm.stream,
+                finding: alarm.finding,
+            })
+            .collect(),
+    }
 }
 
 /// The trail of record.
@@ -108,7 +188,7 @@ pub(super) struct RedisDetail {
 pub(super) async fn detail(state: Arc<State>) -> Detail {
     let shared = state.clone();
     let read = move |deadline: Deadline| {
-        let snapshot = shared.database.snapshot(deadline)?;
+        let snapshot = shared.trail.database().snapshot(deadline)?;
         Ok((snapshot.newest()?, snapshot.heads(MAX_STREAMS + 1)?))
     };
     let (database, redis) = tokio::join!(state.health_readers.run(read), ping(&state));
@@ -125,6 +205,7 @@ pub(super) async fn detail(state: Arc<State>) -> Detail {
         uptime_seconds: state.started.elapsed().as_secs(),
         database,
         redis: RedisDetail { state: redis },
+        read_model: read_model(&state),
     }
 }
 

@@ -16,7 +16,11 @@ use super::{
     in_flight::Reserved,
     schema::{self, SourceState},
 };
-use crate::query::{CombinedPage, FoundIn, Page};
+use crate::{
+    query::{CombinedPage, FoundIn, Page},
+    read_model::Count,
+    store::Truncation,
+};
 
 const CONTENT_TYPE: &str = "application/json";
 
@@ -35,6 +39,10 @@ impl<T> Ready<T> {
 pub(super) fn page(page: &Page, room: Reserved) -> Ready<schema::Page> {
     let mut body = begin(page.records.iter().map(|line| &**line));
     end(&mut body, page.next_cursor.as_deref(), page.truncated);
+    if let Some(Count { value, is }) = page.count {
+        let count = format!(r#","count":{{"value":{value},"is":"{}"}}"#, is.as_str());
+        body.extend_from_slice(count.as_bytes());
+    }
     body.push(b'}');
     Ready::new(body, room)
 }
@@ -87,10 +95,15 @@ fn begin<'l>(lines: impl Iterator<Item = &'l str> + Clone) -> Vec<u8> {
     body
 }
 
-fn end(body: &mut Vec<u8>, next_cursor: Option<&str>, truncated: bool) {
+fn end(body: &mut Vec<u8>, next_cursor: Option<&str>, truncation: Truncation) {
+    let truncated = truncation.any();
     // A cursor is base64url: nothing in it needs an escape.
     let next = next_cursor.map_or("null".to_owned(), |cursor| format!("\"{cursor}\""));
     body.extend_from_slice(format!(",\"next_cursor\":{next},\"truncated\":{truncated}").as_bytes());
+    if truncated {
+        let by: Vec<_> = truncation.reasons().map(|by| format!("\"{}\"", by.as_str())).collect();
+        body.extend_from_slice(format!(",\"truncated_by\":[{}]", by.join(",")).as_bytes());
+    }
 }
 
 impl<T: Type> Payload for Ready<T> {

@@ -214,6 +214,7 @@ fn map(error: &Error) -> Problem {
         ),
         // The rest is met at start or on the command line, never by a request.
         Error::Internal(_)
+        | Error::ReadModel(_)
         | Error::Config(_)
         | Error::Listen { .. }
         | Error::KeyUnknown(_)

@@ -91,6 +91,42 @@ pub(super) struct Page {
     /// Whether fewer records are here than `limit` although more may match: the query's time or a
     /// page's bytes ran out, or a stored line is no record. The next page goes on from there.
     truncated: bool,
+    /// Why, when it is `truncated`.
+    truncated_by: Option<Vec<TruncatedBy>>,
+    /// How many records match in all, when `count` asks for it.
+    count: Option<Count>,
+}
+
+/// Why records that belong to an answer are missing from it.
+#[derive(Enum)]
+#[oai(rename_all = "snake_case")]
+pub(super) enum TruncatedBy {
+    /// The query's time ran out.
+    Deadline,
+    /// The records would have been too large, or too many to be looked at.
+    Size,
+    /// A stored line is no record: `audit-server verify` tells more.
+    DamagedRecord,
+}
+
+/// How many records match a question.
+#[derive(Object)]
+pub(super) struct Count {
+    value: u64,
+    /// What the value is.
+    is: Counted,
+}
+
+/// What a count is.
+#[derive(Enum)]
+#[oai(rename_all = "snake_case")]
+pub(super) enum Counted {
+    /// Exactly so many.
+    Exact,
+    /// About so many.
+    Estimate,
+    /// So many at least: time ran out.
+    AtLeast,
 }
 
 /// Records of the database and Redis, each once.
@@ -104,6 +140,8 @@ pub(super) struct CombinedPage {
     next_cursor: Option<String>,
     /// Whether records that belong here are missing: see the other pages.
     truncated: bool,
+    /// Why, when it is `truncated`.
+    truncated_by: Option<Vec<TruncatedBy>>,
     /// Which of the two could be read.
     sources: Sources,
 }

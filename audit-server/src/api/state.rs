@@ -1,6 +1,9 @@
 //! What the handlers share.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use tokio::sync::Mutex;
 
@@ -8,6 +11,9 @@ use super::in_flight::InFlight;
 use crate::{
     Config, Error,
     auth::KeyStore,
+    intrusion,
+    query::Trail,
+    read_model::{Follower, ReadModel},
     store::{DatabaseStore, Readers, RedisStore},
 };
 
@@ -26,7 +32,9 @@ const HEALTH_TIMEOUT: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
 pub(crate) struct State {
-    pub(crate) database: DatabaseStore,
+    pub(crate) trail: Trail,
+    /// Keeps the read model up, when there is one.
+    pub(crate) follower: Option<Follower>,
     pub(crate) database_readers: Readers,
     pub(crate) redis: Option<RedisStore>,
     pub(crate) redis_readers: Readers,
@@ -47,9 +55,22 @@ impl State {
             }
             _ => None,
         };
+        let database = Arc::new(DatabaseStore::new(&config.db));
+        let follower = match &config.read_model {
+            Some(model) => Some(
+                Follower::start(
+                    database.clone(),
+                    model.clone(),
+                    intrusion::alarm(config.db.clone()),
+                )
+                .map_err(Error::internal)?,
+            ),
+            None => None,
+        };
         let timeout = config.query_timeout;
         Ok(Self {
-            database: DatabaseStore::new(&config.db),
+            trail: Trail::new(database, config.read_model.clone().map(ReadModel::new)),
+            follower,
             database_readers: Readers::new(config.readers, timeout),
             redis,
             redis_readers: Readers::new(REDIS_READERS, timeout),

@@ -3,6 +3,7 @@
 mod csv;
 mod output;
 mod query;
+mod reindex;
 mod safe;
 mod table;
 
@@ -35,6 +36,7 @@ enum Command {
     Keys(KeysArgs),
     Verify(VerifyArgs),
     Query(Box<query::QueryArgs>),
+    Reindex(reindex::ReindexArgs),
     /// Show a whole installation: a trading desk that records, and the server that answers for it.
     Demo(DemoArgs),
 }
@@ -53,6 +55,9 @@ struct ServeArgs {
     /// The admin keys [env: AUDIT_SERVER_KEYS] [default: audit-keys.db].
     #[arg(long, value_name = "FILE")]
     keys: Option<String>,
+    /// What the server derives from the trail to find records, or off [env: AUDIT_SERVER_READ_MODEL] [default: audit-read-model.db].
+    #[arg(long, value_name = "FILE")]
+    read_model: Option<String>,
     /// Redis; a URL with a password belongs into the environment [env: REDIS_URL].
     #[arg(long, value_name = "URL")]
     redis_url: Option<String>,
@@ -88,6 +93,7 @@ impl ServeArgs {
             ("listen", self.listen),
             ("db", self.db),
             ("keys", self.keys),
+            ("read_model", self.read_model),
             ("redis_url", self.redis_url),
             ("redis_log_enabled", self.redis_log_enabled),
             ("redis_log_db", self.redis_log_db),
@@ -140,6 +146,7 @@ pub fn main() -> ExitCode {
         Command::Keys(args) => keys(args),
         Command::Demo(args) => return show(args),
         Command::Query(args) => return query::run(&args),
+        Command::Reindex(args) => return ended(reindex::run(&args)),
         Command::Verify(args) => return verify::run(&args, &mut std::io::stdout().lock()),
     };
     ended(done)

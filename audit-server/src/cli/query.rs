@@ -38,6 +38,9 @@ pub(super) struct QueryArgs {
     /// The trail, the SQLite database that the application writes [env: AUDIT_DB] [default: audit.db].
     #[arg(long, value_name = "FILE")]
     db: Option<String>,
+    /// What a server derived from the trail to find records, or off [env: AUDIT_SERVER_READ_MODEL] [default: audit-read-model.db].
+    #[arg(long, value_name = "FILE")]
+    read_model: Option<String>,
     /// Read settings from this TOML file; flags and the environment win over it.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -134,9 +137,13 @@ pub(super) fn run(args: &QueryArgs) -> ExitCode {
 }
 
 fn walk(args: &QueryArgs) -> Result<(), Failure> {
-    let flags = args.db.clone().map(|db| ("db", db)).into_iter().collect();
+    let given = [("db", args.db.clone()), ("read_model", args.read_model.clone())];
+    let flags = given.into_iter().filter_map(|(key, text)| Some((key, text?))).collect();
     let config = Config::load(args.config.as_deref(), flags).map_err(Error::from)?;
-    let store = AuditStore::open(config.db);
+    let mut store = AuditStore::open(config.db);
+    if let Some(model) = config.read_model {
+        store = store.read_model(model);
+    }
     let query = args.question(&store);
 
     let most = if args.all { u64::MAX } else { args.limit };

@@ -9,6 +9,7 @@
 //! audit-demo/audit.db         the trail
 //! audit-demo/journal/         the identity of the stream
 //! audit-demo/audit-keys.db    the server's keys
+//! audit-demo/audit-read-model.db  what the server derives from the trail
 //! ```
 //!
 //! A second start goes on with the trail: it writes no second history, only what an interrupted one

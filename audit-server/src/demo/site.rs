@@ -74,6 +74,12 @@ impl Site {
         self.dir.join("audit-keys.db")
     }
 
+    /// Where the server may keep what it derives from the trail.
+    #[must_use]
+    pub fn read_model(&self) -> PathBuf {
+        self.dir.join("audit-read-model.db")
+    }
+
     /// The address of Redis, when it is used. It may hold a password. The lists are in the database
     /// that it names, else in [`DEFAULT_REDIS_DB`].
     #[must_use]

@@ -7,8 +7,7 @@ use audit_layer::{
     record::{Member, Record, parse_timestamp},
 };
 
-use super::{Decimal, Field, Text, Words, raised};
-use crate::store::{Predicate, TimeRange};
+use super::{Decimal, Field, Text, TimeRange, Words, raised};
 
 /// What a record must be. [`Filter::ANY`] lets every record pass.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -180,14 +179,20 @@ impl Filter {
         }
     }
 
+    /// A text, in lower case and ASCII, that every line which matches has in it, in either case.
+    pub(crate) fn needle(&self) -> Option<&str> {
+        match self {
+            Self::Says(words) => words.needle(),
+            Self::All(all) => all.iter().find_map(Self::needle),
+            _ => None,
+        }
+    }
+
     /// The part of time outside of which nothing can match.
     pub(crate) fn time(&self) -> TimeRange {
         match self {
             Self::During(range) => *range,
-            Self::All(all) => all.iter().map(Self::time).fold(TimeRange::ALL, |a, b| TimeRange {
-                from: a.from.max(b.from),
-                to: a.to.min(b.to),
-            }),
+            Self::All(all) => all.iter().map(Self::time).fold(TimeRange::ALL, TimeRange::and),
             _ => TimeRange::ALL,
         }
     }
@@ -213,18 +218,14 @@ impl Filter {
             _ => {}
         }
     }
-}
 
-impl Predicate for Filter {
-    fn admits(&self, event_type: &str) -> bool {
+    /// Whether records of this type can match at all, which is known before the record is fetched.
+    pub(crate) fn admits(&self, event_type: &str) -> bool {
         self.decided_by(event_type) != Some(false)
     }
 
-    fn matches(&self, record: &Record<'_>) -> bool {
-        Filter::matches(self, record)
-    }
-
-    fn categories(&self) -> Option<BTreeSet<Cow<'_, str>>> {
+    /// The only categories that can match, when they are known.
+    pub(crate) fn categories(&self) -> Option<BTreeSet<Cow<'_, str>>> {
         match self {
             Self::All(all) => all.iter().filter_map(Self::categories).reduce(|a, b| &a & &b),
             Self::Any(any) => any.iter().try_fold(BTreeSet::new(), |so_far, filter| {

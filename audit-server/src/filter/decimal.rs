@@ -17,25 +17,23 @@ impl Decimal {
     pub(crate) const MAX_CHARS: usize = 64;
 
     /// The greatest exponent, which is beyond that of a double.
-    pub(crate) const MAX_EXPONENT: i32 = 400;
+    pub(crate) const MAX_EXPONENT: u32 = 400;
 
     /// The number, when the text is one.
     pub(crate) fn read(text: &str) -> Option<Self> {
-        if text.len() > Self::MAX_CHARS || !is_decimal(text) {
-            return None;
-        }
-        if let Some((_, exponent)) = text.split_once(['e', 'E']) {
-            let exponent: i32 = exponent.parse().ok()?;
-            if exponent.abs() > Self::MAX_EXPONENT {
-                return None;
-            }
-        }
-        text.parse().ok().map(Self)
+        if Self::is_one(text) { text.parse().ok().map(Self) } else { None }
     }
 
-    /// The number itself, for sums.
-    pub(crate) fn value(&self) -> &BigDecimal {
-        &self.0
+    /// Whether the text can be read as one, which costs a fraction of reading it.
+    pub(crate) fn is_one(text: &str) -> bool {
+        if text.len() > Self::MAX_CHARS || !is_decimal(text) {
+            return false;
+        }
+        text.split_once(['e', 'E']).is_none_or(|(_, exponent)| {
+            exponent
+                .parse()
+                .is_ok_and(|exponent: i32| exponent.unsigned_abs() <= Self::MAX_EXPONENT)
+        })
     }
 }
 
@@ -54,6 +52,12 @@ impl FromStr for Decimal {
     }
 }
 
+impl fmt::Display for Decimal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0.to_scientific_notation(), f)
+    }
+}
+
 impl fmt::Debug for Decimal {
     /// `1.0` and `1` are the same number, and the same question.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -62,7 +66,7 @@ impl fmt::Debug for Decimal {
 }
 
 /// Whether the text looks like a JSON number, but that zeros may lead and a plus sign may too.
-pub(crate) fn is_decimal(text: &str) -> bool {
+fn is_decimal(text: &str) -> bool {
     let bytes = text.strip_prefix(['-', '+']).unwrap_or(text).as_bytes();
     let digits = |bytes: &[u8]| bytes.iter().take_while(|b| b.is_ascii_digit()).count();
     let whole = digits(bytes);

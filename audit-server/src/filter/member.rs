@@ -5,8 +5,8 @@
 
 use audit_layer::record::{Classification, Member, Severity};
 
+use super::TimeRange;
 use super::{Comparison, EventPattern, Field, Filter, Test, Text, date};
-use crate::store::TimeRange;
 
 const LEVELS: &[&str] = &["TRACE", "DEBUG", "INFO", "WARN", "ERROR"];
 

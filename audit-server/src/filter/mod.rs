@@ -28,12 +28,14 @@ mod field;
 mod leaves;
 pub(crate) mod member;
 mod text;
+mod time_range;
 mod words;
 
 pub(crate) use condition::{Comparison, EventPattern, Filter, Test};
 pub(crate) use decimal::Decimal;
 pub(crate) use expression::expression;
-pub(crate) use field::Field;
-pub(crate) use leaves::{Leaf, leaves, raised};
+pub(crate) use field::{Field, of_member};
+pub(crate) use leaves::{leaves, raised};
 pub(crate) use text::Text;
-pub(crate) use words::{Words, words};
+pub(crate) use time_range::TimeRange;
+pub(crate) use words::{Wanted, Words, push_folded, words};

@@ -59,6 +59,18 @@ impl Words {
         &self.0
     }
 
+    /// A part of a word, in lower case and ASCII, that every line which says this has in it, in
+    /// either case: JSON escapes neither letters nor digits.
+    pub(crate) fn needle(&self) -> Option<&str> {
+        let words = self.0.iter().flat_map(|wanted| match wanted {
+            Wanted::Phrase(phrase) => &phrase[..],
+            Wanted::Prefix(prefix) => std::slice::from_ref(prefix),
+        });
+        // One letter beyond ASCII is in ASCII in lower case: the sign for Kelvin is a k.
+        let pieces = words.filter(|word| word.is_ascii()).flat_map(|word| word.split('k'));
+        pieces.max_by_key(|piece| piece.len()).filter(|piece| !piece.is_empty())
+    }
+
     /// Whether the record says it.
     pub(crate) fn said_in(&self, record: &Record<'_>) -> bool {
         let mut missing: Vec<&Wanted> = self.0.iter().collect();
@@ -87,7 +99,7 @@ impl Words {
 /// Gives each text of `details` that full text looks at.
 pub(crate) fn searched(details: &serde_json::value::RawValue, mut read: impl FnMut(&str)) {
     leaves(details, |_, leaf| {
-        if leaf.quoted && Decimal::read(leaf.text).is_none() {
+        if leaf.quoted && !Decimal::is_one(leaf.text) {
             read(leaf.text);
         }
     });
@@ -193,6 +205,18 @@ mod tests {
         }
         for question in ["fail", "\"42 user\"", "\"login user\"", "login succeeded", "ogin*"] {
             assert!(!says(text, question), "{question}");
+        }
+    }
+
+    #[test]
+    fn whatever_says_the_words_has_the_needle_in_it() {
+        for (question, text) in [("\u{212a}elvin", "300 KELVIN"), ("kelvin", "300 \u{212a}elvin")] {
+            assert!(says(text, question), "{question}");
+            let question: Words = question.parse().unwrap();
+            assert_eq!(question.needle(), Some("elvin"));
+        }
+        for question in ["k", "kk*", "ü"] {
+            assert_eq!(question.parse::<Words>().unwrap().needle(), None);
         }
     }
 

@@ -7,19 +7,21 @@
 use std::{
     fmt::Display,
     path::PathBuf,
+    sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use audit_layer::record::{Classification, Severity, format_timestamp};
 
 use super::{
-    InvalidValue, Query, Records, View,
+    InvalidValue, Query, Records, Trail, View,
     asked::{Asked, Relation},
-    page,
+    trail_page,
 };
 use crate::{
     Error,
     filter::{Comparison, Field},
+    read_model::{Counting, ReadModel},
     store::{DatabaseStore, Deadline, Table},
 };
 
@@ -29,7 +31,7 @@ pub const DEFAULT_DEADLINE: Duration = Duration::from_secs(2);
 /// A trail: the SQLite database that `audit-layer` writes. It is read and never written.
 #[derive(Debug)]
 pub struct AuditStore {
-    database: DatabaseStore,
+    trail: Trail,
 }
 
 impl AuditStore {
@@ -38,7 +40,14 @@ impl AuditStore {
     /// later queries: open a trail once and share it.
     #[must_use]
     pub fn open(path: impl Into<PathBuf>) -> Self {
-        Self { database: DatabaseStore::new(path) }
+        Self { trail: Trail::new(Arc::new(DatabaseStore::new(path)), None) }
+    }
+
+    /// Lets queries be led by the read model that a server keeps at that path. Without it, or when
+    /// it cannot be read, the trail is walked, and the answers are the same. Default: none.
+    #[must_use]
+    pub fn read_model(self, path: impl Into<PathBuf>) -> Self {
+        Self { trail: self.trail.led_by(ReadModel::new(path)) }
     }
 }
 
@@ -240,6 +249,12 @@ impl<'s> AuditQuery<'s> {
         )
     }
 
+    /// Counts the records that match in all, as far as the deadline allows. Default: they are not
+    /// counted.
+    pub fn count(self, counting: Counting) -> Self {
+        self.parameter("count", counting.as_str())
+    }
+
     /// In the order in which the database received the records, which can be followed: there always
     /// is a next cursor, and it leads on to what arrives later.
     pub fn order_by_arrival(self) -> Self {
@@ -284,7 +299,7 @@ impl<'s> AuditQuery<'s> {
     /// the deadline passes before a single record was looked at.
     pub fn execute(self) -> Result<Records, Error> {
         let query = Query::of(View::Database(Table::Logs), self.given.iter().map(Given::asked))?;
-        page(&self.store.database, &query, Deadline::after(self.deadline)).map(Records::from)
+        trail_page(&self.store.trail, &query, Deadline::after(self.deadline)).map(Records::from)
     }
 }
 

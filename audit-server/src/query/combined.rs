@@ -21,12 +21,12 @@ use std::{cmp::Reverse, collections::HashMap};
 
 use audit_layer::record::{Link, Record};
 
-use super::Query;
+use super::{Query, Trail};
 use crate::{
     Error,
     store::{
-        Batch, DatabaseStore, Deadline, MAX_BATCH_BYTES, Place, Position, Reading, RedisStore, Row,
-        Snapshot, Stored,
+        Batch, Deadline, MAX_BATCH_BYTES, Place, Position, Reading, RedisStore, Row, Snapshot,
+        Stored, TruncatedBy, Truncation,
     },
 };
 
@@ -51,7 +51,7 @@ pub(crate) struct CombinedPage {
     /// The cursor of the next page, when there may be one.
     pub(crate) next_cursor: Option<String>,
     /// Whether records that belong here are missing.
-    pub(crate) truncated: bool,
+    pub(crate) truncated: Truncation,
 }
 
 /// Reads from Redis what a page of both may need. Blocks.
@@ -71,13 +71,14 @@ pub(crate) fn read_redis(
 /// # Errors
 /// What the database fails with.
 pub(crate) fn combined(
-    database: &DatabaseStore,
+    trail: &Trail,
     redis: &Reading,
     query: &Query,
     deadline: Deadline,
 ) -> Result<CombinedPage, Error> {
-    let snapshot = database.snapshot(deadline)?;
-    let Batch { rows, next, mut truncated } = snapshot.scan(&query.scan(), deadline)?;
+    let view = trail.view(deadline)?;
+    let Batch { rows, next, mut truncated } = view.scan(&query.scan(), deadline)?;
+    let snapshot = &view.snapshot;
     // What Redis alone holds beyond the last row examined belongs to a later page.
     let horizon = next.clone();
 
@@ -98,20 +99,20 @@ pub(crate) fn combined(
             break;
         }
         if held.contains_key(&row.position.place) {
-            match candidate(&snapshot, row, query)? {
+            match candidate(snapshot, row, query)? {
                 Candidate::Shown(line, found_in) => {
                     let position = row.position.clone();
                     merged.push((Row { position, line }, found_in));
                 }
                 Candidate::Elsewhere => {}
-                Candidate::Damaged => truncated = true,
+                Candidate::Damaged => truncated |= TruncatedBy::DamagedRecord,
             }
         }
     }
     let last_arrival = snapshot.last_arrival()?;
-    drop(snapshot);
+    drop(view);
     merged.sort_by(|(a, _), (b, _)| Reverse(&a.position).cmp(&Reverse(&b.position)));
-    Ok(cut(merged, next, truncated || redis.truncated, last_arrival, query))
+    Ok(cut(merged, next, truncated | redis.truncated, last_arrival, query))
 }
 
 /// Where a record of the database was found that Redis holds as well.
@@ -156,7 +157,7 @@ fn candidate(snapshot: &Snapshot<'_>, row: &Row, query: &Query) -> Result<Candid
 fn cut(
     merged: Vec<(Row, FoundIn)>,
     next: Option<Position>,
-    truncated: bool,
+    truncated: Truncation,
     last_arrival: i64,
     query: &Query,
 ) -> CombinedPage {
@@ -168,7 +169,9 @@ fn cut(
         bytes += row.line.len();
         let full = page.records.len() >= query.limit;
         let heavy = bytes > MAX_BATCH_BYTES && last.is_some();
-        page.truncated |= heavy && !full;
+        if heavy && !full {
+            page.truncated |= TruncatedBy::Size;
+        }
         if full || heavy {
             break;
         }

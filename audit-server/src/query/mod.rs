@@ -12,15 +12,17 @@ mod page;
 mod parameters;
 mod parse;
 mod records;
+mod trail;
 
 pub use builder::{AuditQuery, AuditStore, DEFAULT_DEADLINE, OrderByTime};
 pub(crate) use combined::{CombinedPage, FoundIn, combined, read_redis};
 use cursor::Cursor;
 pub use error::{ForbiddenValue, InvalidValue, RepeatedParameter, UnknownParameter};
-pub(crate) use page::{Page, page};
+pub(crate) use page::{Page, page, trail_page};
 pub(crate) use parameters::{Kind, PARAMETERS, Parameter};
 pub(crate) use parse::{Query, View, refuse_parameters};
 pub use records::{Records, StoredLine};
+pub(crate) use trail::Trail;
 
 /// Records of a page when `limit` is not given.
 pub(crate) const DEFAULT_LIMIT: usize = 100;

@@ -131,6 +131,11 @@ pub(crate) const PARAMETERS: &[Parameter] = &[
         example: None,
         kind: Kind::Limit,
     },
+    word(
+        "count",
+        &["exact", "estimate"],
+        "Also count the records that match in all, as `count`: `exact` reads those that the index cannot decide, as far as the query's time allows, `estimate` reads none. Not for `/audit/redis` and `/audit/combined`. A cursor may be given with it or without it.",
+    ),
     Parameter {
         name: "cursor",
         description: "The `next_cursor` of the page before. It belongs to its query: every other parameter but `limit` stays as it was.",

@@ -10,8 +10,9 @@ use super::{
 };
 use crate::{
     Error,
-    filter::{self, EventPattern, Filter, date, member::one_of},
-    store::{Order, Position, Scan, Table, TimeRange},
+    filter::{self, EventPattern, Filter, TimeRange, date, member::one_of},
+    read_model::Counting,
+    store::{Order, Position, Scan, Table},
 };
 
 /// The most event types that one query names.
@@ -37,6 +38,7 @@ pub(crate) struct Query {
     pub(super) order: Order,
     pub(super) limit: usize,
     pub(super) after: Option<Position>,
+    pub(super) count: Option<Counting>,
     /// The highest arrival in the database when the walk came to the microsecond of `after`.
     pub(super) met: i64,
     question: Fingerprint,
@@ -67,6 +69,7 @@ impl Query {
             order: Order::Desc,
             limit: DEFAULT_LIMIT,
             after: None,
+            count: None,
             met: 0,
             question: Fingerprint::default(),
         };
@@ -108,6 +111,10 @@ impl Query {
             let reason = "Redis is read newest first: order=desc, or leave it out";
             return Err(ForbiddenValue { name: "order", reason }.into());
         }
+        if query.count.is_some() && !matches!(view, View::Database(_)) {
+            let reason = "what Redis holds changes under the count: ask the database's own views";
+            return Err(ForbiddenValue { name: "count", reason }.into());
+        }
         query.filter.normalise();
         query.question = query.fingerprint();
         if let Some(text) = cursor {
@@ -139,6 +146,12 @@ impl Query {
                     _ => Order::Arrival,
                 };
             }
+            "count" => {
+                self.count = Some(match one_of(value, &["exact", "estimate"])? {
+                    "exact" => Counting::Exact,
+                    _ => Counting::Estimate,
+                });
+            }
             "limit" => {
                 self.limit = value
                     .parse()
@@ -169,13 +182,10 @@ impl Query {
         Scan {
             table: self.table(),
             order: self.order,
-            range: TimeRange {
-                from: self.range.from.max(asked.from),
-                to: self.range.to.min(asked.to),
-            },
+            range: self.range.and(asked),
             after: self.after.clone(),
             limit: self.limit,
-            predicate: &self.filter,
+            filter: &self.filter,
         }
     }
 

@@ -3,6 +3,7 @@
 use audit_layer::record::Record;
 
 use super::Page;
+use crate::{read_model::Count, store::TruncatedBy};
 
 /// A page of records.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,12 +16,22 @@ pub struct Records {
     /// Whether fewer records are here than the limit allows although more may match: time or room
     /// ran out, or a stored line is no record, which `audit-server verify` tells more of.
     pub truncated: bool,
+    /// Why, when it is.
+    pub truncated_by: Vec<TruncatedBy>,
+    /// How many records match in all, when that was asked for.
+    pub count: Option<Count>,
 }
 
 impl From<Page> for Records {
     fn from(page: Page) -> Self {
-        let Page { records, next_cursor, truncated } = page;
-        Self { records: records.into_iter().map(StoredLine).collect(), next_cursor, truncated }
+        let Page { records, next_cursor, truncated, count } = page;
+        Self {
+            records: records.into_iter().map(StoredLine).collect(),
+            next_cursor,
+            truncated: truncated.any(),
+            truncated_by: truncated.reasons().collect(),
+            count,
+        }
     }
 }
 

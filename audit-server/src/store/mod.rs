@@ -1,7 +1,7 @@
 //! Places that hold records, and how they are read.
 //!
-//! A store is read in one order from one position onwards, record by record, against a predicate;
-//! it knows neither filters nor cursors nor HTTP. Reading blocks, so [`Readers`] runs it off the
+//! A store is read in one order from one position onwards, record by record, against a filter; it
+//! knows neither cursors nor HTTP. Reading blocks, so [`Readers`] runs it off the
 //! async threads, so many at a time, each with a deadline.
 //!
 //! # Why records are tested in Rust
@@ -18,10 +18,11 @@ mod pool;
 mod readers;
 mod redis;
 mod scan;
+mod truncation;
 
-use std::{borrow::Cow, cmp::Ordering, collections::BTreeSet};
+use std::cmp::Ordering;
 
-use audit_layer::record::Record;
+use audit_layer::record::Member;
 
 pub(crate) use database::{DatabaseStore, Snapshot, Stored, StreamHead};
 pub use error::{
@@ -29,11 +30,17 @@ pub use error::{
     QueryTimeout, RecordNotFound, RedisDisabled, RedisUnavailable,
 };
 pub(crate) use file_identity::FileIdentity;
+pub(crate) use pool::{Lease, Pool};
 pub(crate) use readers::{Deadline, Readers};
 pub use redis::{InvalidRedisUrl, RedisUrl};
 pub(crate) use redis::{MAX_READING_BYTES, Reading, RedisStore};
+pub use truncation::TruncatedBy;
+pub(crate) use truncation::Truncation;
 
-use crate::Error;
+use crate::{
+    Error,
+    filter::{Filter, TimeRange},
+};
 
 /// The most bytes of records that one batch carries. A record has at most some 400 KiB, so that
 /// a batch is never empty for this reason.
@@ -70,33 +77,19 @@ pub(crate) enum Table {
     Financial,
 }
 
-/// What a scan asks of a record.
-pub(crate) trait Predicate: Sync {
-    /// Whether records of this type can match at all: tested before the record is fetched.
-    fn admits(&self, event_type: &str) -> bool;
-    /// Whether the record matches.
-    fn matches(&self, record: &Record<'_>) -> bool;
-    /// The only categories that can match, when they are known.
-    fn categories(&self) -> Option<BTreeSet<Cow<'_, str>>>;
-}
-
-/// Inclusive bounds of `timestamp` in microseconds since the Unix epoch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct TimeRange {
-    /// The earliest.
-    pub(crate) from: i64,
-    /// The latest.
-    pub(crate) to: i64,
-}
-
-impl TimeRange {
-    /// All of time.
-    pub(crate) const ALL: Self = Self { from: i64::MIN, to: i64::MAX };
-
-    /// Whether the time is inside.
-    #[must_use]
-    pub(crate) fn contains(self, timestamp: i64) -> bool {
-        (self.from..=self.to).contains(&timestamp)
+impl Table {
+    /// What the records of the table have in common.
+    pub(crate) fn filter(self) -> Filter {
+        match self {
+            Self::Logs => Filter::ANY,
+            Self::Security => Filter::Any(vec![
+                Filter::member_is_any(Member::Category, ["auth", "security", "admin"]),
+                Filter::member_is_any(Member::Status, ["denied"]),
+            ]),
+            Self::Financial => {
+                Filter::member_is_any(Member::Category, ["financial", "trade", "risk"])
+            }
+        }
     }
 }
 
@@ -151,8 +144,8 @@ pub(crate) struct Scan<'q> {
     pub(crate) after: Option<Position>,
     /// The most records to return; at least 1.
     pub(crate) limit: usize,
-    /// Only records that it says yes to.
-    pub(crate) predicate: &'q dyn Predicate,
+    /// Only records that it lets pass.
+    pub(crate) filter: &'q Filter,
 }
 
 /// A record that was found, and where.
@@ -172,7 +165,6 @@ pub(crate) struct Batch {
     /// The last place that was examined, when there may be more behind it. In the order of arrival
     /// there always may be: what arrives later.
     pub(crate) next: Option<Position>,
-    /// Whether fewer records are here than the limit allows although more may match: time or
-    /// [`MAX_BATCH_BYTES`] ran out, or a stored line is no record.
-    pub(crate) truncated: bool,
+    /// Why fewer records are here than the limit allows, although more may match.
+    pub(crate) truncated: Truncation,
 }

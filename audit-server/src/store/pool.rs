@@ -19,7 +19,7 @@ use rusqlite::Connection;
 use super::{Deadline, file_identity::DatabaseFiles};
 
 #[derive(Debug, Default)]
-pub(super) struct Pool {
+pub(crate) struct Pool {
     shared: Mutex<Shared>,
     changed: Condvar,
 }
@@ -38,7 +38,7 @@ impl Pool {
     ///
     /// # Errors
     /// Those of [`DatabaseFiles::of`].
-    pub(super) fn lease(&self, path: &Path, deadline: Deadline) -> io::Result<Option<Lease<'_>>> {
+    pub(crate) fn lease(&self, path: &Path, deadline: Deadline) -> io::Result<Option<Lease<'_>>> {
         let mut shared = self.lock();
         loop {
             // What lies idle would keep a file that was deleted on the disk.
@@ -69,15 +69,15 @@ impl Pool {
 
 /// The right to a connection, until it is dropped.
 #[derive(Debug)]
-pub(super) struct Lease<'p> {
+pub(crate) struct Lease<'p> {
     pool: &'p Pool,
     /// `None` until one is opened, and when it is not fit to be used again.
-    pub(super) connection: Option<Connection>,
+    pub(crate) connection: Option<Connection>,
 }
 
 impl Lease<'_> {
     /// Takes note of the log and index that the first read of a new connection may have made.
-    pub(super) fn opened(&self, path: &Path) {
+    pub(crate) fn opened(&self, path: &Path) {
         let mut shared = self.pool.lock();
         if let (Some(before), Ok(now)) = (shared.files, DatabaseFiles::of(path))
             && before.became(&now)

@@ -26,7 +26,7 @@ use redis::{Client, Connection, ConnectionInfo, IntoConnectionInfo};
 
 use super::{
     Batch, Deadline, MAX_BATCH_BYTES, Order, Place, Position, QueryTimeout, RedisUnavailable, Row,
-    Scan, Store,
+    Scan, Store, TruncatedBy, Truncation,
 };
 use crate::Error;
 
@@ -214,13 +214,13 @@ pub(crate) struct Reading {
     /// The records, newest first.
     pub(crate) rows: Vec<Row>,
     /// Whether a bound, the deadline or a damaged record left some out.
-    pub(crate) truncated: bool,
+    pub(crate) truncated: Truncation,
 }
 
 impl Store for RedisStore {
     fn scan(&self, scan: &Scan<'_>, deadline: Deadline) -> Result<Batch, Error> {
-        let Reading { mut rows, truncated } = self.read_all(scan, deadline)?;
-        if rows.is_empty() && truncated && deadline.passed() {
+        let Reading { mut rows, mut truncated } = self.read_all(scan, deadline)?;
+        if rows.is_empty() && truncated.any() && deadline.passed() {
             return Err(QueryTimeout.into());
         }
         let mut bytes = 0;
@@ -237,7 +237,10 @@ impl Store for RedisStore {
         let cut = more && fitting < scan.limit;
         rows.truncate(fitting);
         let next = rows.last().filter(|_| more).map(|row| row.position.clone());
-        Ok(Batch { rows, next, truncated: truncated || cut })
+        if cut {
+            truncated |= TruncatedBy::Size;
+        }
+        Ok(Batch { rows, next, truncated })
     }
 }
 
@@ -248,7 +251,7 @@ fn lists(
     reading: &mut Reading,
     deadline: Deadline,
 ) -> redis::RedisResult<Vec<String>> {
-    if let Some(categories) = scan.predicate.categories() {
+    if let Some(categories) = scan.filter.categories() {
         return Ok(categories.iter().map(|name| format!("{LIST_PREFIX}{name}")).collect());
     }
     let mut lists = BTreeSet::new();
@@ -268,13 +271,16 @@ fn lists(
         if cursor == 0 {
             break;
         }
-        if lists.len() > MAX_LISTS || deadline.passed() {
-            reading.truncated = true;
+        if deadline.passed() {
+            reading.truncated |= TruncatedBy::Deadline;
+            break;
+        }
+        if lists.len() > MAX_LISTS {
             break;
         }
     }
     if lists.len() > MAX_LISTS {
-        reading.truncated = true;
+        reading.truncated |= TruncatedBy::Size;
     }
     Ok(lists.into_iter().take(MAX_LISTS).collect())
 }
@@ -329,7 +335,7 @@ fn read_lists(
             let full =
                 read >= MAX_READ || read_bytes >= MAX_READ_BYTES || kept_bytes >= MAX_READING_BYTES;
             if full || deadline.passed() {
-                reading.truncated = true;
+                reading.truncated |= if full { TruncatedBy::Size } else { TruncatedBy::Deadline };
                 return Ok(());
             }
             let (items, more) = list.read(connection)?;
@@ -341,7 +347,7 @@ fn read_lists(
                 read_bytes += line.len();
                 match examine(line, scan) {
                     Examined::Passed => {}
-                    Examined::Damaged => reading.truncated = true,
+                    Examined::Damaged => reading.truncated |= TruncatedBy::DamagedRecord,
                     // Pushes between two chunks shift records into the second chunk again.
                     Examined::Found(row) => {
                         if seen.insert(row.position.place.clone()) {
@@ -376,8 +382,8 @@ fn examine(line: Vec<u8>, scan: &Scan<'_>) -> Examined {
         let position = Position { timestamp, place };
         let wanted = scan.range.contains(timestamp)
             && scan.after.as_ref().is_none_or(|after| position < *after)
-            && scan.predicate.admits(&record.event_type)
-            && scan.predicate.matches(&record);
+            && scan.filter.admits(&record.event_type)
+            && scan.filter.matches(&record);
         if !wanted {
             return Examined::Passed;
         }

@@ -8,7 +8,9 @@
 use audit_layer::record::Record;
 use rusqlite::{Connection, ErrorCode, Row as SqlRow, Statement, params_from_iter};
 
-use super::{Batch, Deadline, MAX_BATCH_BYTES, Order, Place, Position, Row, Scan, Table};
+use super::{
+    Batch, Deadline, MAX_BATCH_BYTES, Order, Place, Position, Row, Scan, Table, TruncatedBy,
+};
 
 /// Rows between two looks at the clock.
 const ROWS_PER_LOOK: usize = 256;
@@ -100,7 +102,9 @@ pub(super) fn run(
                 batch.next = end(scan, last);
                 return Ok(Some(batch));
             }
-            Err(error) if interrupted(&error) => return Ok(stopped(batch, last)),
+            Err(error) if interrupted(&error) => {
+                return Ok(stopped(batch, last, TruncatedBy::Deadline));
+            }
             Err(error) => return Err(error),
         };
         if batch.rows.len() >= scan.limit {
@@ -111,7 +115,7 @@ pub(super) fn run(
         if until_look == 0 {
             until_look = ROWS_PER_LOOK;
             if deadline.passed() {
-                return Ok(stopped(batch, last));
+                return Ok(stopped(batch, last, TruncatedBy::Deadline));
             }
         }
         let (arrival, timestamp) = (row.get(0)?, row.get(1)?);
@@ -120,15 +124,17 @@ pub(super) fn run(
         let examined = if in_time { examine(row, &mut fetch, arrival, scan) } else { PASSED };
         match examined {
             Ok(Examined::Passed) => {}
-            Ok(Examined::Damaged) => batch.truncated = true,
+            Ok(Examined::Damaged) => batch.truncated |= TruncatedBy::DamagedRecord,
             Ok(Examined::Found(line)) => {
                 bytes += line.len();
                 if bytes > MAX_BATCH_BYTES && !batch.rows.is_empty() {
-                    return Ok(stopped(batch, last));
+                    return Ok(stopped(batch, last, TruncatedBy::Size));
                 }
                 batch.rows.push(Row { position: position.clone(), line });
             }
-            Err(error) if interrupted(&error) => return Ok(stopped(batch, last)),
+            Err(error) if interrupted(&error) => {
+                return Ok(stopped(batch, last, TruncatedBy::Deadline));
+            }
             Err(error) => return Err(error),
         }
         last = Some(position);
@@ -149,8 +155,8 @@ fn end(scan: &Scan<'_>, last: Option<Position>) -> Option<Position> {
     }
 }
 
-fn stopped(mut batch: Batch, last: Option<Position>) -> Option<Batch> {
-    batch.truncated = true;
+fn stopped(mut batch: Batch, last: Option<Position>, by: TruncatedBy) -> Option<Batch> {
+    batch.truncated |= by;
     batch.next = Some(last?);
     Some(batch)
 }
@@ -170,14 +176,14 @@ fn examine(
     scan: &Scan<'_>,
 ) -> rusqlite::Result<Examined> {
     let event_type = row.get_ref(2)?.as_str().unwrap_or_default();
-    if !scan.predicate.admits(event_type) {
+    if !scan.filter.admits(event_type) {
         return Ok(Examined::Passed);
     }
     let mut found = fetch.query([arrival])?;
     let Some(row) = found.next()? else { return Ok(Examined::Damaged) };
     let parsed = row.get_ref(0)?.as_str().ok().and_then(|line| {
         let record = Record::parse(line).ok()?;
-        Some(scan.predicate.matches(&record).then(|| Box::from(line)))
+        Some(scan.filter.matches(&record).then(|| Box::from(line)))
     });
     Ok(match parsed {
         Some(Some(line)) => Examined::Found(line),

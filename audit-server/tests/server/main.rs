@@ -10,5 +10,6 @@ mod failures;
 mod filters;
 mod limits;
 mod pages;
+mod read_model;
 mod redis;
 mod support;

@@ -209,6 +209,7 @@ pub(crate) fn config_in(directory: &Path) -> Config {
     config.listen = SocketAddr::from(([127, 0, 0, 1], 0));
     config.db = directory.join("audit.db");
     config.keys = directory.join("audit-keys.db");
+    config.read_model = Some(directory.join("audit-read-model.db"));
     // Far beyond what any query here takes, also on a busy machine.
     config.query_timeout = Duration::from_secs(30);
     config

@@ -6,8 +6,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
+    filter::TimeRange,
     filter::{Comparison, Decimal, Field, Test, Text, Words, words::Wanted},
-    store::TimeRange,
 };
 
 fn text(text: &str) -> Text {
@@ -75,7 +75,7 @@ fn printed(filter: &Filter) -> String {
                     Comparison::Greater => ">",
                     Comparison::AtLeast => ">=",
                 };
-                format!("{} {operator} {}", name(field), number.value())
+                format!("{} {operator} {}", name(field), number)
             }
             Test::Says(said) => format!("{}:{}", name(field), words(said)),
         },

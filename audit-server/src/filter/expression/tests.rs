@@ -4,8 +4,8 @@ use audit_layer::record::Member;
 
 use super::*;
 use crate::{
+    filter::TimeRange,
     filter::{Comparison, Test, Text},
-    store::TimeRange,
 };
 
 fn text(text: &str) -> Text {

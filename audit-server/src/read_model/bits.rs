@@ -1,0 +1,171 @@
+//! A set of the positions of one chunk.
+//!
+//! In memory a bitmap of fixed size, so that and, or and not are a few hundred instructions. On disk
+//! the gaps between the members as LEB128, or the bitmap itself where that is shorter: one byte a
+//! member for whatever one record in 128 has. Rejected: the `roaring` crate, whose containers are
+//! of 65,536 positions and take two bytes a member up to one in sixteen, which is where most of
+//! what is indexed here lies.
+
+use super::varint;
+
+/// Positions of a chunk.
+pub(super) const CHUNK: usize = 32_768;
+
+const WORDS: usize = CHUNK / 64;
+
+/// A set of positions within a chunk.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Bits(Box<[u64; WORDS]>);
+
+impl Bits {
+    pub(super) fn empty() -> Self {
+        Self(Box::new([0; WORDS]))
+    }
+
+    /// The first `count` positions.
+    pub(super) fn first(count: usize) -> Self {
+        let mut bits = Self::empty();
+        for (at, word) in bits.0.iter_mut().enumerate() {
+            *word = match count.saturating_sub(at * 64) {
+                0 => 0,
+                rest @ 1..64 => (1 << rest) - 1,
+                _ => u64::MAX,
+            };
+        }
+        bits
+    }
+
+    pub(super) fn set(&mut self, position: usize) {
+        if let Some(word) = self.0.get_mut(position / 64) {
+            *word |= 1 << (position % 64);
+        }
+    }
+
+    pub(super) fn has(&self, position: usize) -> bool {
+        self.0.get(position / 64).is_some_and(|word| word >> (position % 64) & 1 == 1)
+    }
+
+    pub(super) fn and(&mut self, other: &Self) {
+        self.0.iter_mut().zip(&*other.0).for_each(|(a, b)| *a &= b);
+    }
+
+    pub(super) fn or(&mut self, other: &Self) {
+        self.0.iter_mut().zip(&*other.0).for_each(|(a, b)| *a |= b);
+    }
+
+    pub(super) fn and_not(&mut self, other: &Self) {
+        self.0.iter_mut().zip(&*other.0).for_each(|(a, b)| *a &= !b);
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.iter().all(|word| *word == 0)
+    }
+
+    pub(super) fn len(&self) -> u64 {
+        self.0.iter().map(|word| u64::from(word.count_ones())).sum()
+    }
+
+    /// The positions, least first.
+    pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = usize> + '_ {
+        // Word by word; both ends need only the word's own bits.
+        self.0.iter().enumerate().filter(|(_, word)| **word != 0).flat_map(|(at, word)| {
+            let word = *word;
+            (0..64).filter(move |bit| word >> bit & 1 == 1).map(move |bit| at * 64 + bit)
+        })
+    }
+
+    /// Adds what was encoded. What is no encoding adds what can be read of it; whoever asks reads
+    /// the records themselves afterwards.
+    pub(super) fn add(&mut self, mut encoded: &[u8]) {
+        match encoded.split_off_first() {
+            Some(&GAPS) => {
+                let mut next = 0_usize;
+                while let Some(gap) = varint::read(&mut encoded) {
+                    let position = next.saturating_add(usize::try_from(gap).unwrap_or(usize::MAX));
+                    self.set(position);
+                    next = position.saturating_add(1);
+                }
+            }
+            Some(&BITMAP) => {
+                for (word, bytes) in self.0.iter_mut().zip(encoded.as_chunks().0) {
+                    *word |= u64::from_le_bytes(*bytes);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+const GAPS: u8 = 0;
+const BITMAP: u8 = 1;
+
+/// Encodes positions that are in order.
+pub(super) fn encode(positions: &[u16]) -> Vec<u8> {
+    let mut out = vec![GAPS];
+    let mut next = 0;
+    for position in positions {
+        varint::push(&mut out, u64::from(position - next));
+        next = position + 1;
+    }
+    if out.len() <= CHUNK / 8 {
+        return out;
+    }
+    let mut bits = Bits::empty();
+    positions.iter().for_each(|position| bits.set(usize::from(*position)));
+    let mut out = vec![BITMAP];
+    out.extend(bits.0.iter().flat_map(|word| word.to_le_bytes()));
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn set(positions: &[u16]) -> Bits {
+        let mut bits = Bits::empty();
+        bits.add(&encode(positions));
+        bits
+    }
+
+    #[test]
+    fn the_densest_sets_are_stored_as_bitmaps_and_read_back() {
+        let all: Vec<u16> = (0..32_768).map(|p| p as u16).collect();
+        let every_third: Vec<u16> = all.iter().copied().step_by(3).collect();
+        for positions in [&all, &every_third] {
+            assert_eq!(encode(positions).len(), CHUNK / 8 + 1);
+            assert!(set(positions).iter().eq(positions.iter().map(|p| usize::from(*p))));
+        }
+        assert!(set(&all) == Bits::first(CHUNK));
+    }
+
+    proptest! {
+        #[test]
+        fn sets_are_what_their_members_say(
+            a in proptest::collection::btree_set(0..32_768_u16, 0..200),
+            b in proptest::collection::btree_set(0..32_768_u16, 0..200),
+        ) {
+            let list = |set: &std::collections::BTreeSet<u16>| set.iter().copied().collect::<Vec<_>>();
+            let (x, y) = (set(&list(&a)), set(&list(&b)));
+            let read = |bits: &Bits| bits.iter().map(|p| p as u16).collect::<Vec<_>>();
+            let (mut and, mut or, mut not) = (x.clone(), x.clone(), x.clone());
+            and.and(&y);
+            or.or(&y);
+            not.and_not(&y);
+            prop_assert_eq!(read(&and), list(&(&a & &b)));
+            prop_assert_eq!(read(&or), list(&(&a | &b)));
+            prop_assert_eq!(read(&not), list(&(&a - &b)));
+            let mut backwards = read(&x);
+            backwards.reverse();
+            prop_assert!(x.iter().rev().eq(backwards.iter().map(|p| usize::from(*p))));
+            prop_assert_eq!(x.len(), a.len() as u64);
+            prop_assert!(a.iter().all(|p| x.has(usize::from(*p))));
+        }
+
+        #[test]
+        fn bytes_that_are_no_set_are_no_panic(bytes: Vec<u8>) {
+            Bits::empty().add(&bytes);
+        }
+    }
+}

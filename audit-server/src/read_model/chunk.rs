@@ -1,0 +1,167 @@
+//! What the index knows of one chunk.
+
+use std::cell::Cell;
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::{
+    bits::{Bits, CHUNK},
+    dictionary::{FacetId, NameId},
+    number::{Code, Codes},
+    part,
+    schema::{RowId, chunk_key},
+};
+
+/// A chunk of a run, as it is read.
+pub(super) struct Chunk<'c> {
+    connection: &'c Connection,
+    run: u32,
+    chunk: u64,
+    /// How many positions it has.
+    count: usize,
+    /// What it is put together from when it is not full.
+    parts: Option<Vec<Box<[u8]>>>,
+    /// Whether words that have no bitmap here are looked up in the term index.
+    asks_terms: bool,
+    /// Whether a word was asked for that has no bitmap here.
+    lacks_word: Cell<bool>,
+}
+
+impl<'c> Chunk<'c> {
+    /// The chunk of a run of that many records.
+    pub(super) fn read(
+        connection: &'c Connection,
+        run: u32,
+        chunk: u64,
+        records: u64,
+    ) -> rusqlite::Result<Self> {
+        let rest = records.saturating_sub(chunk * CHUNK as u64);
+        let count = usize::try_from(rest).unwrap_or(CHUNK).min(CHUNK);
+        let parts = if count < CHUNK {
+            let mut statement =
+                connection.prepare_cached("SELECT data FROM parts WHERE run = ?1 ORDER BY part")?;
+            let parts = statement.query_map([run], |row| row.get(0))?;
+            Some(parts.collect::<rusqlite::Result<_>>()?)
+        } else {
+            None
+        };
+        Ok(Self {
+            connection,
+            run,
+            chunk,
+            count,
+            parts,
+            asks_terms: false,
+            lacks_word: Cell::new(false),
+        })
+    }
+
+    /// The same, with words that have no bitmap here looked up in the term index.
+    pub(super) fn asking_terms(self) -> Self {
+        Self { asks_terms: true, ..self }
+    }
+
+    /// How many positions it has.
+    pub(super) fn count(&self) -> usize {
+        self.count
+    }
+
+    /// The positions of a facet; none when there are none.
+    pub(super) fn facet(&self, facet: FacetId) -> rusqlite::Result<Option<Bits>> {
+        let mut found: Option<Bits> = None;
+        let mut add = |encoded: &[u8]| found.get_or_insert_with(Bits::empty).add(encoded);
+        match &self.parts {
+            Some(parts) => {
+                parts.iter().filter_map(|part| part::facet_of(part, facet)).for_each(add);
+            }
+            None => {
+                self.connection
+                    .prepare_cached("SELECT data FROM bits WHERE key = ?1")?
+                    .query_row([chunk_key(facet.0, self.run, self.chunk)], |row| {
+                        add(row.get_ref(0)?.as_blob()?);
+                        Ok(())
+                    })
+                    .optional()?;
+            }
+        }
+        Ok(found)
+    }
+
+    /// The positions that say a word: from its bitmap, else from the term index, while that may be
+    /// asked. None when it may not.
+    pub(super) fn word(
+        &self,
+        id: Option<FacetId>,
+        question: &str,
+    ) -> rusqlite::Result<Option<Bits>> {
+        let known = match (id, &self.parts) {
+            (Some(id), None) => self.facet(id)?,
+            _ => None,
+        };
+        if known.is_some() {
+            return Ok(known);
+        }
+        self.lacks_word.set(true);
+        if !self.asks_terms {
+            return Ok(None);
+        }
+        let start = self.chunk * CHUNK as u64;
+        let first = RowId::new(self.run, start);
+        let last = RowId::new(self.run, start + CHUNK as u64 - 1);
+        // One word at a time: with two the term index reads on beyond the chunk until they meet.
+        let mut statement = self.connection.prepare_cached(
+            "SELECT rowid FROM terms WHERE terms MATCH ?1 AND rowid BETWEEN ?2 AND ?3",
+        )?;
+        let mut rows = statement.query(params![question, first.0, last.0])?;
+        let mut bits = Bits::empty();
+        while let Some(row) = rows.next()? {
+            let position = RowId(row.get(0)?).position().saturating_sub(start);
+            bits.set(usize::try_from(position).unwrap_or(usize::MAX));
+        }
+        Ok(Some(bits))
+    }
+
+    /// Whether it will get no more positions.
+    pub(super) fn is_full(&self) -> bool {
+        self.parts.is_none()
+    }
+
+    /// Whether a word was asked for that has no bitmap here.
+    pub(super) fn lacks_word(&self) -> bool {
+        self.lacks_word.get()
+    }
+
+    /// The positions whose number under the name holds, and those where it may hold.
+    pub(super) fn numbers(
+        &self,
+        name: NameId,
+        codes: Codes,
+    ) -> rusqlite::Result<Option<(Bits, Bits)>> {
+        let mut found: Option<(Bits, Bits)> = None;
+        let mut add = |data: &[u8]| {
+            let (holds, may) = found.get_or_insert_with(|| (Bits::empty(), Bits::empty()));
+            part::add_numbers(data, codes, holds, may);
+        };
+        match &self.parts {
+            Some(parts) => {
+                parts.iter().filter_map(|part| part::numbers_of(part, name)).for_each(add);
+            }
+            None => {
+                let key = chunk_key(name.0, self.run, self.chunk);
+                self.connection
+                    .prepare_cached("SELECT least, greatest, data FROM numbers WHERE key = ?1")?
+                    .query_row(params![key], |row| {
+                        let (least, greatest) = (row.get(0)?, row.get(1)?);
+                        let excluded =
+                            codes.excludes(Code::from_order(least), Code::from_order(greatest));
+                        if !excluded {
+                            add(row.get_ref(2)?.as_blob()?);
+                        }
+                        Ok(())
+                    })
+                    .optional()?;
+            }
+        }
+        Ok(found)
+    }
+}

@@ -1,0 +1,132 @@
+//! What of a record goes into the index.
+//!
+//! Each name under which a condition may look (see [`crate::filter`]) with each of its texts is a
+//! *key*; the texts of `details` and `regulatory_flags` that are numbers become codes as well; the
+//! message and the texts of `details` are taken apart into words. Where a key ends up, in a bitmap
+//! or in the term index, is not decided here.
+
+use audit_layer::record::{Member, Record};
+
+use super::number::Code;
+use crate::filter::{Decimal, Text, leaves, of_member, push_folded, raised, words};
+
+/// Members whose texts are keys.
+pub(super) const KEYED: &[Member] = &[
+    Member::Action,
+    Member::Category,
+    Member::CorrelationId,
+    Member::DataClassification,
+    Member::EventType,
+    Member::IpAddress,
+    Member::Level,
+    Member::Logger,
+    Member::RequestId,
+    Member::Resource,
+    Member::SessionId,
+    Member::Severity,
+    Member::Source,
+    Member::SpanId,
+    Member::Status,
+    Member::Stream,
+    Member::Tenant,
+    Member::TraceId,
+    Member::UserId,
+    Member::Username,
+];
+
+/// Members that not every record has, and of which it is known which have them.
+const OPTIONAL: &[Member] = &[Member::Message, Member::ObservedAt, Member::DurationUs];
+
+/// The name under which the flags that are raised stand.
+pub(super) const RAISED: &str = "regulation";
+
+/// Stands for a text that is longer than any that can be asked for. It may yet begin as asked for.
+pub(super) const LONG: &str = "\0";
+
+/// The longest word of the term index, in bytes. Of a longer one its beginning stands there.
+pub(super) const MAX_WORD: usize = 64;
+
+/// What an index takes from a record.
+pub(super) trait Sink {
+    /// A text, not empty, stands under this name.
+    fn present(&mut self, name: &str);
+    /// This text stands under this name.
+    fn key(&mut self, name: &str, text: &str);
+    /// A number stands under this name.
+    fn number(&mut self, name: &str, code: Code);
+    /// The record says this word, in lower case.
+    fn word(&mut self, word: &str);
+}
+
+/// Gives the index everything that it takes from the record.
+pub(super) fn read(record: &Record<'_>, sink: &mut impl Sink) {
+    for member in KEYED {
+        of_member(record, *member, |text| keyed(sink, member.name(), text));
+    }
+    for member in OPTIONAL {
+        of_member(record, *member, |text| {
+            if !text.is_empty() {
+                sink.present(member.name());
+            }
+        });
+    }
+    if let Some(duration) = record.duration_us
+        && let Some(code) = Code::of(itoa::Buffer::new().format(duration))
+    {
+        sink.number(Member::DurationUs.name(), code);
+    }
+    let mut word = String::new();
+    if let Some(message) = &record.message {
+        said(sink, message, &mut word);
+    }
+    let mut name = String::new();
+    if let Some(details) = record.details {
+        leaves(details, |path, leaf| {
+            under(&mut name, "details.", path);
+            valued(sink, &name, leaf.text);
+            if leaf.quoted && !Decimal::is_one(leaf.text) {
+                said(sink, leaf.text, &mut word);
+            }
+        });
+    }
+    if let Some(flags) = record.regulatory_flags {
+        leaves(flags, |path, leaf| {
+            under(&mut name, "regulatory_flags.", path);
+            valued(sink, &name, leaf.text);
+        });
+        raised(flags, |flag| keyed(sink, RAISED, flag));
+    }
+}
+
+fn under(name: &mut String, object: &str, path: &str) {
+    name.clear();
+    name.push_str(object);
+    name.push_str(path);
+}
+
+fn valued(sink: &mut impl Sink, name: &str, text: &str) {
+    keyed(sink, name, text);
+    if let Some(code) = Code::of(text) {
+        sink.number(name, code);
+    }
+}
+
+fn keyed(sink: &mut impl Sink, name: &str, text: &str) {
+    if !text.is_empty() {
+        sink.present(name);
+        sink.key(name, if text.len() <= Text::MAX_BYTES { text } else { LONG });
+    }
+}
+
+fn said(sink: &mut impl Sink, text: &str, word: &mut String) {
+    for piece in words(text) {
+        word.clear();
+        push_folded(word, piece);
+        sink.word(cut(word));
+    }
+}
+
+/// The word as it stands in the term index.
+pub(super) fn cut(word: &str) -> &str {
+    &word[..word.floor_char_boundary(MAX_WORD)]
+}

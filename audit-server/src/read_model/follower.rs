@@ -1,0 +1,359 @@
+//! Keeping the model up with the trail.
+//!
+//! One thread of one process reads what has arrived, a batch at a time, each in a snapshot that is
+//! given back before anything is written: a long reader would pin the trail's write-ahead log. It
+//! looks for more ten times a second, by asking SQLite whether any other connection has committed,
+//! which touches no table.
+
+use std::{
+    fs::{File, OpenOptions},
+    io,
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use time::OffsetDateTime;
+
+use super::{
+    heads::{self, Alarm, MAX_STREAMS},
+    reading::line_of,
+    writer::{Arrived, Writer},
+};
+use crate::{
+    Error,
+    store::{DatabaseStore, Deadline, Snapshot, StreamHead},
+};
+
+/// How often the trail is looked at.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// How long after a failure it is tried again.
+const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(1);
+
+/// How often the heads of the streams are compared when nothing arrives. When something does, it is
+/// done before that is taken in.
+const PAUSE_BETWEEN_HEADS: Duration = Duration::from_secs(1);
+
+/// The longest that reading a batch may take.
+const READ_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The most records that are taken in together. More make fewer runs and fewer segments of the term
+/// index, and take more memory.
+const BATCH: usize = 16_384;
+
+/// The most bytes of lines that are taken in together.
+const BATCH_BYTES: usize = 32 * 1024 * 1024;
+
+/// How far the model has got.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Progress {
+    /// The last arrival in the model.
+    pub(crate) indexed: i64,
+    /// The last arrival in the trail when it was looked at last.
+    pub(crate) newest: i64,
+    /// When the model last had everything.
+    pub(crate) complete_at: Option<Instant>,
+    /// Why it does not go on, when it does not.
+    pub(crate) trouble: Option<String>,
+    /// What was wrong with streams, the latest first.
+    pub(crate) alarms: Vec<Alarm>,
+}
+
+/// Why a step failed, in words.
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// Told of alarms, once each.
+pub(crate) type OnAlarm = Box<dyn Fn(&[Alarm]) + Send>;
+
+/// A thread that follows the trail, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Follower {
+    stop: Arc<AtomicBool>,
+    progress: Arc<Mutex<Progress>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Follower {
+    /// Follows the trail from now on.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub(crate) fn start(
+        trail: Arc<DatabaseStore>,
+        model: PathBuf,
+        on_alarm: OnAlarm,
+    ) -> io::Result<Self> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let progress = Arc::new(Mutex::new(Progress::default()));
+        let following = Following {
+            trail,
+            model,
+            progress: progress.clone(),
+            on_alarm,
+            lock: None,
+            writer: None,
+            heads_at: None,
+        };
+        let stopped = stop.clone();
+        let thread = thread::Builder::new()
+            .name("audit-read-model".to_owned())
+            .spawn(move || following.run(&stopped))?;
+        Ok(Self { stop, progress, thread: Some(thread) })
+    }
+
+    /// How far it has got.
+    pub(crate) fn progress(&self) -> Progress {
+        lock(&self.progress).clone()
+    }
+}
+
+impl Drop for Follower {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            thread.thread().unpark();
+            let _ = thread.join();
+        }
+    }
+}
+
+fn lock(progress: &Mutex<Progress>) -> std::sync::MutexGuard<'_, Progress> {
+    progress.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+struct Following {
+    /// Shared with those who ask: connections of its own would read on in a trail that was
+    /// restored in place, and keep the others from the new one.
+    trail: Arc<DatabaseStore>,
+    model: PathBuf,
+    progress: Arc<Mutex<Progress>>,
+    on_alarm: OnAlarm,
+    lock: Option<File>,
+    writer: Option<Writer>,
+    /// When the heads were compared last.
+    heads_at: Option<Instant>,
+}
+
+impl Following {
+    fn run(mut self, stop: &AtomicBool) {
+        while !stop.load(Ordering::Relaxed) {
+            let pause = match self.step() {
+                Ok(true) => continue,
+                Ok(false) => PAUSE,
+                Err(error) => {
+                    // What the writer has in memory may not be what is on disk.
+                    self.writer = None;
+                    self.troubled(&*error);
+                    PAUSE_AFTER_FAILURE
+                }
+            };
+            thread::park_timeout(pause);
+        }
+    }
+
+    fn troubled(&self, error: &(dyn std::error::Error + Send + Sync)) {
+        let mut text = error.to_string();
+        if let Some(cause) = error.source() {
+            text = format!("{text}: {cause}");
+        }
+        let mut progress = lock(&self.progress);
+        if progress.trouble.as_ref() != Some(&text) {
+            tracing::warn!(reason = text, "the read model does not follow the trail");
+            progress.trouble = Some(text);
+        }
+    }
+
+    /// Takes in a batch; whether there may be more.
+    fn step(&mut self) -> Result<bool, Failure> {
+        let mut writer = match self.writer.take() {
+            Some(writer) => writer,
+            None => self.open()?,
+        };
+        if writer.is_to_rebuild()? {
+            tracing::info!("the read model is made anew");
+            writer = writer.clear()?;
+        }
+        let Some(seen) = self.read(&mut writer)? else {
+            tracing::error!(
+                arrival = writer.state().arrival,
+                "the trail is not the one that the read model was made from: it was replaced, cut \
+                 off or changed; the model is made anew"
+            );
+            self.writer = Some(writer.clear()?);
+            return Ok(true);
+        };
+        if let Some((heads, alarms)) = seen.heads {
+            writer.save_heads(&heads, &alarms)?;
+            if !alarms.is_empty() {
+                (self.on_alarm)(&alarms);
+                lock(&self.progress).alarms = writer.alarms()?;
+            }
+        }
+        let newest = seen.newest;
+        writer.take_in(seen.batch)?;
+        let indexed = writer.state().arrival;
+        let mut progress = lock(&self.progress);
+        (progress.indexed, progress.newest, progress.trouble) = (indexed, newest, None);
+        if indexed >= newest {
+            progress.complete_at = Some(Instant::now());
+        }
+        drop(progress);
+        self.writer = Some(writer);
+        Ok(indexed < newest)
+    }
+
+    fn open(&mut self) -> Result<Writer, Failure> {
+        if self.lock.is_none() {
+            let held = hold(&self.model);
+            let refused = |error| format!("{}: {error}", self.model.display());
+            self.lock = Some(held.map_err(refused)?);
+        }
+        let unusable = |error: &dyn std::fmt::Display| {
+            format!(
+                "{} cannot be used as a read model: name another file with --read-model, or delete \
+                 it, and it is made anew: {error}",
+                self.model.display()
+            )
+        };
+        private(&self.model).map_err(|error| unusable(&error))?;
+        let writer = Writer::open(&self.model).map_err(|error| unusable(&error))?;
+        lock(&self.progress).alarms = writer.alarms()?;
+        Ok(writer)
+    }
+
+    /// What the trail has that the model has not; none when it is another trail.
+    fn read(&mut self, writer: &mut Writer) -> Result<Option<Seen>, Failure> {
+        let state = writer.state();
+        let snapshot = match self.trail.snapshot(Deadline::after(READ_TIMEOUT)) {
+            Ok(snapshot) => snapshot,
+            // The application has not started yet.
+            Err(Error::DatabaseMissing(_)) if state.arrival == 0 => {
+                return Ok(Some(Seen::default()));
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let newest = snapshot.last_arrival()?;
+        let due = newest > state.arrival
+            || self.heads_at.is_none_or(|at| at.elapsed() >= PAUSE_BETWEEN_HEADS);
+        let heads = if due {
+            let heads = snapshot.heads(MAX_STREAMS)?;
+            let now = OffsetDateTime::now_utc().unix_timestamp_nanos() / 1000;
+            let now = i64::try_from(now).unwrap_or(i64::MAX);
+            let alarms = heads::compare(&writer.heads()?, &heads, &snapshot, now)?;
+            self.heads_at = Some(Instant::now());
+            Some((heads, alarms))
+        } else {
+            None
+        };
+        if state.arrival > 0 {
+            let line = line_of(&snapshot, state.arrival)?;
+            if line.is_none_or(|line| writer.hash_of(&line) != state.line) {
+                if let Some((heads, alarms)) = heads.filter(|(_, alarms)| !alarms.is_empty()) {
+                    writer.save_heads(&heads, &alarms)?;
+                    (self.on_alarm)(&alarms);
+                    lock(&self.progress).alarms = writer.alarms()?;
+                }
+                return Ok(None);
+            }
+        }
+        let batch = read_batch(&snapshot, state.arrival)?;
+        Ok(Some(Seen { batch, newest, heads }))
+    }
+}
+
+/// What was seen in a snapshot of the trail.
+#[derive(Default)]
+struct Seen {
+    batch: Vec<Arrived>,
+    newest: i64,
+    heads: Option<(Vec<StreamHead>, Vec<Alarm>)>,
+}
+
+fn read_batch(snapshot: &Snapshot<'_>, after: i64) -> rusqlite::Result<Vec<Arrived>> {
+    let mut statement = snapshot.prepare_cached(
+        "SELECT arrival, timestamp, record FROM audit_logs WHERE arrival > ?1 ORDER BY arrival",
+    )?;
+    let mut rows = statement.query([after])?;
+    let (mut batch, mut bytes) = (Vec::new(), 0);
+    while batch.len() < BATCH && bytes < BATCH_BYTES {
+        let Some(row) = rows.next()? else { break };
+        // A text that is none is a line that is no record.
+        let line: Box<str> = row.get_ref(2)?.as_str().unwrap_or_default().into();
+        bytes += line.len();
+        batch.push(Arrived { arrival: row.get(0)?, timestamp: row.get(1)?, line });
+    }
+    Ok(batch)
+}
+
+/// Takes the lock beside the model, which goes with the process.
+fn hold(model: &Path) -> io::Result<File> {
+    let mut path = model.as_os_str().to_owned();
+    path.push("-lock");
+    let file =
+        OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path)?;
+    match rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(file),
+        Err(rustix::io::Errno::WOULDBLOCK) => {
+            Err(io::Error::other("another process keeps this read model"))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Makes the file, for its owner alone: it tells as much as the trail does.
+fn private(model: &Path) -> io::Result<()> {
+    OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(model).map(drop)
+}
+
+/// Makes the model anew, and returns when it has every record that the trail has now. When another
+/// process keeps the model, that one does it. `tell` is called with how far it is and how much
+/// there is.
+///
+/// # Errors
+/// When the trail cannot be read or the model not be written.
+pub(crate) fn reindex(
+    trail: &Path,
+    model: &Path,
+    on_alarm: OnAlarm,
+    mut tell: impl FnMut(i64, i64),
+) -> Result<(), Failure> {
+    let database = Arc::new(DatabaseStore::new(trail));
+    let newest = database.snapshot(Deadline::after(READ_TIMEOUT))?.last_arrival()?;
+    let lock = hold(model);
+    if lock.is_err() {
+        Writer::ask_to_rebuild(model)?;
+        let reader = super::schema::open_to_read(model)?;
+        loop {
+            let state = super::schema::state(&reader)?;
+            let done = state.filter(|state| !state.rebuild).map_or(0, |state| state.arrival);
+            tell(done, newest);
+            if done >= newest {
+                return Ok(());
+            }
+            thread::sleep(PAUSE);
+        }
+    }
+    private(model)?;
+    let mut following = Following {
+        trail: database,
+        model: model.to_owned(),
+        progress: Arc::default(),
+        on_alarm,
+        lock: Some(lock?),
+        writer: Some(Writer::open(model)?.clear()?),
+        heads_at: None,
+    };
+    loop {
+        let more = following.step()?;
+        tell(self::lock(&following.progress).indexed, newest);
+        if !more {
+            return Ok(());
+        }
+    }
+}

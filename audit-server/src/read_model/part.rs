@@ -1,0 +1,207 @@
+//! A part of a chunk: which of its positions have which facets and numbers.
+//!
+//! A chunk that is full is *sealed*: a row for each facet, and for each name of numbers. Until then it
+//! grows by a part with each transaction, each a row of its own, so that what is written stays in
+//! proportion to what has come; when there are [`MAX_PARTS`], they become one.
+
+use std::collections::HashMap;
+
+use super::{
+    bits::{self, Bits},
+    dictionary::{FacetId, NameId},
+    number::{Code, Codes, Verdict},
+    varint,
+};
+
+/// Parts of a chunk before they are made one.
+pub(super) const MAX_PARTS: usize = 16;
+
+/// How many records of a chunk say a word that gets a bitmap there.
+const DENSE: usize = 32;
+
+/// Positions by facet and by number.
+#[derive(Debug, Default)]
+pub(super) struct Part {
+    /// The words, while all of them are known. They are not kept in parts, and so not known of a
+    /// chunk that was begun by another process: it does without.
+    words: Words,
+    facets: HashMap<FacetId, Vec<u16>>,
+    numbers: HashMap<NameId, Vec<(u16, Code)>>,
+}
+
+impl Part {
+    /// Notes a facet of a position, which is none before those noted already.
+    pub(super) fn facet(&mut self, facet: FacetId, position: u16) {
+        let positions = self.facets.entry(facet).or_default();
+        if positions.last() != Some(&position) {
+            positions.push(position);
+        }
+    }
+
+    /// Notes a number of a position, which is none before those noted already.
+    pub(super) fn number(&mut self, name: NameId, position: u16, code: Code) {
+        self.numbers.entry(name).or_default().push((position, code));
+    }
+
+    /// Notes that a position says a word.
+    pub(super) fn word(&mut self, word: &str, position: u16) {
+        // Words with digits are numbers of something: there are many, and none has many records.
+        if let Words::Known(words) = &mut self.words
+            && !word.bytes().any(|b| b.is_ascii_digit())
+        {
+            match words.get_mut(word) {
+                Some(positions) if positions.last() == Some(&position) => {}
+                Some(positions) => positions.push(position),
+                None => drop(words.insert(word.into(), vec![position])),
+            }
+        }
+    }
+
+    /// The words that many records say, with their positions, encoded.
+    pub(super) fn dense_words(&self) -> impl Iterator<Item = (&str, Vec<u8>)> {
+        let words = match &self.words {
+            Words::Known(words) => Some(words),
+            Words::Unknown => None,
+        };
+        let dense = words.into_iter().flatten().filter(|(_, positions)| positions.len() >= DENSE);
+        dense.map(|(word, positions)| (&**word, bits::encode(positions)))
+    }
+
+    /// Adds a later part.
+    pub(super) fn append(&mut self, later: Self) {
+        match (&mut self.words, later.words) {
+            (Words::Known(words), Words::Known(later)) => {
+                for (word, positions) in later {
+                    words.entry(word).or_default().extend(positions);
+                }
+            }
+            (words, _) => *words = Words::Unknown,
+        }
+        for (facet, positions) in later.facets {
+            self.facets.entry(facet).or_default().extend(positions);
+        }
+        for (name, numbers) in later.numbers {
+            self.numbers.entry(name).or_default().extend(numbers);
+        }
+    }
+
+    /// The facets with their positions, encoded.
+    pub(super) fn facets(&self) -> impl Iterator<Item = (FacetId, Vec<u8>)> {
+        self.facets.iter().map(|(facet, positions)| (*facet, bits::encode(positions)))
+    }
+
+    /// The names of numbers with these, encoded.
+    pub(super) fn numbers(&self) -> impl Iterator<Item = (NameId, Numbers)> {
+        self.numbers.iter().map(|(name, numbers)| (*name, Numbers::encode(numbers)))
+    }
+
+    /// The whole part.
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        let mut push = |id: u64, kind: u64, encoded: &[u8]| {
+            varint::push(&mut out, id << 1 | kind);
+            varint::push(&mut out, encoded.len() as u64);
+            out.extend_from_slice(encoded);
+        };
+        for (facet, encoded) in self.facets() {
+            push(u64::from(facet.0), FACET, &encoded);
+        }
+        for (name, numbers) in self.numbers() {
+            push(u64::from(name.0), NUMBER, &numbers.data);
+        }
+        out
+    }
+
+    /// Reads back what was encoded, and adds it.
+    pub(super) fn add(&mut self, encoded: &[u8]) {
+        self.words = Words::Unknown;
+        for (id, kind, encoded) in entries(encoded) {
+            if kind == FACET {
+                let mut bits = Bits::empty();
+                bits.add(encoded);
+                let positions = bits.iter().map(|position| position as u16);
+                self.facets.entry(FacetId(id)).or_default().extend(positions);
+            } else {
+                self.numbers.entry(NameId(id)).or_default().extend(numbers(encoded));
+            }
+        }
+    }
+}
+
+/// Positions by word.
+#[derive(Debug)]
+enum Words {
+    Known(HashMap<Box<str>, Vec<u16>>),
+    Unknown,
+}
+
+impl Default for Words {
+    fn default() -> Self {
+        Self::Known(HashMap::new())
+    }
+}
+
+const FACET: u64 = 0;
+const NUMBER: u64 = 1;
+
+fn entries(mut bytes: &[u8]) -> impl Iterator<Item = (u32, u64, &[u8])> {
+    std::iter::from_fn(move || {
+        let id = varint::read(&mut bytes)?;
+        let length = usize::try_from(varint::read(&mut bytes)?).ok()?;
+        let encoded = bytes.split_off(..length)?;
+        Some((u32::try_from(id >> 1).ok()?, id & 1, encoded))
+    })
+}
+
+/// What an encoded part says of a facet.
+pub(super) fn facet_of(part: &[u8], facet: FacetId) -> Option<&[u8]> {
+    entries(part).find(|(id, kind, _)| (*id, *kind) == (facet.0, FACET)).map(|(_, _, data)| data)
+}
+
+/// What an encoded part says of the numbers of a name.
+pub(super) fn numbers_of(part: &[u8], name: NameId) -> Option<&[u8]> {
+    entries(part).find(|(id, kind, _)| (*id, *kind) == (name.0, NUMBER)).map(|(_, _, data)| data)
+}
+
+/// The numbers of a name in a chunk, encoded.
+#[derive(Debug)]
+pub(super) struct Numbers {
+    pub(super) least: Code,
+    pub(super) greatest: Code,
+    pub(super) data: Vec<u8>,
+}
+
+impl Numbers {
+    fn encode(numbers: &[(u16, Code)]) -> Self {
+        let mut data = Vec::with_capacity(numbers.len() * 4);
+        let mut last = 0;
+        for (position, code) in numbers {
+            varint::push(&mut data, u64::from(position - last));
+            last = *position;
+            data.extend_from_slice(&code.to_bytes());
+        }
+        let codes = || numbers.iter().map(|(_, code)| *code);
+        let zero = Code::from_bytes([0; Code::BYTES]);
+        Self { least: codes().min().unwrap_or(zero), greatest: codes().max().unwrap_or(zero), data }
+    }
+}
+
+fn numbers(mut data: &[u8]) -> impl Iterator<Item = (u16, Code)> {
+    let mut last = 0_u64;
+    std::iter::from_fn(move || {
+        last = last.saturating_add(varint::read(&mut data)?);
+        let code = Code::from_bytes(*data.split_off(..Code::BYTES)?.as_array()?);
+        Some((u16::try_from(last).ok()?, code))
+    })
+}
+
+/// Adds the positions whose numbers are asked for to `holds`, and those whose may be to `may_hold`.
+pub(super) fn add_numbers(data: &[u8], codes: Codes, holds: &mut Bits, may_hold: &mut Bits) {
+    for (position, code) in numbers(data) {
+        match codes.verdict(code) {
+            Verdict::Holds => holds.set(position.into()),
+            Verdict::MayHold => may_hold.set(position.into()),
+            Verdict::Fails => {}
+        }
+    }
+}

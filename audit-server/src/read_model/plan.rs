@@ -1,0 +1,454 @@
+//! From a filter to what the index can say of it.
+//!
+//! The index is asked in two ways. For each chunk, [`Plan::bounds`] gives positions that certainly
+//! match and positions that may: where the two are the same, nothing needs to be read. And
+//! [`Plan::terms`] is a question to the term index that each match must answer, if there is one.
+
+use audit_layer::{event_type, record::Member};
+use rusqlite::Connection;
+
+use super::{
+    bits::Bits,
+    chunk::Chunk,
+    content::{self, KEYED, LONG, RAISED},
+    dictionary::{self, FacetId, NameId, Whereabouts},
+    number::{Code, Codes},
+    tokens::{DAMAGED, HashKey},
+};
+use crate::filter::{Field, Filter, Test, Wanted, Words};
+
+/// What the index can say of a filter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Plan {
+    All(Vec<Self>),
+    Any(Vec<Self>),
+    Not(Box<Self>),
+    /// Exactly the records of this facet.
+    Facet(FacetId),
+    /// Exactly the first, and some of the second besides.
+    Some(Vec<FacetId>, FacetId),
+    /// The records whose number under the name is so.
+    Numbers(NameId, Codes),
+    /// The records that have this key, as a term.
+    Key(String),
+    /// The records that say this word, as a term; and its bitmaps, in the chunks that have one.
+    Word(String, Option<FacetId>),
+    /// The records that say a word that begins so, as a term.
+    Prefix(String),
+    /// No record at all.
+    Nothing,
+    /// Any record may match.
+    Unknown,
+}
+
+/// What may match in a chunk.
+#[derive(Clone)]
+pub(super) enum Set {
+    Empty,
+    /// All positions that the chunk has.
+    Full,
+    Bits(Bits),
+}
+
+/// Positions that certainly match, and those that may.
+pub(super) struct Bounds {
+    pub(super) certain: Set,
+    pub(super) possible: Set,
+}
+
+/// A question to the term index.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Terms {
+    pub(super) question: String,
+    /// Whether a key is among them, which has few records.
+    has_key: bool,
+    /// Whether a word is among them that has no bitmap anywhere.
+    has_rare_word: bool,
+    /// Whether a prefix is among them. The term index puts all its records together before it
+    /// gives out the first.
+    pub(super) has_prefix: bool,
+}
+
+impl Terms {
+    /// Whether bitmaps may say as much: all of them are words that many records have.
+    pub(super) fn are_dense(&self) -> bool {
+        !(self.has_key || self.has_rare_word || self.has_prefix)
+    }
+
+    /// Whether the record that answers the question has this term for certain.
+    pub(super) fn has_all(&self, plan: &Plan) -> bool {
+        // Prefixes are left out where there is a key.
+        !(self.has_key && matches!(plan, Plan::Prefix(_)))
+    }
+
+    fn joined(each: impl Iterator<Item = Self>, word: &str) -> Option<Self> {
+        let mut all: Vec<Self> = each.collect();
+        if all.len() < 2 {
+            return all.pop();
+        }
+        let questions: Vec<&str> = all.iter().map(|terms| &*terms.question).collect();
+        Some(Self {
+            question: format!("({})", questions.join(word)),
+            has_key: all.iter().any(|terms| terms.has_key),
+            has_rare_word: all.iter().any(|terms| terms.has_rare_word),
+            has_prefix: all.iter().any(|terms| terms.has_prefix),
+        })
+    }
+}
+
+impl Bounds {
+    fn unknown() -> Self {
+        Self { certain: Set::Empty, possible: Set::Full }
+    }
+}
+
+impl Plan {
+    /// Plans a filter.
+    pub(super) fn of(
+        filter: &Filter,
+        connection: &Connection,
+        key: HashKey,
+    ) -> rusqlite::Result<Self> {
+        let planner = Planner { connection, key };
+        match filter {
+            // The walk is bounded by these already.
+            Filter::All(all) => {
+                let rest = all.iter().filter(|filter| !matches!(filter, Filter::During(_)));
+                let plans = rest.map(|filter| planner.plan(filter));
+                Ok(Self::All(plans.collect::<rusqlite::Result<_>>()?))
+            }
+            other => planner.plan(other),
+        }
+    }
+
+    /// A question to the term index that every match answers, when there is one.
+    pub(super) fn terms(&self) -> Option<Terms> {
+        let mut terms = self.required()?;
+        // A prefix is looked up whole, and a key has few records: these are read instead.
+        if terms.has_key && terms.has_prefix {
+            terms = self.without_prefixes().required()?;
+        }
+        terms.question = format!("({}) OR \"{DAMAGED}\"", terms.question);
+        Some(terms)
+    }
+
+    fn required(&self) -> Option<Terms> {
+        match self {
+            Self::Key(question) => {
+                Some(Terms { question: question.clone(), has_key: true, ..Terms::default() })
+            }
+            Self::Word(question, dense) => Some(Terms {
+                question: question.clone(),
+                has_rare_word: dense.is_none(),
+                ..Terms::default()
+            }),
+            Self::Prefix(question) => {
+                Some(Terms { question: question.clone(), has_prefix: true, ..Terms::default() })
+            }
+            Self::All(all) => Terms::joined(all.iter().filter_map(Self::required), " AND "),
+            Self::Any(any) => {
+                let each: Option<Vec<Terms>> = any.iter().map(Self::required).collect();
+                Terms::joined(each?.into_iter(), " OR ")
+            }
+            _ => None,
+        }
+    }
+
+    fn without_prefixes(&self) -> Self {
+        let each = |plans: &[Self]| plans.iter().map(Self::without_prefixes).collect();
+        match self {
+            Self::Prefix(_) => Self::Unknown,
+            Self::All(all) => Self::All(each(all)),
+            Self::Any(any) => Self::Any(each(any)),
+            other => other.clone(),
+        }
+    }
+
+    /// Whether bitmaps say anything of it.
+    pub(super) fn has_bounds(&self) -> bool {
+        match self {
+            Self::Facet(_) | Self::Some(..) | Self::Numbers(..) | Self::Nothing => true,
+            Self::Key(_) | Self::Word(..) | Self::Prefix(_) | Self::Unknown => false,
+            Self::All(all) => all.iter().any(Self::has_bounds),
+            Self::Any(any) => any.iter().all(Self::has_bounds),
+            Self::Not(inner) => inner.has_bounds(),
+        }
+    }
+
+    /// What of the chunk matches and may match.
+    pub(super) fn bounds(&self, chunk: &Chunk<'_>) -> rusqlite::Result<Bounds> {
+        let mut bounds = self.evaluate(chunk)?;
+        // Of what cannot be read the index knows nothing, and whoever asks is to be told.
+        if let Some(damaged) = chunk.facet(FacetId::DAMAGED)? {
+            bounds.possible = bounds.possible.or(Set::Bits(damaged.clone()));
+            bounds.certain = bounds.certain.and(Set::Bits(damaged).not(chunk.count()));
+        }
+        Ok(bounds)
+    }
+
+    fn evaluate(&self, chunk: &Chunk<'_>) -> rusqlite::Result<Bounds> {
+        let exactly = |set: Set| Bounds { certain: set.clone(), possible: set };
+        let facet =
+            |id| -> rusqlite::Result<Set> { Ok(chunk.facet(id)?.map_or(Set::Empty, Set::Bits)) };
+        Ok(match self {
+            Self::Nothing => exactly(Set::Empty),
+            Self::Unknown | Self::Key(_) | Self::Prefix(_) => Bounds::unknown(),
+            Self::Word(question, id) => match chunk.word(*id, question)? {
+                Some(bits) => exactly(Set::Bits(bits)),
+                None => Bounds::unknown(),
+            },
+            Self::Facet(id) => exactly(facet(*id)?),
+            Self::Some(facets, besides) => {
+                let mut certain = Set::Empty;
+                for id in facets {
+                    certain = certain.or(facet(*id)?);
+                }
+                let possible = certain.clone().or(facet(*besides)?);
+                Bounds { certain, possible }
+            }
+            Self::Numbers(name, codes) => match chunk.numbers(*name, *codes)? {
+                None => exactly(Set::Empty),
+                Some((holds, mut may_hold)) => {
+                    may_hold.or(&holds);
+                    Bounds { certain: Set::Bits(holds), possible: Set::Bits(may_hold) }
+                }
+            },
+            Self::Not(inner) => {
+                let Bounds { certain, possible } = inner.evaluate(chunk)?;
+                let count = chunk.count();
+                Bounds { certain: possible.not(count), possible: certain.not(count) }
+            }
+            Self::All(all) => {
+                let mut bounds = exactly(Set::Full);
+                for plan in all {
+                    let Bounds { certain, possible } = plan.evaluate(chunk)?;
+                    bounds.certain = bounds.certain.and(certain);
+                    bounds.possible = bounds.possible.and(possible);
+                    if bounds.possible.is_empty() {
+                        return Ok(exactly(Set::Empty));
+                    }
+                }
+                bounds
+            }
+            Self::Any(any) => {
+                let mut bounds = exactly(Set::Empty);
+                for plan in any {
+                    let Bounds { certain, possible } = plan.evaluate(chunk)?;
+                    bounds.certain = bounds.certain.or(certain);
+                    bounds.possible = bounds.possible.or(possible);
+                }
+                bounds
+            }
+        })
+    }
+}
+
+impl Set {
+    pub(super) fn is_empty(&self) -> bool {
+        match self {
+            Self::Empty => true,
+            Self::Full => false,
+            Self::Bits(bits) => bits.is_empty(),
+        }
+    }
+
+    fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Empty, _) | (_, Self::Empty) => Self::Empty,
+            (Self::Full, set) | (set, Self::Full) => set,
+            (Self::Bits(mut a), Self::Bits(b)) => {
+                a.and(&b);
+                Self::Bits(a)
+            }
+        }
+    }
+
+    fn or(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Full, _) | (_, Self::Full) => Self::Full,
+            (Self::Empty, set) | (set, Self::Empty) => set,
+            (Self::Bits(mut a), Self::Bits(b)) => {
+                a.or(&b);
+                Self::Bits(a)
+            }
+        }
+    }
+
+    fn not(self, count: usize) -> Self {
+        match self {
+            Self::Empty => Self::Full,
+            Self::Full => Self::Empty,
+            Self::Bits(bits) => {
+                let mut rest = Bits::first(count);
+                rest.and_not(&bits);
+                Self::Bits(rest)
+            }
+        }
+    }
+}
+
+struct Planner<'p> {
+    connection: &'p Connection,
+    key: HashKey,
+}
+
+impl Planner<'_> {
+    fn plan(&self, filter: &Filter) -> rusqlite::Result<Plan> {
+        let each = |filters: &[Filter]| -> rusqlite::Result<Vec<Plan>> {
+            filters.iter().map(|filter| self.plan(filter)).collect()
+        };
+        Ok(match filter {
+            Filter::All(all) => Plan::All(each(all)?),
+            Filter::Any(any) => Plan::Any(each(any)?),
+            Filter::Not(inner) => Plan::Not(Box::new(self.plan(inner)?)),
+            Filter::Raises(flag) => self.equals(RAISED, flag.as_str())?,
+            Filter::Says(words) => self.said(words)?,
+            // What bounds the whole question bounds the walk; within a part of one it is read.
+            Filter::During(_) => Plan::Unknown,
+            Filter::Is(field, test) => self.test(field, test)?,
+        })
+    }
+
+    fn test(&self, field: &Field, test: &Test) -> rusqlite::Result<Plan> {
+        let name = field.to_string();
+        let keyed = match field {
+            Field::Member(member) => KEYED.contains(member),
+            Field::Detail(_) | Field::Flag(_) => true,
+        };
+        let numeric = !matches!(field, Field::Member(member) if *member != Member::DurationUs);
+        Ok(match test {
+            Test::Equals(text) if keyed => self.equals(&name, text.as_str())?,
+            Test::Equals(text) => match (field, Code::of(text.as_str())) {
+                (Field::Member(Member::DurationUs), Some(code)) => {
+                    self.numbers(&name, Codes::equal(code))?
+                }
+                (Field::Member(Member::Message), _) => self.contains(text.as_str())?,
+                _ => Plan::Unknown,
+            },
+            Test::Number(comparison, wanted) if numeric => match Code::of(&wanted.to_string()) {
+                Some(code) => self.numbers(&name, Codes::compared(*comparison, code))?,
+                None => Plan::Unknown,
+            },
+            Test::StartsWith(prefix) => match field {
+                Field::Member(Member::EventType | Member::Category) if keyed => {
+                    self.begins(&name, prefix.as_str())?
+                }
+                _ if keyed && !numeric => self.begins(&name, prefix.as_str())?,
+                _ => Plan::Unknown,
+            },
+            Test::Present if keyed || numeric => self.present(&name)?,
+            Test::Present
+                if matches!(field, Field::Member(Member::Message | Member::ObservedAt)) =>
+            {
+                self.present(&name)?
+            }
+            // A leaf that is a number has words, and none in the index.
+            Test::Says(words) if *field == Field::Member(Member::Message) => {
+                Plan::All(vec![self.said(words)?, Plan::Unknown])
+            }
+            Test::Says(_) => Plan::Unknown,
+            Test::Number(..) | Test::Present => Plan::Unknown,
+        })
+    }
+
+    fn equals(&self, name: &str, text: &str) -> rusqlite::Result<Plan> {
+        Ok(match dictionary::whereabouts(self.connection, name, text)? {
+            Whereabouts::Facet(facet) => Plan::Facet(facet),
+            Whereabouts::Nowhere => Plan::Nothing,
+            Whereabouts::Terms => self.token(name, Some(text)),
+        })
+    }
+
+    fn token(&self, name: &str, text: Option<&str>) -> Plan {
+        let mut question = String::from('"');
+        self.key.push_token(&mut question, name, text);
+        question.push('"');
+        Plan::Key(question)
+    }
+
+    /// The terms of words that are said anywhere.
+    fn said(&self, words: &Words) -> rusqlite::Result<Plan> {
+        let mut plans = Vec::new();
+        let mut exact = true;
+        for wanted in words.wanted() {
+            match wanted {
+                Wanted::Phrase(phrase) => {
+                    exact &= phrase.len() == 1;
+                    for word in phrase {
+                        exact &= word.len() <= content::MAX_WORD;
+                        let word = content::cut(word);
+                        let id = dictionary::word(self.connection, word)?;
+                        plans.push(Plan::Word(format!("\"{word}\""), id));
+                    }
+                }
+                Wanted::Prefix(prefix) => {
+                    exact &= prefix.len() <= content::MAX_WORD;
+                    plans.push(Plan::Prefix(format!("\"{}\"*", content::cut(prefix))));
+                }
+            }
+        }
+        if !exact {
+            plans.push(Plan::Unknown);
+        }
+        Ok(Plan::All(plans))
+    }
+
+    /// The terms of a message that is exactly this.
+    fn contains(&self, text: &str) -> rusqlite::Result<Plan> {
+        match text.parse() {
+            Ok(words) => Ok(Plan::All(vec![self.said(&words)?, Plan::Unknown])),
+            Err(_) => Ok(Plan::Unknown),
+        }
+    }
+
+    fn numbers(&self, name: &str, codes: Codes) -> rusqlite::Result<Plan> {
+        Ok(match dictionary::name(self.connection, name)? {
+            Some(name) => Plan::Numbers(name, codes),
+            None if dictionary::names_are_full(self.connection)? => Plan::Unknown,
+            None => Plan::Nothing,
+        })
+    }
+
+    fn present(&self, name: &str) -> rusqlite::Result<Plan> {
+        Ok(match dictionary::name(self.connection, name)? {
+            Some(name) => Plan::Facet(name.present()),
+            None if dictionary::names_are_full(self.connection)? => self.token(name, None),
+            None => Plan::Nothing,
+        })
+    }
+
+    fn begins(&self, name: &str, prefix: &str) -> rusqlite::Result<Plan> {
+        let Some(id) = dictionary::name(self.connection, name)? else {
+            let full = dictionary::names_are_full(self.connection)?;
+            return Ok(if full { Plan::Unknown } else { Plan::Nothing });
+        };
+        let (values, full) = dictionary::values(self.connection, id)?;
+        if full {
+            // The categories may yet all be known.
+            return match prefix.strip_suffix('.') {
+                Some(category)
+                    if name == Member::EventType.name()
+                        && event_type::category(prefix) == category =>
+                {
+                    self.equals(Member::Category.name(), category)
+                }
+                _ => Ok(Plan::All(vec![Plan::Facet(id.present()), Plan::Unknown])),
+            };
+        }
+        let long = values.iter().find(|(_, text)| **text == *LONG).map(|(id, _)| *id);
+        let mut facets: Vec<FacetId> = values
+            .iter()
+            .filter(|(_, text)| text.starts_with(prefix))
+            .map(|(facet, _)| *facet)
+            .collect();
+        Ok(match (facets.pop(), long) {
+            (None, None) => Plan::Nothing,
+            (Some(only), None) if facets.is_empty() => Plan::Facet(only),
+            (last, long) => {
+                facets.extend(last);
+                let besides = long.or(last).unwrap_or(FacetId::DAMAGED);
+                Plan::Some(facets, besides)
+            }
+        })
+    }
+}

@@ -1,0 +1,205 @@
+//! The model as those who ask see it.
+
+use std::path::PathBuf;
+
+use rusqlite::{Connection, ErrorCode};
+
+use super::{
+    count::{Count, Counted, Counting},
+    plan::Plan,
+    schema::{self, State},
+    search::{MAX_TAIL, Search, Trail},
+};
+use crate::{
+    Error,
+    filter::Filter,
+    store::{Batch, Deadline, Lease, Pool, QueryTimeout, Scan, Snapshot},
+};
+
+/// Virtual machine steps between two looks at the clock.
+const STEPS_PER_LOOK: i32 = 4_000;
+
+/// The model at a path, whether it exists yet or not.
+#[derive(Debug)]
+pub(crate) struct ReadModel {
+    path: PathBuf,
+    pool: Pool,
+}
+
+/// One consistent view of the model.
+///
+/// To be taken before the snapshot of the trail that it is used with: then the trail has everything
+/// that the model knows of.
+#[derive(Debug)]
+pub(crate) struct Reading<'m> {
+    lease: Lease<'m>,
+    state: State,
+}
+
+impl ReadModel {
+    /// Reads the model at that path from now on. Opens nothing yet.
+    #[must_use]
+    pub(crate) fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into(), pool: Pool::default() }
+    }
+
+    /// The model as it stands at this moment; none when it cannot be read, for whatever reason:
+    /// without it the trail is walked.
+    pub(crate) fn reading(&self, deadline: Deadline) -> Option<Reading<'_>> {
+        match self.begin(deadline) {
+            Ok(reading) => reading,
+            Err(error) => {
+                tracing::debug!(%error, "the read model cannot be read");
+                None
+            }
+        }
+    }
+
+    fn begin(&self, deadline: Deadline) -> Result<Option<Reading<'_>>, Box<dyn std::error::Error>> {
+        let Some(mut lease) = self.pool.lease(&self.path, deadline)? else { return Ok(None) };
+        let (mut connection, new) = match lease.connection.take() {
+            Some(connection) => (connection, false),
+            None => (schema::open_to_read(&self.path)?, true),
+        };
+        connection.progress_handler(STEPS_PER_LOOK, Some(move || deadline.passed()))?;
+        connection.execute_batch("BEGIN")?;
+        let state = schema::state(&connection);
+        lease.connection = Some(connection);
+        if new {
+            lease.opened(&self.path);
+        }
+        let reading = state.map(|state| state.map(|state| Reading { lease, state }));
+        Ok(reading?)
+    }
+}
+
+impl Drop for Reading<'_> {
+    fn drop(&mut self) {
+        let no_handler = None::<fn() -> bool>;
+        self.lease.connection.take_if(|connection| {
+            connection.progress_handler(0, no_handler).is_err()
+                || connection.execute_batch("ROLLBACK").is_err()
+        });
+    }
+}
+
+impl Reading<'_> {
+    /// Reads the next records that the scan asks for; none when the model cannot lead to them, and
+    /// the trail is to be walked.
+    ///
+    /// # Errors
+    /// When the deadline passes before anything is known.
+    pub(crate) fn scan(
+        &self,
+        snapshot: &Snapshot<'_>,
+        scan: &Scan<'_>,
+        deadline: Deadline,
+    ) -> Result<Option<Batch>, Error> {
+        let Some(model) = &self.lease.connection else { return Ok(None) };
+        match self.try_scan(model, snapshot, scan, deadline) {
+            Ok(led) => Ok(led),
+            Err(error) if is_interrupt(&error) => Err(QueryTimeout.into()),
+            Err(error) => {
+                tracing::warn!(%error, "the read model cannot be used: the trail is walked");
+                Ok(None)
+            }
+        }
+    }
+
+    /// Counts the records that the scan asks for, wherever it goes on; none when the model cannot
+    /// tell.
+    pub(crate) fn count(
+        &self,
+        snapshot: &Snapshot<'_>,
+        scan: &Scan<'_>,
+        counting: Counting,
+        deadline: Deadline,
+    ) -> Result<Option<Count>, Error> {
+        let Some(model) = &self.lease.connection else { return Ok(None) };
+        let counted =
+            self.search(model, snapshot, scan, deadline, |search| search.count(counting).map(Some));
+        match counted {
+            Ok(counted) => Ok(counted),
+            Err(error) if is_interrupt(&error) => {
+                Ok(Some(Count { value: 0, is: Counted::AtLeast }))
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the read model cannot be used: the trail is walked");
+                Ok(None)
+            }
+        }
+    }
+
+    fn try_scan(
+        &self,
+        model: &Connection,
+        snapshot: &Snapshot<'_>,
+        scan: &Scan<'_>,
+        deadline: Deadline,
+    ) -> rusqlite::Result<Option<Batch>> {
+        self.search(model, snapshot, scan, deadline, |search| {
+            let informed = search.terms.is_some() || search.plan.has_bounds();
+            if *scan.filter == Filter::ANY || !informed {
+                return Ok(None);
+            }
+            search.run()?.ok_or_else(interrupt).map(Some)
+        })
+    }
+
+    fn search<T>(
+        &self,
+        model: &Connection,
+        snapshot: &Snapshot<'_>,
+        scan: &Scan<'_>,
+        deadline: Deadline,
+        find: impl FnOnce(&Search<'_>) -> rusqlite::Result<Option<T>>,
+    ) -> rusqlite::Result<Option<T>> {
+        if !self.is_of(snapshot)? {
+            return Ok(None);
+        }
+        let filter = scan.table.filter().and(scan.filter.clone());
+        let plan = Plan::of(&filter, model, self.state.hash_key)?;
+        let terms = plan.terms();
+        find(&Search {
+            model,
+            trail: Trail(snapshot),
+            plan: &plan,
+            terms: terms.as_ref(),
+            filter: &filter,
+            scan,
+            deadline,
+            indexed: self.state.arrival,
+        })
+    }
+
+    /// Whether the model was made from this trail, and is not too far behind it.
+    fn is_of(&self, snapshot: &Snapshot<'_>) -> rusqlite::Result<bool> {
+        if self.state.arrival == 0 || self.state.rebuild {
+            return Ok(false);
+        }
+        let line = line_of(snapshot, self.state.arrival)?;
+        let same = line.is_some_and(|line| self.state.hash_key.of_line(&line) == self.state.line);
+        let newest: i64 = snapshot
+            .prepare_cached("SELECT coalesce(max(arrival), 0) FROM audit_logs")?
+            .query_row([], |row| row.get(0))?;
+        Ok(same && newest - self.state.arrival <= MAX_TAIL)
+    }
+}
+
+/// The line of the record with that arrival number.
+pub(super) fn line_of(trail: &Connection, arrival: i64) -> rusqlite::Result<Option<Box<str>>> {
+    let mut statement = trail.prepare_cached("SELECT record FROM audit_logs WHERE arrival = ?1")?;
+    let mut rows = statement.query([arrival])?;
+    Ok(match rows.next()? {
+        Some(row) => row.get_ref(0)?.as_str().ok().map(Box::from),
+        None => None,
+    })
+}
+
+fn is_interrupt(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted)
+}
+
+fn interrupt() -> rusqlite::Error {
+    rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_INTERRUPT), None)
+}

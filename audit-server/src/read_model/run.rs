@@ -1,0 +1,179 @@
+//! One run, as it is read: its extent, and which record of the trail stands at a position.
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::{arrivals, schema::RowId};
+use crate::filter::TimeRange;
+
+/// Reads the trail by arrival number, for as long as a snapshot of it lasts.
+pub(super) trait Records {
+    /// The time of a record; none when the trail does not have it any more.
+    fn timestamp(&self, arrival: i64) -> rusqlite::Result<Option<i64>>;
+}
+
+/// A run of records in the order of time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Run {
+    pub(super) number: u32,
+    /// How many records it has.
+    pub(super) count: u64,
+    pub(super) from_time: i64,
+    pub(super) to_time: i64,
+}
+
+#[derive(Debug)]
+struct Block {
+    first: RowId,
+    count: u64,
+    from_time: i64,
+    arrivals: Box<[u8]>,
+}
+
+impl Block {
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            first: RowId(row.get(0)?),
+            count: row.get(1)?,
+            from_time: row.get(2)?,
+            arrivals: row.get(3)?,
+        })
+    }
+}
+
+/// Every run.
+pub(super) fn all(connection: &Connection) -> rusqlite::Result<Vec<Run>> {
+    let mut runs = Vec::new();
+    let mut first = connection.prepare_cached(
+        "SELECT run, from_time FROM blocks WHERE first >= ?1 ORDER BY first LIMIT 1",
+    )?;
+    let mut last = connection.prepare_cached(
+        "SELECT first, count, to_time FROM blocks WHERE first < ?1 ORDER BY first DESC LIMIT 1",
+    )?;
+    let mut from = RowId::new(0, 0);
+    loop {
+        let found = first.query_row([from.0], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+        let Some((number, from_time)) = found else { return Ok(runs) };
+        from = RowId::new(number + 1, 0);
+        let (last, count, to_time) = last.query_row([from.0], |row| {
+            Ok((RowId(row.get(0)?), row.get::<_, u64>(1)?, row.get(2)?))
+        })?;
+        runs.push(Run { number, count: last.position() + count, from_time, to_time });
+    }
+}
+
+impl Run {
+    /// The positions whose records lie in that time: from the first up to before the second.
+    pub(super) fn within(
+        &self,
+        connection: &Connection,
+        records: &dyn Records,
+        range: TimeRange,
+    ) -> rusqlite::Result<(u64, u64)> {
+        let start = if range.from <= self.from_time {
+            0
+        } else {
+            self.first_from(connection, records, range.from)?
+        };
+        let end = match range.to.checked_add(1) {
+            Some(after) if range.to < self.to_time => {
+                self.first_from(connection, records, after)?
+            }
+            _ => self.count,
+        };
+        Ok((start, end.max(start)))
+    }
+
+    /// The first position whose record is of that time or later.
+    fn first_from(
+        &self,
+        connection: &Connection,
+        records: &dyn Records,
+        time: i64,
+    ) -> rusqlite::Result<u64> {
+        let block = connection
+            .prepare_cached(
+                "SELECT first, count, from_time, arrivals FROM blocks
+                 WHERE run = ?1 AND to_time >= ?2 ORDER BY to_time, first LIMIT 1",
+            )?
+            .query_row(params![self.number, time], Block::read)
+            .optional()?;
+        let Some(block) = block else { return Ok(self.count) };
+        let first = block.first.position();
+        if block.from_time >= time {
+            return Ok(first);
+        }
+        let (mut low, mut high) = (0, block.count);
+        while low < high {
+            let middle = (low + high) / 2;
+            // Records that are gone say nothing: the next that is there decides.
+            let mut at = middle;
+            let mut found = None;
+            while at < high && found.is_none() {
+                let arrival = arrivals::at(&block.arrivals, at);
+                found = arrival.map(|arrival| records.timestamp(arrival)).transpose()?.flatten();
+                at += 1;
+            }
+            match found {
+                Some(found) if found < time => low = at,
+                _ => high = middle,
+            }
+        }
+        Ok(first + low)
+    }
+
+    /// The positions that were taken in with what came after that arrival, up to those that were
+    /// taken in with `last`. Those at either end may have come before the one and after the other.
+    pub(super) fn arrived(
+        &self,
+        connection: &Connection,
+        after: i64,
+        last: i64,
+    ) -> rusqlite::Result<(u64, u64)> {
+        let mut statement = connection.prepare_cached(
+            "SELECT first FROM blocks WHERE run = ?1 AND batch > ?2 ORDER BY batch, first LIMIT 1",
+        )?;
+        let mut first_after = |batch: i64| -> rusqlite::Result<u64> {
+            let first = statement.query_row(params![self.number, batch], |row| row.get(0));
+            Ok(first.optional()?.map_or(self.count, |first| RowId(first).position()))
+        };
+        let together: Option<i64> = connection
+            .prepare_cached("SELECT min(batch) FROM blocks WHERE run = ?1 AND batch >= ?2")?
+            .query_row(params![self.number, last], |row| row.get(0))?;
+        let end = together.map_or(Ok(self.count), &mut first_after)?;
+        Ok((first_after(after)?, end))
+    }
+}
+
+/// Which records of the trail positions are. Remembers the last block, since neighbours are asked
+/// for one after the other.
+#[derive(Debug, Default)]
+pub(super) struct Resolver {
+    block: Option<Block>,
+}
+
+impl Resolver {
+    /// The arrival number of the record at that place.
+    pub(super) fn arrival(
+        &mut self,
+        connection: &Connection,
+        row: RowId,
+    ) -> rusqlite::Result<Option<i64>> {
+        let holds = |block: &Block| {
+            (block.first.0..block.first.0.saturating_add_unsigned(block.count)).contains(&row.0)
+        };
+        if !self.block.as_ref().is_some_and(holds) {
+            self.block = connection
+                .prepare_cached(
+                    "SELECT first, count, from_time, arrivals FROM blocks
+                     WHERE first <= ?1 ORDER BY first DESC LIMIT 1",
+                )?
+                .query_row([row.0], Block::read)
+                .optional()?;
+        }
+        Ok(self
+            .block
+            .as_ref()
+            .filter(|block| holds(block))
+            .and_then(|block| arrivals::at(&block.arrivals, row.0.abs_diff(block.first.0))))
+    }
+}
