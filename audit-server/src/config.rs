@@ -52,6 +52,8 @@ pub struct Config {
     pub query_timeout: Duration,
     /// Queries of the database at once. Default: 4.
     pub readers: usize,
+    /// Exports at once; others are refused. Default: 2.
+    pub max_exports: usize,
     /// Connections at once; others wait to be accepted. Default: 512.
     pub max_connections: usize,
     /// The longest wait for the head of a request, and so for the next request on an idle
@@ -75,6 +77,7 @@ impl Default for Config {
             redis_log_db: None,
             query_timeout: Duration::from_secs(2),
             readers: 4,
+            max_exports: 2,
             max_connections: 512,
             header_timeout: Duration::from_secs(30),
             shutdown_timeout: Duration::from_secs(5),
@@ -94,6 +97,7 @@ const SETTINGS: &[(&str, &str)] = &[
     ("redis_log_db", "REDIS_LOG_DB"),
     ("query_timeout", "AUDIT_SERVER_QUERY_TIMEOUT"),
     ("readers", "AUDIT_SERVER_READERS"),
+    ("max_exports", "AUDIT_SERVER_MAX_EXPORTS"),
     ("max_connections", "AUDIT_SERVER_MAX_CONNECTIONS"),
     ("header_timeout", "AUDIT_SERVER_HEADER_TIMEOUT"),
     ("shutdown_timeout", "AUDIT_SERVER_SHUTDOWN_TIMEOUT"),
@@ -209,6 +213,7 @@ impl Config {
             }
             "query_timeout" => self.query_timeout = duration(text)?,
             "readers" => self.readers = count(text, 64)?,
+            "max_exports" => self.max_exports = count(text, 64)?,
             "max_connections" => self.max_connections = count(text, 65_535)?,
             "header_timeout" => self.header_timeout = duration(text)?,
             "shutdown_timeout" => self.shutdown_timeout = duration(text)?,

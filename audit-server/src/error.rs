@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use crate::{
     auth::{KeyFileMissing, KeyFileUnusable, KeyIdInvalid, KeyNameInvalid, KeyUnknown, WrongKey},
     config::InvalidConfig,
+    export::{ExportNotFound, ExportsBusy, TrailReplaced},
     query::{ForbiddenValue, InvalidValue, RepeatedParameter, UnknownParameter},
     store::{
         DamagedRecord, DatabaseForeign, DatabaseMissing, DatabaseNewer, DatabaseUnreadable,
@@ -76,6 +77,15 @@ pub enum Error {
     /// No record has that id.
     #[error(transparent)]
     RecordNotFound(#[from] RecordNotFound),
+    /// As many exports run as may.
+    #[error(transparent)]
+    ExportsBusy(#[from] ExportsBusy),
+    /// No export has that id.
+    #[error(transparent)]
+    ExportNotFound(#[from] ExportNotFound),
+    /// The trail became another one during an export.
+    #[error(transparent)]
+    TrailReplaced(#[from] TrailReplaced),
     /// The server was started without Redis.
     #[error(transparent)]
     RedisDisabled(#[from] RedisDisabled),

@@ -23,6 +23,7 @@ mod config;
 pub mod demo;
 mod demo_server;
 mod error;
+mod export;
 mod filter;
 mod intrusion;
 mod query;
@@ -38,6 +39,7 @@ pub use auth::{
 };
 pub use config::{Config, DEFAULT_LISTEN, InvalidConfig};
 pub use error::Error;
+pub use export::{ExportNotFound, ExportsBusy, TrailReplaced};
 pub use query::{
     AuditQuery, AuditStore, DEFAULT_DEADLINE, ForbiddenValue, InvalidValue, OrderByTime, Records,
     RepeatedParameter, StoredLine, UnknownParameter,

@@ -5,7 +5,7 @@ set -eu
 
 missing=
 for pair in redis-server:redis-server python3:python3 cc:gcc cc:libc6-dev curl:curl strace:strace \
-    unshare:util-linux; do
+    unshare:util-linux gzip:gzip zstd:zstd; do
     command -v "${pair%%:*}" >/dev/null 2>&1 || missing="$missing ${pair##*:}"
 done
 # A browser for the documentation page, on Debian, which has one as a package (Ubuntu's is a snap);

@@ -13,7 +13,10 @@ use poem_openapi::{
 use serde_json::{Value, json};
 
 use super::{State, guard::Guard, handlers::Api};
-use crate::query::{Kind, MAX_LIMIT, PARAMETERS, Parameter};
+use crate::{
+    export,
+    query::{Kind, MAX_LIMIT, PARAMETERS, Parameter},
+};
 
 /// What needs no key. Everything else does.
 const PUBLIC: &[&str] = &["/health"];
@@ -27,11 +30,15 @@ const QUERIES: &[&str] = &[
     "/audit/combined",
 ];
 
+/// What has parameters of its own beside the filters.
+const EXPORT: &str = "/audit/export";
+
 /// What is always there and may be `null`, which poem's `Option` does not tell from absent.
 const NULLABLE: &[(&str, &str)] = &[
     ("Page", "next_cursor"),
     ("CombinedPage", "next_cursor"),
     ("DatabaseDetail", "newest_record"),
+    ("Export", "ended"),
 ];
 
 /// [`Api`], guarded and documented. Without a state it is good for the document only.
@@ -123,10 +130,17 @@ fn describe(path: &str, operation: &mut MetaOperation) {
     operation.responses.responses.retain(|response| match response.status {
         Some(400 | 401) => !public,
         Some(404) => by_id,
+        Some(406) => path == EXPORT,
         _ => true,
     });
     if QUERIES.contains(&path) {
         operation.params.extend(PARAMETERS.iter().map(|parameter| document(path, parameter)));
+    }
+    if path == EXPORT {
+        let is_filter =
+            |parameter: &&Parameter| !["order", "limit", "cursor"].contains(&parameter.name);
+        let parameters = PARAMETERS.iter().filter(is_filter).chain(export::PARAMETERS);
+        operation.params.extend(parameters.map(|parameter| document(path, parameter)));
     }
 }
 
@@ -157,6 +171,7 @@ fn document(path: &str, parameter: &Parameter) -> MetaOperationParam {
             maximum: Some(MAX_LIMIT as f64),
             ..MetaSchema::new("integer")
         },
+        Kind::Count => MetaSchema { minimum: Some(1.0), ..MetaSchema::new("integer") },
     };
     let mut description = parameter.description.to_owned();
     if let Some(example) = parameter.example {

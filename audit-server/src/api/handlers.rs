@@ -7,12 +7,15 @@ use poem_openapi::{OpenApi, param::Path, payload::Json};
 use uuid::Uuid;
 
 use super::{
-    State, health,
+    State,
+    export::{self, ExportResponse, Wishes},
+    health,
     page::{self, Ready},
     problem::Problem,
     schema::{self, SourceState},
 };
 use crate::{
+    export::Manifest,
     query::{self, Query, View},
     store::{MAX_BATCH_BYTES, MAX_READING_BYTES, Reading, RedisDisabled, Table},
 };
@@ -107,6 +110,36 @@ impl Api {
         let state = self.state.clone();
         let read = move |deadline| query::combined(&state.trail, &reading, &query, deadline);
         Ok(page::combined(&self.state.database_readers.run(read).await?, redis, room))
+    }
+
+    /// Everything that matches, as a file
+    ///
+    /// Every record that matches and had arrived when the export began, in the order of arrival.
+    /// The body is sent as it is read; what it is to have, and what of it has been sent, is told at
+    /// `/audit/exports/{id}`, and behind the body in the trailers to a request with `TE: trailers`.
+    ///
+    /// A body that does not end, because the client was cut off or the server failed, is gone on
+    /// with by `after`: drop what stands behind the last complete record, and ask again with the
+    /// same filters and the `id` of that record. A part that was asked for so is a file of its own,
+    /// in CSV with the names of the columns.
+    #[oai(path = "/audit/export", method = "post", operation_id = "export")]
+    async fn export(&self, query: QueryString, wishes: Wishes) -> Result<ExportResponse, Problem> {
+        export::begin(&self.state, &query.0, &wishes).await
+    }
+
+    /// What an export has sent
+    ///
+    /// Of the last 1000 exports, until the server stops.
+    #[oai(path = "/audit/exports/:id", method = "get", operation_id = "export_manifest")]
+    async fn export_manifest(
+        &self,
+        /// The `Audit-Export-Id` of the response.
+        id: Path<String>,
+        query: QueryString,
+    ) -> Result<Json<Manifest>, Problem> {
+        query::refuse_parameters(&query.0)?;
+        let id = Uuid::try_parse(&id).map_err(|_| Problem::invalid_id())?;
+        Ok(Json(self.state.exports.find(id)?.manifest()))
     }
 
     /// Whether the server can answer

@@ -7,12 +7,14 @@
 mod alias;
 mod docs;
 mod documented;
+mod export;
 mod guard;
 mod handlers;
 mod headers;
 mod health;
 mod in_flight;
 mod limits;
+mod methods;
 mod page;
 mod problem;
 mod schema;
@@ -52,5 +54,6 @@ pub(crate) fn endpoint(state: Arc<State>) -> impl Endpoint<Output = Response> + 
         .around(limits::refuse_bodies)
         .with(CatchPanic::new().with_handler(|_| Problem::internal()))
         .catch_all_error(problem::from_any)
+        .around(methods::name_what_is_allowed)
         .around(headers::secure)
 }

@@ -90,6 +90,33 @@ impl Problem {
         )
     }
 
+    pub(super) fn post_only() -> Self {
+        Self::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "/problems/method-not-allowed",
+            "Method not allowed",
+            "an export is asked for with POST",
+        )
+    }
+
+    pub(super) fn not_acceptable() -> Self {
+        Self::new(
+            StatusCode::NOT_ACCEPTABLE,
+            "/problems/not-acceptable",
+            "No acceptable encoding",
+            "an export is encoded with zstd, with gzip, or not at all; Accept-Encoding excludes all three",
+        )
+    }
+
+    pub(super) fn old_protocol() -> Self {
+        Self::new(
+            StatusCode::HTTP_VERSION_NOT_SUPPORTED,
+            "/problems/http-version",
+            "HTTP/1.1 is needed",
+            "in HTTP/1.0 an export that broke off would look like one that ended",
+        )
+    }
+
     /// What poem itself refuses.
     fn of_status(status: StatusCode) -> Self {
         match status {
@@ -103,7 +130,7 @@ impl Problem {
                 status,
                 "/problems/method-not-allowed",
                 "Method not allowed",
-                "every endpoint is read with GET",
+                "this endpoint is read with GET",
             ),
             status if status.is_client_error() => Self::new(
                 status,
@@ -163,6 +190,20 @@ fn map(error: &Error) -> Problem {
             "No such record",
             cause.to_string(),
         ),
+        Error::ExportNotFound(cause) => Problem::new(
+            StatusCode::NOT_FOUND,
+            "/problems/export-not-found",
+            "No such export",
+            cause.to_string(),
+        ),
+        Error::ExportsBusy(_) => Problem::unavailable(
+            "/problems/overloaded",
+            "Too many exports",
+            "as many exports run as may; try again when one has ended",
+        ),
+        Error::TrailReplaced(cause) => {
+            Problem::unavailable("/problems/trail-replaced", "Another trail", cause.to_string())
+        }
         Error::DatabaseMissing(_) => Problem::unavailable(
             "/problems/database-missing",
             "No trail yet",
@@ -274,9 +315,13 @@ impl ApiResponse for Problem {
         let responses = [
             (400, "A parameter is unknown, repeated or malformed; `parameter` names it."),
             (401, "The key is missing, wrong or revoked."),
-            (404, "There is no such record."),
+            (404, "There is no such record, or no such export."),
+            (406, "`Accept-Encoding` leaves no encoding."),
             (500, "The server failed; its log says how."),
-            (503, "The database or Redis cannot be read now, or the query took too long."),
+            (
+                503,
+                "The database or Redis cannot be read now, the query took too long, or too much is going on.",
+            ),
         ];
         MetaResponses { responses: responses.map(response).into() }
     }

@@ -7,7 +7,7 @@ use std::{
 
 use tokio::sync::Mutex;
 
-use super::in_flight::InFlight;
+use super::{export::Exports, in_flight::InFlight};
 use crate::{
     Config, Error,
     auth::KeyStore,
@@ -42,6 +42,7 @@ pub(crate) struct State {
     pub(crate) key_readers: Readers,
     pub(crate) health_readers: Readers,
     pub(crate) in_flight: InFlight,
+    pub(crate) exports: Exports,
     pub(crate) started: Instant,
     /// The last answer of `/health`, and when it was found out.
     pub(crate) health: Mutex<Option<(Instant, bool)>>,
@@ -78,6 +79,7 @@ impl State {
             key_readers: Readers::new(KEY_READERS, timeout),
             health_readers: Readers::new(HEALTH_READERS, HEALTH_TIMEOUT),
             in_flight: InFlight::new(timeout),
+            exports: Exports::new(config.max_exports),
             started: Instant::now(),
             health: Mutex::default(),
         })

@@ -1,6 +1,8 @@
 //! The command line.
 
 mod csv;
+mod export;
+mod filters;
 mod output;
 mod query;
 mod reindex;
@@ -36,6 +38,7 @@ enum Command {
     Keys(KeysArgs),
     Verify(VerifyArgs),
     Query(Box<query::QueryArgs>),
+    Export(Box<export::ExportArgs>),
     Reindex(reindex::ReindexArgs),
     /// Show a whole installation: a trading desk that records, and the server that answers for it.
     Demo(DemoArgs),
@@ -73,6 +76,9 @@ struct ServeArgs {
     /// Queries of the database at once [env: AUDIT_SERVER_READERS] [default: 4].
     #[arg(long, value_name = "NUMBER")]
     readers: Option<String>,
+    /// Exports at once; others are refused [env: AUDIT_SERVER_MAX_EXPORTS] [default: 2].
+    #[arg(long, value_name = "NUMBER")]
+    max_exports: Option<String>,
     /// Connections at once [env: AUDIT_SERVER_MAX_CONNECTIONS] [default: 512].
     #[arg(long, value_name = "NUMBER")]
     max_connections: Option<String>,
@@ -99,6 +105,7 @@ impl ServeArgs {
             ("redis_log_db", self.redis_log_db),
             ("query_timeout", self.query_timeout),
             ("readers", self.readers),
+            ("max_exports", self.max_exports),
             ("max_connections", self.max_connections),
             ("header_timeout", self.header_timeout),
             ("shutdown_timeout", self.shutdown_timeout),
@@ -146,6 +153,7 @@ pub fn main() -> ExitCode {
         Command::Keys(args) => keys(args),
         Command::Demo(args) => return show(args),
         Command::Query(args) => return query::run(&args),
+        Command::Export(args) => return export::run(&args),
         Command::Reindex(args) => return ended(reindex::run(&args)),
         Command::Verify(args) => return verify::run(&args, &mut std::io::stdout().lock()),
     };

@@ -11,12 +11,11 @@ use clap::Args;
 use tracing_subscriber::{Layer, layer::SubscriberExt, util::SubscriberInitExt};
 
 use super::{
+    filters::FilterArgs,
     output::{Color, Output, Target},
     report,
 };
-use crate::{
-    AuditQuery, AuditStore, Config, DEFAULT_DEADLINE, Error, InvalidValue, query::MAX_LIMIT,
-};
+use crate::{AuditQuery, AuditStore, Config, DEFAULT_DEADLINE, Error, query::MAX_LIMIT};
 
 /// How long a query may take without `--all`.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -29,12 +28,8 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(super) struct QueryArgs {
-    /// Only records for which this expression holds.
-    #[arg(value_name = "EXPRESSION")]
-    expression: Option<String>,
-    /// The same, as a flag.
-    #[arg(long, value_name = "EXPRESSION", conflicts_with = "expression")]
-    filter: Option<String>,
+    #[command(flatten)]
+    filters: FilterArgs,
     /// The trail, the SQLite database that the application writes [env: AUDIT_DB] [default: audit.db].
     #[arg(long, value_name = "FILE")]
     db: Option<String>,
@@ -44,30 +39,6 @@ pub(super) struct QueryArgs {
     /// Read settings from this TOML file; flags and the environment win over it.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Only records from then on: a date, or RFC 3339.
-    #[arg(long, value_name = "TIME")]
-    start: Option<String>,
-    /// Only records up to then: a date, meaning the whole of its day, or RFC 3339.
-    #[arg(long, value_name = "TIME")]
-    end: Option<String>,
-    /// Only records of the user with this id.
-    #[arg(long, value_name = "ID")]
-    user: Option<String>,
-    /// Only records of this event type, or with `auth.*` of all that begin so; may be repeated.
-    #[arg(long = "type", value_name = "TYPE")]
-    types: Vec<String>,
-    /// Only records at least as grave as this: debug, info, warning, error or critical.
-    #[arg(long, value_name = "SEVERITY")]
-    severity: Option<String>,
-    /// Only records with this status.
-    #[arg(long, value_name = "STATUS")]
-    status: Option<String>,
-    /// Only records that say these words, "phrases" and beginnings*.
-    #[arg(long, value_name = "WORDS")]
-    text: Option<String>,
-    /// Any condition of the HTTP API: details.amount>=10, status!=success; may be repeated.
-    #[arg(long = "where", value_name = "NAME=VALUE")]
-    conditions: Vec<String>,
     /// desc, newest first; asc, oldest first; or arrival, as the database received them
     /// [default: desc].
     #[arg(long, value_name = "ORDER")]
@@ -115,14 +86,7 @@ enum End {
 
 /// Prints what the arguments ask for.
 pub(super) fn run(args: &QueryArgs) -> ExitCode {
-    // A line of the trail that cannot be read is left out of the answer, and told of here.
-    let log = tracing_subscriber::fmt::layer()
-        .with_writer(io::stderr)
-        .with_target(false)
-        .without_time()
-        .with_ansi(false)
-        .with_filter(tracing::level_filters::LevelFilter::WARN);
-    let _ = tracing_subscriber::registry().with(log).try_init();
+    log_warnings();
     match walk(args) {
         Ok(()) => ExitCode::SUCCESS,
         // Whoever reads has seen enough.
@@ -134,6 +98,17 @@ pub(super) fn run(args: &QueryArgs) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// A line of the trail that cannot be read is left out of the answer, and told of here.
+pub(super) fn log_warnings() {
+    let log = tracing_subscriber::fmt::layer()
+        .with_writer(io::stderr)
+        .with_target(false)
+        .without_time()
+        .with_ansi(false)
+        .with_filter(tracing::level_filters::LevelFilter::WARN);
+    let _ = tracing_subscriber::registry().with(log).try_init();
 }
 
 fn walk(args: &QueryArgs) -> Result<(), Failure> {
@@ -211,51 +186,20 @@ fn tell(line: std::fmt::Arguments<'_>) {
 }
 
 impl QueryArgs {
-    /// The flags that are parameters of the HTTP API.
-    fn flags(&self) -> [(&'static str, &'static str, Option<&String>); 8] {
-        [
-            ("--filter", "filter", self.filter.as_ref()),
-            ("--start", "start_date", self.start.as_ref()),
-            ("--end", "end_date", self.end.as_ref()),
-            ("--user", "user_id", self.user.as_ref()),
-            ("--severity", "severity", self.severity.as_ref()),
-            ("--status", "status", self.status.as_ref()),
-            ("--text", "q", self.text.as_ref()),
-            ("--order", "order", self.order.as_ref()),
-        ]
-    }
-
     fn question<'s>(&self, store: &'s AuditStore) -> AuditQuery<'s> {
-        let mut query = AuditQuery::new(store).event_types(&self.types);
-        for (_, name, value) in self.flags() {
-            if let Some(value) = value {
-                query = query.parameter(name, value);
-            }
-        }
-        if let Some(expression) = &self.expression {
-            query = query.filter(expression);
-        }
-        for condition in &self.conditions {
-            let (name, value) = condition.split_once('=').unwrap_or((condition, ""));
+        let mut query = AuditQuery::new(store);
+        for (name, value) in self.filters.parameters() {
             query = query.parameter(name, value);
         }
-        query
+        match &self.order {
+            Some(order) => query.parameter("order", order),
+            None => query,
+        }
     }
 
     /// The error with the name of the flag, when a flag was the mistake.
     fn by_flag(&self, error: Error) -> Error {
-        let Error::InvalidValue(InvalidValue { name, reason }) = error else { return error };
-        let flag = match name.as_str() {
-            "filter" if self.expression.is_some() => Some("the expression"),
-            "event_type" if !self.types.is_empty() => Some("--type"),
-            "cursor" => Some("--cursor"),
-            name => {
-                let flags = self.flags();
-                let given =
-                    flags.iter().find(|(_, known, value)| *known == name && value.is_some());
-                given.map(|(flag, ..)| *flag)
-            }
-        };
-        InvalidValue { name: flag.map_or(name, str::to_owned), reason }.into()
+        let flags = [("order", self.order.as_ref()), ("cursor", self.cursor.as_ref())];
+        self.filters.by_flag(error, &flags)
     }
 }

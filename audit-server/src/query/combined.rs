@@ -77,7 +77,7 @@ pub(crate) fn combined(
     deadline: Deadline,
 ) -> Result<CombinedPage, Error> {
     let view = trail.view(deadline)?;
-    let Batch { rows, next, mut truncated } = view.scan(&query.scan(), deadline)?;
+    let Batch { rows, next, mut truncated, .. } = view.scan(&query.scan(), deadline)?;
     let snapshot = &view.snapshot;
     // What Redis alone holds beyond the last row examined belongs to a later page.
     let horizon = next.clone();

@@ -8,6 +8,7 @@ mod builder;
 mod combined;
 mod cursor;
 mod error;
+mod export;
 mod page;
 mod parameters;
 mod parse;

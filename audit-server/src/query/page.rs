@@ -44,7 +44,11 @@ pub(crate) fn trail_page(trail: &Trail, query: &Query, deadline: Deadline) -> Re
 }
 
 impl Page {
-    fn new(Batch { rows, next, truncated }: Batch, query: &Query, count: Option<Count>) -> Self {
+    fn new(
+        Batch { rows, next, truncated, .. }: Batch,
+        query: &Query,
+        count: Option<Count>,
+    ) -> Self {
         Self {
             records: rows.into_iter().map(|row| row.line).collect(),
             next_cursor: next.map(|position| query.cursor(position, 0)),

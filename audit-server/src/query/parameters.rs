@@ -23,6 +23,8 @@ pub(crate) enum Kind {
     Leaves,
     /// An integer from 1 to [`super::MAX_LIMIT`].
     Limit,
+    /// An integer from 1.
+    Count,
 }
 
 const fn text(name: &'static str, description: &'static str, example: &'static str) -> Parameter {

@@ -27,6 +27,8 @@ pub(crate) enum View {
     Redis,
     /// Both, merged.
     Combined,
+    /// All of the database, on its way into a file.
+    Export,
 }
 
 /// A question: which records, in which order, how many, from where on.
@@ -41,7 +43,7 @@ pub(crate) struct Query {
     pub(super) count: Option<Counting>,
     /// The highest arrival in the database when the walk came to the microsecond of `after`.
     pub(super) met: i64,
-    question: Fingerprint,
+    pub(super) question: Fingerprint,
 }
 
 impl Query {
@@ -66,8 +68,8 @@ impl Query {
             view,
             filter: Filter::ANY,
             range: TimeRange::ALL,
-            order: Order::Desc,
-            limit: DEFAULT_LIMIT,
+            order: if view == View::Export { Order::Arrival } else { Order::Desc },
+            limit: if view == View::Export { usize::MAX } else { DEFAULT_LIMIT },
             after: None,
             count: None,
             met: 0,
@@ -107,8 +109,16 @@ impl Query {
             let reason = "it lies after end_date".to_owned();
             return Err(InvalidValue { name: "start_date".to_owned(), reason }.into());
         }
-        if query.order != Order::Desc && !matches!(view, View::Database(_)) {
-            let reason = "Redis is read newest first: order=desc, or leave it out";
+        let forbidden = match (view, query.order) {
+            (View::Redis | View::Combined, Order::Asc | Order::Arrival) => {
+                Some("Redis is read newest first: order=desc, or leave it out")
+            }
+            (View::Export, Order::Asc | Order::Desc) => {
+                Some("an export is in the order of arrival: order=arrival, or leave it out")
+            }
+            _ => None,
+        };
+        if let Some(reason) = forbidden {
             return Err(ForbiddenValue { name: "order", reason }.into());
         }
         if query.count.is_some() && !matches!(view, View::Database(_)) {
@@ -153,11 +163,12 @@ impl Query {
                 });
             }
             "limit" => {
-                self.limit = value
-                    .parse()
-                    .ok()
-                    .filter(|limit| (1..=MAX_LIMIT).contains(limit))
-                    .ok_or_else(|| format!("it is an integer from 1 to {MAX_LIMIT}"))?;
+                let most = if self.view == View::Export { usize::MAX } else { MAX_LIMIT };
+                let limit = value.parse().ok().filter(|limit| (1..=most).contains(limit));
+                self.limit = limit.ok_or_else(|| match self.view {
+                    View::Export => "it is an integer from 1".to_owned(),
+                    _ => format!("it is an integer from 1 to {MAX_LIMIT}"),
+                })?;
             }
             _ => unreachable!("every parameter of the table is read"),
         }
@@ -173,7 +184,7 @@ impl Query {
     pub(super) fn table(&self) -> Table {
         match self.view {
             View::Database(table) => table,
-            View::Redis | View::Combined => Table::Logs,
+            View::Redis | View::Combined | View::Export => Table::Logs,
         }
     }
 

@@ -21,7 +21,7 @@ pub(crate) struct Trail {
 pub(crate) struct View<'t> {
     // In this order they were taken.
     reading: Option<Reading<'t>>,
-    pub(super) snapshot: Snapshot<'t>,
+    pub(crate) snapshot: Snapshot<'t>,
 }
 
 impl Trail {

@@ -159,9 +159,9 @@ impl<'p> Candidates<'p> {
     fn walk(&mut self, connection: &Connection) -> rusqlite::Result<()> {
         let position = if self.newest_first { self.to - 1 } else { self.from };
         if self.newest_first {
-            self.to = position
+            self.to = position;
         } else {
-            self.from = position + 1
+            self.from = position + 1;
         }
         self.walked += 1;
         if self.may_match(connection, position)? {

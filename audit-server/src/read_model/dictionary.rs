@@ -199,15 +199,20 @@ fn values_are_full(connection: &Connection, name: NameId) -> rusqlite::Result<bo
         .map(|count| count >= MAX_VALUES)
 }
 
-/// The facets of the name with their texts, and whether there are texts that are none.
-pub(super) fn values(
-    connection: &Connection,
-    name: NameId,
-) -> rusqlite::Result<(Vec<(FacetId, Box<str>)>, bool)> {
+/// The facets of a name.
+#[derive(Debug)]
+pub(super) struct Values {
+    /// Each, and its text.
+    pub(super) facets: Vec<(FacetId, Box<str>)>,
+    /// Whether there may be texts that are none.
+    pub(super) full: bool,
+}
+
+/// The facets of the name.
+pub(super) fn values(connection: &Connection, name: NameId) -> rusqlite::Result<Values> {
     let mut statement =
         connection.prepare_cached("SELECT id, text FROM facets WHERE name = ?1 ORDER BY id")?;
     let rows = statement.query_map([name.0], |row| Ok((FacetId(row.get(0)?), row.get(1)?)))?;
-    let values = rows.collect::<rusqlite::Result<Vec<_>>>()?;
-    let full = values.len() >= MAX_VALUES;
-    Ok((values, full))
+    let facets = rows.collect::<rusqlite::Result<Vec<_>>>()?;
+    Ok(Values { full: facets.len() >= MAX_VALUES, facets })
 }

@@ -190,7 +190,9 @@ fn numbers(mut data: &[u8]) -> impl Iterator<Item = (u16, Code)> {
     let mut last = 0_u64;
     std::iter::from_fn(move || {
         last = last.saturating_add(varint::read(&mut data)?);
-        let code = Code::from_bytes(*data.split_off(..Code::BYTES)?.as_array()?);
+        let (&bytes, rest) = data.split_first_chunk()?;
+        data = rest;
+        let code = Code::from_bytes(bytes);
         Some((u16::try_from(last).ok()?, code))
     })
 }

@@ -422,8 +422,8 @@ impl Planner<'_> {
             let full = dictionary::names_are_full(self.connection)?;
             return Ok(if full { Plan::Unknown } else { Plan::Nothing });
         };
-        let (values, full) = dictionary::values(self.connection, id)?;
-        if full {
+        let values = dictionary::values(self.connection, id)?;
+        if values.full {
             // The categories may yet all be known.
             return match prefix.strip_suffix('.') {
                 Some(category)
@@ -435,8 +435,9 @@ impl Planner<'_> {
                 _ => Ok(Plan::All(vec![Plan::Facet(id.present()), Plan::Unknown])),
             };
         }
-        let long = values.iter().find(|(_, text)| **text == *LONG).map(|(id, _)| *id);
+        let long = values.facets.iter().find(|(_, text)| **text == *LONG).map(|(id, _)| *id);
         let mut facets: Vec<FacetId> = values
+            .facets
             .iter()
             .filter(|(_, text)| text.starts_with(prefix))
             .map(|(facet, _)| *facet)

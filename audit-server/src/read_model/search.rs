@@ -168,7 +168,7 @@ impl<'s> Search<'s> {
                     let place = Place::Database { arrival };
                     found.push(Row { position: Position { timestamp, place }, line });
                 }
-                Examined::Damaged => batch.truncated |= TruncatedBy::DamagedRecord,
+                Examined::Damaged => batch.met_damaged(),
                 Examined::Passed => {}
             }
         }
@@ -290,7 +290,7 @@ impl<'s> Search<'s> {
             Examined::Found(line) => {
                 stream.head = Some(Row { position: position.clone(), line });
             }
-            Examined::Damaged => batch.truncated |= TruncatedBy::DamagedRecord,
+            Examined::Damaged => batch.met_damaged(),
             Examined::Passed => {}
         }
         stream.examined = Some(position.clone());
@@ -345,7 +345,7 @@ impl<'s> Search<'s> {
                     }
                 } else {
                     if matches!(found, Examined::Damaged) {
-                        batch.truncated |= TruncatedBy::DamagedRecord;
+                        batch.met_damaged();
                     }
                     batch.next = at(arrival);
                 }

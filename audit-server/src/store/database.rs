@@ -15,7 +15,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension};
 
 use super::{
     Batch, DamagedRecord, DatabaseForeign, DatabaseMissing, DatabaseNewer, DatabaseUnreadable,
-    Deadline, QueryTimeout, RecordNotFound, Scan, Store,
+    Deadline, Lines, Met, QueryTimeout, RecordNotFound, Scan, Store, Stretch, lines,
     pool::{Lease, Pool},
     scan,
 };
@@ -183,6 +183,47 @@ impl Snapshot<'_> {
             Ok(None) => Err(QueryTimeout.into()),
             Err(source) => Err(self.database.unreadable(source)),
         }
+    }
+
+    /// Reads lines in bulk.
+    ///
+    /// # Errors
+    /// When SQLite fails.
+    pub(crate) fn lines(&self, stretch: &Stretch, deadline: Deadline) -> Result<Lines, Error> {
+        lines::read(self, stretch, deadline).map_err(|source| self.database.unreadable(source))
+    }
+
+    /// Whether a record that was met before still stands where it stood, or may have been removed.
+    ///
+    /// # Errors
+    /// When SQLite fails.
+    pub(crate) fn still_has(&self, met: &Met) -> Result<bool, Error> {
+        let found = self
+            .prepare_cached("SELECT stream, seq FROM audit_logs WHERE arrival = ?1")
+            .and_then(|mut statement| {
+                let row = statement.query_row([met.arrival], |row| {
+                    Ok((row.get::<_, Box<str>>(0)?, row.get::<_, u64>(1)?))
+                });
+                row.optional()
+            })
+            .map_err(|source| self.database.unreadable(source))?;
+        match found {
+            Some((stream, seq)) => Ok((stream, seq) == (met.stream.clone(), met.seq)),
+            None => Ok(self.last_arrival()? >= met.arrival),
+        }
+    }
+
+    /// Where the records with that id arrived, two of them at most.
+    ///
+    /// # Errors
+    /// When SQLite fails.
+    pub(crate) fn arrivals_of(&self, id: &str) -> Result<Vec<i64>, Error> {
+        let arrivals = || {
+            let sql = "SELECT arrival FROM audit_logs WHERE id = ?1 ORDER BY arrival LIMIT 2";
+            let mut statement = self.prepare_cached(sql)?;
+            statement.query_map([id], |row| row.get(0))?.collect::<rusqlite::Result<Vec<_>>>()
+        };
+        arrivals().map_err(|source| self.database.unreadable(source))
     }
 
     /// The line of the record with that id.

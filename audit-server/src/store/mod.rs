@@ -14,6 +14,7 @@
 mod database;
 mod error;
 mod file_identity;
+mod lines;
 mod pool;
 mod readers;
 mod redis;
@@ -30,6 +31,7 @@ pub use error::{
     QueryTimeout, RecordNotFound, RedisDisabled, RedisUnavailable,
 };
 pub(crate) use file_identity::FileIdentity;
+pub(crate) use lines::{Lines, Met, Ranges, Stretch, add as widen};
 pub(crate) use pool::{Lease, Pool};
 pub(crate) use readers::{Deadline, Readers};
 pub use redis::{InvalidRedisUrl, RedisUrl};
@@ -167,4 +169,14 @@ pub(crate) struct Batch {
     pub(crate) next: Option<Position>,
     /// Why fewer records are here than the limit allows, although more may match.
     pub(crate) truncated: Truncation,
+    /// How many stored lines were met that are no records.
+    pub(crate) damaged: u64,
+}
+
+impl Batch {
+    /// Notes a stored line that is no record.
+    pub(crate) fn met_damaged(&mut self) {
+        self.truncated |= TruncatedBy::DamagedRecord;
+        self.damaged += 1;
+    }
 }

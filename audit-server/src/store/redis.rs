@@ -240,7 +240,7 @@ impl Store for RedisStore {
         if cut {
             truncated |= TruncatedBy::Size;
         }
-        Ok(Batch { rows, next, truncated })
+        Ok(Batch { rows, next, truncated, damaged: 0 })
     }
 }
 

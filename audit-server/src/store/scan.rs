@@ -124,7 +124,7 @@ pub(super) fn run(
         let examined = if in_time { examine(row, &mut fetch, arrival, scan) } else { PASSED };
         match examined {
             Ok(Examined::Passed) => {}
-            Ok(Examined::Damaged) => batch.truncated |= TruncatedBy::DamagedRecord,
+            Ok(Examined::Damaged) => batch.met_damaged(),
             Ok(Examined::Found(line)) => {
                 bytes += line.len();
                 if bytes > MAX_BATCH_BYTES && !batch.rows.is_empty() {

@@ -3,6 +3,7 @@
 
 mod builder;
 mod command;
+mod export;
 #[allow(dead_code, reason = "of the server's tests only the trail is needed here")]
 #[path = "../server/support.rs"]
 mod support;

@@ -8,20 +8,23 @@ use super::support::{Answer, Fixture, event};
 
 const NO_ID: &str = "0193509c-3a5f-7cc1-8b5e-2f1f6f0a9d11";
 
-/// Every guarded path of the document, below both prefixes.
-fn guarded() -> Vec<String> {
+/// Every guarded path of the document with its method, below both prefixes.
+fn guarded() -> Vec<(String, String)> {
     let document: Value = serde_json::from_str(&audit_server::openapi_document()).unwrap();
     let paths = document["paths"].as_object().unwrap();
-    let canonical: Vec<String> = paths
-        .keys()
-        .filter(|path| *path != "/health")
-        .map(|path| path.replace("{id}", NO_ID))
+    let canonical: Vec<(String, String)> = paths
+        .iter()
+        .filter(|(path, _)| *path != "/health")
+        .flat_map(|(path, operations)| {
+            let methods = operations.as_object().unwrap().keys();
+            methods.map(|method| (method.to_uppercase(), path.replace("{id}", NO_ID)))
+        })
         .collect();
     assert!(canonical.len() >= 7, "{canonical:?}");
     let aliases = canonical
         .iter()
-        .filter(|path| path.starts_with("/audit/"))
-        .map(|path| format!("/api{path}"));
+        .filter(|(_, path)| path.starts_with("/audit/"))
+        .map(|(method, path)| (method.clone(), format!("/api{path}")));
     aliases.chain(canonical.iter().cloned()).collect()
 }
 
@@ -44,7 +47,7 @@ fn every_endpoint_but_health_refuses_whoever_has_no_valid_key() {
     let bearer = |key: &str| format!("Bearer {key}");
     let good = bearer(&fixture.key);
 
-    for path in guarded() {
+    for (method, path) in guarded() {
         for headers in [
             vec![],
             vec![("authorization", "Bearer")],
@@ -58,14 +61,16 @@ fn every_endpoint_but_health_refuses_whoever_has_no_valid_key() {
             vec![("authorization", &*good), ("x-api-key", other.expose())],
             vec![("authorization", "Basic YTpi"), ("x-api-key", &*fixture.key)],
         ] {
-            refused(&fixture.server.send("GET", &path, &headers));
+            let headers = [&headers[..], &[("content-length", "0")]].concat();
+            refused(&fixture.server.send(&method, &path, &headers));
         }
         for headers in [
             vec![("authorization", &*good)],
             vec![("x-api-key", &*fixture.key)],
             vec![("authorization", &*good), ("x-api-key", &*fixture.key)],
         ] {
-            let status = fixture.server.send("GET", &path, &headers).status;
+            let headers = [&headers[..], &[("content-length", "0")]].concat();
+            let status = fixture.server.send(&method, &path, &headers).status;
             assert!(status == 200 || status == 404 || status == 503, "{path}: {status}");
         }
     }

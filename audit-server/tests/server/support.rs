@@ -1,8 +1,8 @@
 //! A trail to write to, a Redis to push to, a server over both, and a client.
 
 use std::{
-    io::{BufRead, BufReader},
-    net::{SocketAddr, TcpListener},
+    io::{self, BufRead, BufReader},
+    net::{SocketAddr, TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread,
@@ -297,6 +297,14 @@ impl Process {
     /// Asks with the key.
     pub(crate) fn get(&self, path: &str) -> Answer {
         send(self.address, "GET", path, &[("x-api-key", &self.key)])
+    }
+
+    /// Sends a head with the key, and leaves the answer to be read.
+    pub(crate) fn connect(&self, head: &str) -> TcpStream {
+        let mut stream = TcpStream::connect(self.address).unwrap();
+        let head = format!("{head}host: x\r\nx-api-key: {}\r\n\r\n", self.key);
+        io::Write::write_all(&mut stream, head.as_bytes()).unwrap();
+        stream
     }
 
     /// The most bytes of memory that it has taken so far.
