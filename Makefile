@@ -4,7 +4,10 @@
 CARGO ?= cargo
 UNSTABLE_FLAGS = --cfg tracing_unstable
 
-.PHONY: demo test check bench bench-query install-test-tools
+# Where cargo puts what it builds.
+BUILT = $(or $(CARGO_TARGET_DIR),target)
+
+.PHONY: demo test test-api check bench bench-query install-test-tools
 
 demo:
 	$(CARGO) run --release -p audit-server -- demo
@@ -21,6 +24,12 @@ test: install-test-tools
 	@# the smallest feature set, in a directory of its own.
 	RUSTFLAGS="$(UNSTABLE_FLAGS)" $(CARGO) test --locked -p audit-layer --no-default-features \
 	    --test valuable --target-dir target/unstable
+	sh tests/support/schemathesis/run.sh $(BUILT)/debug
+
+# The server against its OpenAPI document, alone.
+test-api: install-test-tools
+	$(CARGO) build --locked -p audit-server
+	sh tests/support/schemathesis/run.sh $(BUILT)/debug
 
 check:
 	$(CARGO) fmt --all --check

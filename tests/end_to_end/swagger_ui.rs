@@ -21,6 +21,13 @@ fn in_a_browser_the_page_takes_a_key_and_executes_a_request() {
          tbody .response-col_status'); return cell ? parseInt(cell.innerText) : null"
     );
     assert_eq!(browser.wait_for(&status), 401);
+    // The page fills in no filter that nobody asked for: what it sends is the defaults.
+    let sent = format!(
+        "const url = document.querySelector('{operation} .request-url'); \
+         return url ? url.innerText.trim() : null"
+    );
+    let sent = browser.wait_for(&sent);
+    assert!(sent.as_str().unwrap().ends_with("/audit/logs?limit=100"), "{sent}");
     let body = format!(
         "const code = document.querySelector('{operation} .live-responses-table .microlight, \
          {operation} .live-responses-table pre'); return code ? code.innerText : null"

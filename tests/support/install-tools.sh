@@ -8,6 +8,8 @@ for pair in redis-server:redis-server python3:python3 cc:gcc cc:libc6-dev curl:c
     unshare:util-linux gzip:gzip zstd:zstd; do
     command -v "${pair%%:*}" >/dev/null 2>&1 || missing="$missing ${pair##*:}"
 done
+# Debian and Ubuntu keep what makes a venv apart from Python.
+python3 -c 'import ensurepip, venv' >/dev/null 2>&1 || missing="$missing python3-venv"
 # A browser for the documentation page, on Debian, which has one as a package (Ubuntu's is a snap);
 # where it is missing, `make test` says which test was not run.
 if ! command -v chromedriver >/dev/null 2>&1 && grep -qs '^ID=debian' /etc/os-release; then

@@ -5,6 +5,13 @@
 //! later can: `</` is escaped. The policy of the page names its scripts by their hashes, so that
 //! even then nothing else would run. Styles may be inline, since Swagger UI sets them on elements.
 //!
+//! Swagger UI fills in the examples of all parameters when somebody presses "Try it out", optional
+//! ones too, and of an object without one a made-up member; nobody asks that question. It does so
+//! wherever an example stands, be it in the schema, in `example` or in `examples` of the parameter, of
+//! which it takes the first. So the page takes the examples of optional parameters away from the
+//! document before it shows it, and reads them in the descriptions; `examples` that are there and empty
+//! keep it from making up an object.
+//!
 //! Both need no key and the page is 1.7 MB, so all answers share its bytes.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -20,6 +27,18 @@ use sha2::{Digest, Sha256};
 
 use super::documented::Documented;
 
+/// What the page does with the document before it shows it.
+const NOTHING_FILLED_IN: &str = "(spec => {
+    for (const operations of Object.values(spec.paths))
+        for (const operation of Object.values(operations))
+            for (const parameter of operation.parameters ?? [])
+                if (!parameter.required) {
+                    delete parameter.schema.example;
+                    parameter.examples = {};
+                }
+    return spec;
+})";
+
 pub(super) fn document(document: String) -> impl Endpoint + 'static {
     let document = Bytes::from(document);
     get(make_sync(move |_| {
@@ -33,7 +52,8 @@ pub(super) fn document(document: String) -> impl Endpoint + 'static {
 pub(super) fn swagger_ui(service: &OpenApiService<Documented, ()>) -> impl Endpoint + 'static {
     let document = service.spec();
     let escaped = document.replace("</", "<\\/");
-    let page = service.swagger_ui_html().replacen(&document, &escaped, 1);
+    let shown = format!("{NOTHING_FILLED_IN}({escaped})");
+    let page = service.swagger_ui_html().replacen(&document, &shown, 1);
     let policy = policy(&page);
     let page = Bytes::from(page);
     get(make_sync(move |_| {

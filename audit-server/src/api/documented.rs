@@ -4,30 +4,24 @@ use std::{collections::HashMap, sync::Arc};
 
 use poem::{EndpointExt, endpoint::BoxEndpoint, http::Method};
 use poem_openapi::{
-    OpenApi, ParameterStyle,
-    registry::{
-        MetaApi, MetaOperation, MetaOperationParam, MetaParamIn, MetaSchema, MetaSchemaRef,
-        MetaSecurityScheme, Registry,
-    },
+    OpenApi,
+    registry::{MetaApi, MetaOperation, MetaSchema, MetaSchemaRef, MetaSecurityScheme, Registry},
 };
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::{State, guard::Guard, handlers::Api};
-use crate::{
-    export,
-    query::{Kind, MAX_LIMIT, PARAMETERS, Parameter},
-};
+use super::{State, guard::Guard, handlers::Api, parameters};
+use crate::{query::View, store::Table};
 
 /// What needs no key. Everything else does.
 const PUBLIC: &[&str] = &["/health"];
 
-/// What takes the parameters of a query.
-const QUERIES: &[&str] = &[
-    "/audit/logs",
-    "/audit/security-events",
-    "/audit/financial",
-    "/audit/redis",
-    "/audit/combined",
+/// What takes the parameters of a query, and what it looks at.
+const QUERIES: &[(&str, View)] = &[
+    ("/audit/logs", View::Database(Table::Logs)),
+    ("/audit/security-events", View::Database(Table::Security)),
+    ("/audit/financial", View::Database(Table::Financial)),
+    ("/audit/redis", View::Redis),
+    ("/audit/combined", View::Combined),
 ];
 
 /// What has parameters of its own beside the filters.
@@ -39,6 +33,8 @@ const NULLABLE: &[(&str, &str)] = &[
     ("CombinedPage", "next_cursor"),
     ("DatabaseDetail", "newest_record"),
     ("Export", "ended"),
+    ("ReadModelDetail", "lag_seconds"),
+    ("ReadModelDetail", "trouble"),
 ];
 
 /// [`Api`], guarded and documented. Without a state it is good for the document only.
@@ -119,10 +115,10 @@ fn describe(path: &str, operation: &mut MetaOperation) {
     for parameter in &mut operation.params {
         if parameter.name == "id" {
             let example = json!("0193509c-3a5f-7cc1-8b5e-2f1f6f0a9d11");
-            parameter.schema = inline(MetaSchema {
+            parameter.schema = MetaSchemaRef::Inline(Box::new(MetaSchema {
                 example: Some(example),
                 ..MetaSchema::new_with_format("string", "uuid")
-            });
+            }));
         }
     }
     let public = PUBLIC.contains(&path);
@@ -133,67 +129,10 @@ fn describe(path: &str, operation: &mut MetaOperation) {
         Some(406) => path == EXPORT,
         _ => true,
     });
-    if QUERIES.contains(&path) {
-        operation.params.extend(PARAMETERS.iter().map(|parameter| document(path, parameter)));
+    if let Some((_, view)) = QUERIES.iter().find(|(query, _)| *query == path) {
+        operation.params.extend(parameters::of(*view));
     }
     if path == EXPORT {
-        let is_filter =
-            |parameter: &&Parameter| !["order", "limit", "cursor"].contains(&parameter.name);
-        let parameters = PARAMETERS.iter().filter(is_filter).chain(export::PARAMETERS);
-        operation.params.extend(parameters.map(|parameter| document(path, parameter)));
+        operation.params.extend(parameters::of_export());
     }
-}
-
-/// Examples stand in the description: as examples of the schema they would be filled in by Swagger
-/// UI, all of them, and nobody asks that question.
-fn document(path: &str, parameter: &Parameter) -> MetaOperationParam {
-    let schema = match parameter.kind {
-        Kind::Text => MetaSchema::new("string"),
-        Kind::Texts => MetaSchema {
-            items: Some(Box::new(inline(MetaSchema::new("string")))),
-            ..MetaSchema::new("array")
-        },
-        Kind::Word(words) => MetaSchema {
-            enum_items: words
-                .iter()
-                .filter(|word| parameter.name != "order" || order_is_known(path, word))
-                .map(|word| Value::from(*word))
-                .collect(),
-            ..MetaSchema::new("string")
-        },
-        Kind::Leaves => MetaSchema {
-            additional_properties: Some(Box::new(inline(MetaSchema::new("string")))),
-            ..MetaSchema::new("object")
-        },
-        Kind::Limit => MetaSchema {
-            default: Some(json!(crate::query::DEFAULT_LIMIT)),
-            minimum: Some(1.0),
-            maximum: Some(MAX_LIMIT as f64),
-            ..MetaSchema::new("integer")
-        },
-        Kind::Count => MetaSchema { minimum: Some(1.0), ..MetaSchema::new("integer") },
-    };
-    let mut description = parameter.description.to_owned();
-    if let Some(example) = parameter.example {
-        description.push_str(&format!(" For example `{example}`."));
-    }
-    MetaOperationParam {
-        name: parameter.name.to_owned(),
-        schema: inline(schema),
-        in_type: MetaParamIn::Query,
-        description: Some(description),
-        required: false,
-        deprecated: false,
-        explode: true,
-        style: matches!(parameter.kind, Kind::Leaves).then_some(ParameterStyle::DeepObject),
-    }
-}
-
-/// Redis keeps its lists newest first.
-fn order_is_known(path: &str, order: &str) -> bool {
-    order == "desc" || !["/audit/redis", "/audit/combined"].contains(&path)
-}
-
-fn inline(schema: MetaSchema) -> MetaSchemaRef {
-    MetaSchemaRef::Inline(Box::new(schema))
 }

@@ -16,6 +16,7 @@ mod in_flight;
 mod limits;
 mod methods;
 mod page;
+mod parameters;
 mod problem;
 mod schema;
 mod state;

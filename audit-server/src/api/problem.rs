@@ -302,7 +302,7 @@ impl From<Problem> for poem::Error {
 
 impl ApiResponse for Problem {
     fn meta() -> MetaResponses {
-        let response = |(status, description)| MetaResponse {
+        let response = |status, description| MetaResponse {
             description,
             status: Some(status),
             status_range: None,
@@ -317,13 +317,19 @@ impl ApiResponse for Problem {
             (401, "The key is missing, wrong or revoked."),
             (404, "There is no such record, or no such export."),
             (406, "`Accept-Encoding` leaves no encoding."),
+            (411, "The request has a body of unknown length."),
+            (413, "The request has a body of more than 64 KiB."),
             (500, "The server failed; its log says how."),
             (
                 503,
                 "The database or Redis cannot be read now, the query took too long, or too much is going on.",
             ),
         ];
-        MetaResponses { responses: responses.map(response).into() }
+        let mut responses = Vec::from(responses.map(|(status, told)| response(status, told)));
+        // hyper answers this, before there is a request to speak of, without a body.
+        let told = "The head of the request is too large, or has more than 64 headers.";
+        responses.push(MetaResponse { content: vec![], ..response(431, told) });
+        MetaResponses { responses }
     }
 
     fn register(registry: &mut Registry) {

@@ -15,32 +15,32 @@ pub(crate) const PARAMETERS: &[Parameter] = &[
     Parameter {
         name: "format",
         description: "`ndjson`, a stored record a line, byte for byte, is the default; `json` is one array of them; `csv` has a column a member of the envelope, and an apostrophe before a cell that a spreadsheet would take for a formula.",
-        example: None,
+        example: "ndjson",
         kind: Kind::Word(Format::WORDS),
     },
     Parameter {
         name: "compression",
         description: "Makes the body a compressed file, or with `none` one that is not, whatever `Accept-Encoding` says. When absent, `Accept-Encoding` decides on a `Content-Encoding`.",
-        example: None,
+        example: "gzip",
         kind: Kind::Word(Compression::WORDS),
     },
     Parameter {
         name: "limit",
         description: "The most records; all when absent.",
-        example: None,
+        example: "5000",
         kind: Kind::Count,
     },
     Parameter {
         name: "after",
         description: "Goes on after the record with this `id`, up to the end of the trail as it is now: for who was cut off, the last complete record that came.",
-        example: Some("0193509c-3a5f-7cc1-8b5e-2f1f6f0a9d11"),
-        kind: Kind::Text,
+        example: "0193509c-3a5f-7cc1-8b5e-2f1f6f0a9d11",
+        kind: Kind::Id,
     },
     Parameter {
         name: "cursor",
         description: "The `cursor` of an earlier export, whose filters must be the same. Of one that ended early it leads through what it had left, up to where the trail ended when that one began; of a complete one, on to what has arrived since.",
-        example: None,
-        kind: Kind::Text,
+        example: "",
+        kind: Kind::Cursor,
     },
 ];
 

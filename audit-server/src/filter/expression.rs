@@ -41,7 +41,7 @@ use winnow::{
 use super::Filter;
 
 /// The longest expression in bytes.
-const MAX_BYTES: usize = 4096;
+pub(crate) const MAX_BYTES: usize = 4096;
 
 /// How deep parentheses and negations may be nested.
 const MAX_DEPTH: usize = 32;

@@ -102,9 +102,16 @@ fn category(value: &str) -> Result<&str, String> {
     }
 }
 
+/// The greatest integer of a record: beyond 2^53 they are strings.
+pub(crate) const MAX_WHOLE: u64 = 1 << 53;
+
 /// The number as a record writes it: `+7` and `007` are 7.
 fn whole(value: &str, what: &str) -> Result<String, String> {
-    value.parse::<u64>().map(|number| number.to_string()).map_err(|_| format!("it is {what}"))
+    match value.parse::<u64>() {
+        Ok(number @ ..=MAX_WHOLE) => Ok(number.to_string()),
+        Ok(_) => Err(format!("it is {what}, of which none is greater than {MAX_WHOLE}")),
+        Err(_) => Err(format!("it is {what}")),
+    }
 }
 
 /// The word, when it is one of these.

@@ -33,9 +33,10 @@ mod words;
 
 pub(crate) use condition::{Comparison, EventPattern, Filter, Test};
 pub(crate) use decimal::Decimal;
-pub(crate) use expression::expression;
+pub(crate) use expression::{MAX_BYTES as MAX_EXPRESSION_BYTES, expression};
 pub(crate) use field::{Field, of_member};
 pub(crate) use leaves::{leaves, raised};
+pub(crate) use member::MAX_WHOLE;
 pub(crate) use text::Text;
 pub(crate) use time_range::TimeRange;
-pub(crate) use words::{Wanted, Words, push_folded, words};
+pub(crate) use words::{MAX_BYTES as MAX_WORDS_BYTES, Wanted, Words, push_folded, words};

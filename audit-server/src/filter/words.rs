@@ -12,7 +12,7 @@ use audit_layer::record::Record;
 use super::{Decimal, leaves};
 
 /// The longest text of a question in bytes.
-const MAX_BYTES: usize = 1024;
+pub(crate) const MAX_BYTES: usize = 1024;
 
 /// The most words of a question.
 const MAX_WORDS: usize = 32;

@@ -39,11 +39,12 @@ impl<'q> Asked<'q> {
         let unknown = || UnknownParameter { name: name.chars().take(64).collect() };
         let leaf = name.strip_prefix("details").filter(|rest| !rest.is_empty());
         if let Some(rest) = leaf {
-            let path = rest.strip_prefix('.').or_else(|| rest.strip_prefix('[')?.strip_suffix(']'));
-            let path: Text = path
-                .ok_or_else(unknown)?
-                .parse()
-                .map_err(|reason| InvalidValue { name: name.chars().take(64).collect(), reason })?;
+            let invalid = |reason| InvalidValue { name: name.chars().take(64).collect(), reason };
+            let path = match rest.strip_prefix('.') {
+                Some(path) => path,
+                None => bracketed(rest).ok_or_else(unknown)?.map_err(invalid)?,
+            };
+            let path: Text = path.parse().map_err(invalid)?;
             return Ok(Self::Condition { field: Field::Detail(path), relation, value });
         }
         let parameter = PARAMETERS.iter().find(|known| known.name == name).ok_or_else(unknown)?;
@@ -84,6 +85,17 @@ impl<'q> Asked<'q> {
                 | Self::Condition { relation: Relation::IsNot, .. }
         )
     }
+}
+
+/// The path in `[path]`. `details[a][b]` is how others write what is nested; taken for the name `a][b`,
+/// it would be answered with an empty page.
+fn bracketed(rest: &str) -> Option<Result<&str, String>> {
+    let path = rest.strip_prefix('[')?.strip_suffix(']')?;
+    Some(if path.contains("][") {
+        Err("nested names are joined with dots: details[a.b]".to_owned())
+    } else {
+        Ok(path)
+    })
 }
 
 fn split<'q>(name: &'q str, value: &'q str) -> (&'q str, Relation, &'q str) {

@@ -40,10 +40,10 @@ pub(crate) enum InvalidCursor {
     OtherQuery,
 }
 
-impl Cursor {
-    /// The longest text of a cursor: that of the longest stream name.
-    const MAX_CHARS: usize = 512;
+/// The longest text of a cursor: that of the longest stream name.
+pub(crate) const MAX_CURSOR_CHARS: usize = 512;
 
+impl Cursor {
     /// The text that a page carries.
     #[must_use]
     pub(crate) fn encode(&self) -> String {
@@ -77,7 +77,7 @@ impl Cursor {
     }
 
     fn read(text: &str) -> Option<Self> {
-        if text.len() > Self::MAX_CHARS {
+        if text.len() > MAX_CURSOR_CHARS {
             return None;
         }
         let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;

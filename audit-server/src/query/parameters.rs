@@ -1,42 +1,67 @@
 //! The parameters of a query as one table: what is accepted, and what the document says of it.
 
+use crate::filter::{MAX_EXPRESSION_BYTES, MAX_WORDS_BYTES};
+
 /// A query parameter.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Parameter {
     pub(crate) name: &'static str,
     pub(crate) description: &'static str,
-    /// What a value may look like, where the name alone does not say so.
-    pub(crate) example: Option<&'static str>,
+    /// A value that is accepted, as one types it. That of a cursor belongs to a question: see
+    /// [`super::example_cursor`].
+    pub(crate) example: &'static str,
     pub(crate) kind: Kind,
 }
 
 /// What the values of a parameter look like.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Kind {
-    /// Any text.
+    /// A text that a member may equal.
     Text,
-    /// Any text; the parameter may be repeated.
-    Texts,
+    /// An event type, or the beginning of several; the parameter may be repeated.
+    EventTypes,
+    /// The part of an event type before its first dot.
+    Category,
     /// One of these words.
     Word(&'static [&'static str]),
+    /// A whole number that a record may hold.
+    Whole,
     /// An object of names and texts: any leaf of `details`.
     Leaves,
+    /// A language of its own, in a text of at most so many bytes.
+    Language { max_bytes: usize },
+    /// A date or a time.
+    Time,
     /// An integer from 1 to [`super::MAX_LIMIT`].
     Limit,
     /// An integer from 1.
     Count,
+    /// The id of a record.
+    Id,
+    /// Where the next page begins.
+    Cursor,
+}
+
+const fn of(
+    name: &'static str,
+    kind: Kind,
+    description: &'static str,
+    example: &'static str,
+) -> Parameter {
+    Parameter { name, description, example, kind }
 }
 
 const fn text(name: &'static str, description: &'static str, example: &'static str) -> Parameter {
-    Parameter { name, description, example: Some(example), kind: Kind::Text }
+    of(name, Kind::Text, description, example)
 }
 
 const fn word(
     name: &'static str,
     words: &'static [&'static str],
     description: &'static str,
+    example: &'static str,
 ) -> Parameter {
-    Parameter { name, description, example: None, kind: Kind::Word(words) }
+    of(name, Kind::Word(words), description, example)
 }
 
 /// Every parameter of a query.
@@ -44,11 +69,12 @@ pub(crate) const PARAMETERS: &[Parameter] = &[
     Parameter {
         name: "event_type",
         description: "Only records of this event type, or with `auth.*` of all that begin so. Repeat it for records of any of several.",
-        example: Some("auth.*"),
-        kind: Kind::Texts,
+        example: "auth.*",
+        kind: Kind::EventTypes,
     },
-    text(
+    of(
         "category",
+        Kind::Category,
         "Only records of this category, the part of the event type before the first dot.",
         "auth",
     ),
@@ -56,11 +82,13 @@ pub(crate) const PARAMETERS: &[Parameter] = &[
         "severity",
         &["debug", "info", "warning", "error", "critical"],
         "Only records at least as grave as this.",
+        "warning",
     ),
     word(
         "level",
         &["TRACE", "DEBUG", "INFO", "WARN", "ERROR"],
         "Only records of this level, in upper or lower case.",
+        "WARN",
     ),
     text("status", "Only records with this status.", "failure"),
     text("action", "Only records of this action.", "login"),
@@ -79,8 +107,9 @@ pub(crate) const PARAMETERS: &[Parameter] = &[
     ),
     text("logger", "Only records whose event had this target.", "audit::orders"),
     text("source", "Only records of the call at this `file:line`.", "src/orders.rs:42"),
-    text(
+    of(
         "duration_us",
+        Kind::Whole,
         "Only records of work that took this many microseconds; `duration_us>=1000` of that many or more, and likewise `<=`, `<`, `>`.",
         "1500",
     ),
@@ -90,6 +119,7 @@ pub(crate) const PARAMETERS: &[Parameter] = &[
         "data_classification",
         &["public", "internal", "confidential", "restricted"],
         "Only records that concern data of exactly this classification; `data_classification>=confidential` of that or a narrower one, and likewise `<=`, `<`, `>`.",
+        "confidential",
     ),
     text(
         "regulation",
@@ -99,26 +129,30 @@ pub(crate) const PARAMETERS: &[Parameter] = &[
     Parameter {
         name: "details",
         description: "Only records with this leaf of `details`: `details.symbol=ACME`, or `details[symbol]=ACME`. Nested names are joined with dots, and of an array any item may match. Numbers, also those in strings, can be compared: `details.amount>=1000`.",
-        example: Some(r#"{"symbol":"ACME"}"#),
+        example: r#"{"symbol":"ACME"}"#,
         kind: Kind::Leaves,
     },
-    text(
+    of(
         "q",
+        Kind::Language { max_bytes: MAX_WORDS_BYTES },
         "Full text: only records whose message and `details` have all of these words, `\"phrases\"` and `beginnings*`, in upper or lower case.",
         "\"login failed\" passw*",
     ),
-    text(
+    of(
         "filter",
+        Kind::Language { max_bytes: MAX_EXPRESSION_BYTES },
         "An expression as in AIP-160: comparisons with `=`, `!=`, `<`, `<=`, `>`, `>=` and `:`, joined with `AND`, `OR`, `NOT` and parentheses; `OR` binds tighter than `AND`, and conditions side by side must all hold. `name = \"text*\"` asks for a beginning, `name:*` for any value, `name:\"words\"` for words that follow each other; a text alone is full text. It is one more condition beside the other parameters.",
         r#"event_type = "auth.*" AND details.amount > 1000 AND NOT user_id = "svc""#,
     ),
-    text(
+    of(
         "start_date",
+        Kind::Time,
         "Only records from then on: a date, meaning its beginning in UTC, or RFC 3339.",
         "2026-11-21",
     ),
-    text(
+    of(
         "end_date",
+        Kind::Time,
         "Only records up to then, inclusive: a date, meaning the whole of its day in UTC, or RFC 3339.",
         "2026-11-21T23:59:59Z",
     ),
@@ -126,22 +160,24 @@ pub(crate) const PARAMETERS: &[Parameter] = &[
         "order",
         &["desc", "asc", "arrival"],
         "`desc`, newest first, is the default; `asc` is oldest first; `arrival` is the order in which the database received the records, which differs when records were recovered or imported, and can be followed: its `next_cursor` leads on to what arrives later, and a page that is not `truncated` and has fewer records than `limit` is the last for now. `/audit/redis` and `/audit/combined` know only `desc`.",
+        "desc",
     ),
     Parameter {
         name: "limit",
         description: "The most records of a page, 1 to 1000; 100 when absent.",
-        example: None,
+        example: "100",
         kind: Kind::Limit,
     },
     word(
         "count",
         &["exact", "estimate"],
-        "Also count the records that match in all, as `count`: `exact` reads those that the index cannot decide, as far as the query's time allows, `estimate` reads none. Not for `/audit/redis` and `/audit/combined`. A cursor may be given with it or without it.",
+        "Also count the records that match in all, as `count`: `exact` reads those that the index cannot decide, as far as the query's time allows, `estimate` reads none. Only for the views of the database. A cursor may be given with it or without it.",
+        "estimate",
     ),
     Parameter {
         name: "cursor",
         description: "The `next_cursor` of the page before. It belongs to its query: every other parameter but `limit` stays as it was.",
-        example: None,
-        kind: Kind::Text,
+        example: "",
+        kind: Kind::Cursor,
     },
 ];

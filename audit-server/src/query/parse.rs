@@ -12,11 +12,11 @@ use crate::{
     Error,
     filter::{self, EventPattern, Filter, TimeRange, date, member::one_of},
     read_model::Counting,
-    store::{Order, Position, Scan, Table},
+    store::{Order, Place, Position, Scan, Table},
 };
 
 /// The most event types that one query names.
-const MAX_EVENT_TYPES: usize = 64;
+pub(crate) const MAX_EVENT_TYPES: usize = 64;
 
 /// What is looked at. A cursor of one view is no cursor of another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -214,6 +214,19 @@ pub(crate) fn refuse_parameters(query_string: &str) -> Result<(), Error> {
         Some((name, _)) => Err(unknown(&name)),
         None => Ok(()),
     }
+}
+
+/// A cursor that the view takes when nothing but its page is asked for.
+pub(crate) fn example_cursor(view: View) -> String {
+    let place = match view {
+        View::Database(_) | View::Export => Place::Database { arrival: 42 },
+        View::Redis | View::Combined => {
+            Place::Redis { stream: "payments@web-1~k3x9q2".into(), seq: 42 }
+        }
+    };
+    // 2026-11-21T19:31:14.261845Z
+    let position = Position { timestamp: 1_795_289_474_261_845, place };
+    Query::read(view, "").map_or_else(|_| String::new(), |query| query.cursor(position, 42))
 }
 
 fn unknown(name: &str) -> Error {

@@ -5,7 +5,7 @@ use std::path::Path;
 use audit_layer::record::Member;
 use serde_json::Value;
 
-use super::support::Fixture;
+use super::support::{Fixture, Redis, event};
 
 #[test]
 fn the_openapi_document_is_the_golden_file() {
@@ -41,19 +41,63 @@ fn every_member_of_a_record_is_documented() {
 }
 
 #[test]
-fn every_parameter_is_described_and_none_is_filled_in_unasked() {
+fn every_parameter_is_described_and_has_an_example_that_is_accepted() {
+    let redis = Redis::start();
+    let (fixture, mut trail) =
+        Fixture::with_trail(|config| config.redis_url = Some(redis.url().parse().unwrap()));
+    trail.write(event("auth.login", 0));
     let document: Value = serde_json::from_str(&audit_server::openapi_document()).unwrap();
     for (path, operations) in document["paths"].as_object().unwrap() {
         for operation in operations.as_object().unwrap().values() {
-            for parameter in operation["parameters"].as_array().into_iter().flatten() {
-                let name = &parameter["name"];
-                assert!(parameter["description"].is_string(), "{path} {name}");
-                // Swagger UI fills an example in, which would make a filter of it.
-                let filled_in = !parameter["schema"]["example"].is_null();
-                assert_eq!(filled_in, parameter["required"] == true, "{path} {name}");
+            let all: Vec<_> = operation["parameters"].as_array().into_iter().flatten().collect();
+            for parameter in &all {
+                let told = format!("{path} {}", parameter["name"]);
+                assert!(!parameter["description"].as_str().unwrap().is_empty(), "{told}");
+                assert_ne!(example(parameter), &Value::Null, "{told}");
+                let sent = |other: &&&Value| other == &parameter || other["required"] == true;
+                let address = address_of(path, all.iter().filter(sent).copied());
+                let by_id = parameter["in"] == "path";
+                let answer = fixture.get(&address);
+                let accepted = answer.status == 200 || (by_id && answer.status == 404);
+                assert!(accepted, "{address}: {}", answer.body);
             }
         }
     }
+}
+
+/// The example of a parameter, wherever it stands.
+fn example(parameter: &Value) -> &Value {
+    if parameter["example"].is_null() {
+        &parameter["schema"]["example"]
+    } else {
+        &parameter["example"]
+    }
+}
+
+/// The address of a request with the examples of these parameters.
+fn address_of<'p>(path: &str, parameters: impl Iterator<Item = &'p Value>) -> String {
+    let text = |value: &Value| value.as_str().map_or(value.to_string(), str::to_owned);
+    let mut path = path.to_owned();
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    for parameter in parameters {
+        let name = parameter["name"].as_str().unwrap();
+        match example(parameter) {
+            value if parameter["in"] == "path" => {
+                path = path.replace(&format!("{{{name}}}"), &text(value));
+            }
+            Value::Array(items) => {
+                query.extend_pairs(items.iter().map(|item| (name, text(item))));
+            }
+            Value::Object(members) => {
+                let member = |(key, value)| (format!("{name}[{key}]"), text(value));
+                query.extend_pairs(members.iter().map(member));
+            }
+            value => {
+                query.append_pair(name, &text(value));
+            }
+        }
+    }
+    format!("{path}?{}", query.finish()).trim_end_matches('?').to_owned()
 }
 
 #[test]

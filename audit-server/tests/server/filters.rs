@@ -249,6 +249,8 @@ fn a_parameter_that_is_unknown_repeated_or_malformed_is_refused_by_name() {
         ("details[=3", "details["),
         ("details.=3", "details."),
         ("details.a=1&details[a]=2", "details.a"),
+        ("details[a][b]=1", "details[a][b]"),
+        ("duration_us=9007199254740993", "duration_us"),
         ("details.amount>=x", "details.amount>="),
         ("details.amount<x", "details.amount<"),
         ("details.amount>=1e999", "details.amount>="),
