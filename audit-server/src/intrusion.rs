@@ -25,8 +25,12 @@ pub(crate) fn alarm(trail: PathBuf) -> OnAlarm {
         for Alarm { stream, finding, .. } in alarms {
             tracing::error!(stream, finding, "the trail contradicts what was seen of it before");
         }
-        if let Err(error) = record(&trail, alarms) {
-            tracing::error!(%error, "the alarm cannot be written into the trail");
+        match record(&trail, alarms) {
+            Ok(()) => true,
+            Err(error) => {
+                tracing::error!(%error, "the alarm cannot be written into the trail yet");
+                false
+            }
         }
     })
 }

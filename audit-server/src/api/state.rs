@@ -9,7 +9,7 @@ use tokio::sync::Mutex;
 
 use super::{export::Exports, in_flight::InFlight};
 use crate::{
-    Config, Error,
+    Config, Error, InvalidConfig,
     auth::KeyStore,
     intrusion,
     query::Trail,
@@ -56,6 +56,11 @@ impl State {
             }
             _ => None,
         };
+        let taken = [&config.db, &config.keys];
+        if config.read_model.as_ref().is_some_and(|model| taken.contains(&model)) {
+            let reason = "it is a file of its own, neither the trail nor the keys".to_owned();
+            return Err(InvalidConfig { name: "read_model".to_owned(), reason }.into());
+        }
         let database = Arc::new(DatabaseStore::new(&config.db));
         let follower = match &config.read_model {
             Some(model) => Some(

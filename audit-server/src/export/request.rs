@@ -21,7 +21,7 @@ pub(crate) const PARAMETERS: &[Parameter] = &[
     Parameter {
         name: "compression",
         description: "Makes the body a compressed file, or with `none` one that is not, whatever `Accept-Encoding` says. When absent, `Accept-Encoding` decides on a `Content-Encoding`.",
-        example: "gzip",
+        example: "none",
         kind: Kind::Word(Compression::WORDS),
     },
     Parameter {

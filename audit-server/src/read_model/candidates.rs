@@ -29,6 +29,15 @@ const LOOKED_UP_FIRST: u32 = 8;
 /// How many rows the term index is asked for at most.
 const MOST_ROWS: usize = 32_768;
 
+/// A position that may match.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Candidate {
+    pub(super) position: u64,
+    /// Whether every record of its chunk can be read, so that it may be passed over for what its line
+    /// lacks.
+    pub(super) whole: bool,
+}
+
 /// What may match in a run, newest or oldest first.
 pub(super) struct Candidates<'p> {
     plan: &'p Plan,
@@ -41,7 +50,8 @@ pub(super) struct Candidates<'p> {
     rows: usize,
     /// How many positions were walked before the term index was asked.
     walked: u64,
-    found: VecDeque<u64>,
+    /// Each with whether every record of its chunk can be read.
+    found: VecDeque<(u64, bool)>,
     /// What may match in the chunk that was looked at last, and whether all of it can be read.
     possible: Option<(u64, Set, bool)>,
     /// In how many chunks that are full words were looked up that have no bitmap there.
@@ -85,7 +95,7 @@ impl<'p> Candidates<'p> {
     pub(super) fn next(
         &mut self,
         connection: &Connection,
-    ) -> rusqlite::Result<Option<Option<u64>>> {
+    ) -> rusqlite::Result<Option<Option<Candidate>>> {
         if self.found.is_empty() && self.from < self.to {
             match self.terms {
                 Some(terms) if terms.are_dense() && !self.asks => {
@@ -99,7 +109,7 @@ impl<'p> Candidates<'p> {
             }
         }
         match self.found.pop_front() {
-            Some(position) => Ok(Some(Some(position))),
+            Some((position, whole)) => Ok(Some(Some(Candidate { position, whole }))),
             None if self.from < self.to => Ok(Some(None)),
             None => Ok(None),
         }
@@ -114,7 +124,7 @@ impl<'p> Candidates<'p> {
     pub(super) fn rest(&mut self, connection: &Connection) -> rusqlite::Result<Vec<u64>> {
         let mut all = Vec::new();
         while let Some(found) = self.next(connection)? {
-            all.extend(found);
+            all.extend(found.map(|found| found.position));
         }
         Ok(all)
     }
@@ -148,7 +158,7 @@ impl<'p> Candidates<'p> {
         self.rows = (self.rows * 2).min(MOST_ROWS);
         for row in rows {
             if self.may_match(connection, row.position())? {
-                self.found.push_back(row.position());
+                self.found.push_back((row.position(), self.is_whole()));
             }
         }
         Ok(())
@@ -165,7 +175,7 @@ impl<'p> Candidates<'p> {
         }
         self.walked += 1;
         if self.may_match(connection, position)? {
-            self.found.push_back(position);
+            self.found.push_back((position, self.is_whole()));
         }
         Ok(())
     }
@@ -190,9 +200,7 @@ impl<'p> Candidates<'p> {
         Ok(())
     }
 
-    /// Whether every record of the chunk that was looked at last can be read, so that one may be
-    /// passed over for what its line lacks.
-    pub(super) fn are_whole(&self) -> bool {
+    fn is_whole(&self) -> bool {
         self.possible.as_ref().is_some_and(|(.., whole)| *whole)
     }
 
@@ -218,7 +226,8 @@ impl<'p> Candidates<'p> {
                 return Ok(());
             }
         }
-        let Some((_, possible, _)) = &self.possible else { return Ok(()) };
+        let Some((_, possible, whole)) = &self.possible else { return Ok(()) };
+        let found = |position| (position, *whole);
         if self.newest_first {
             self.to = from;
         } else {
@@ -227,14 +236,14 @@ impl<'p> Candidates<'p> {
         let inside = |position: &u64| (from..to).contains(position);
         match possible {
             Set::Empty => {}
-            Set::Full if self.newest_first => self.found.extend((from..to).rev()),
-            Set::Full => self.found.extend(from..to),
+            Set::Full if self.newest_first => self.found.extend((from..to).rev().map(found)),
+            Set::Full => self.found.extend((from..to).map(found)),
             Set::Bits(bits) => {
                 let positions = bits.iter().map(|at| start + at as u64).filter(inside);
                 if self.newest_first {
-                    self.found.extend(positions.rev());
+                    self.found.extend(positions.rev().map(found));
                 } else {
-                    self.found.extend(positions);
+                    self.found.extend(positions.map(found));
                 }
             }
         }

@@ -5,7 +5,10 @@
 //! message and the texts of `details` are taken apart into words. Where a key ends up, in a bitmap
 //! or in the term index, is not decided here.
 
-use audit_layer::record::{Member, Record};
+use audit_layer::{
+    event_type,
+    record::{Member, Record},
+};
 
 use super::number::Code;
 use crate::filter::{Decimal, Text, leaves, of_member, push_folded, raised, words};
@@ -40,6 +43,10 @@ const OPTIONAL: &[Member] = &[Member::Message, Member::ObservedAt, Member::Durat
 /// The name under which the flags that are raised stand.
 pub(super) const RAISED: &str = "regulation";
 
+/// The name under which what the event type has before its first dot stands. It is `category` in each
+/// record that the layer made; in one that was changed it need not be.
+pub(super) const TYPE_CATEGORY: &str = "category of event_type";
+
 /// Stands for a text that is longer than any that can be asked for. It may yet begin as asked for.
 pub(super) const LONG: &str = "\0";
 
@@ -63,6 +70,7 @@ pub(super) fn read(record: &Record<'_>, sink: &mut impl Sink) {
     for member in KEYED {
         of_member(record, *member, |text| keyed(sink, member.name(), text));
     }
+    keyed(sink, TYPE_CATEGORY, event_type::category(&record.event_type));
     for member in OPTIONAL {
         of_member(record, *member, |text| {
             if !text.is_empty() {
@@ -125,6 +133,10 @@ fn said(sink: &mut impl Sink, text: &str, word: &mut String) {
         sink.word(cut(word));
     }
 }
+
+/// The longest word that is certain to stand there whole: one that was cut has at least this length,
+/// and up to three bytes more.
+pub(super) const MAX_WHOLE_WORD: usize = MAX_WORD - 4;
 
 /// The word as it stands in the term index.
 pub(super) fn cut(word: &str) -> &str {

@@ -6,7 +6,7 @@
 
 use super::{
     bits::{Bits, CHUNK},
-    candidates::Candidates,
+    candidates::{Candidate, Candidates},
     chunk::Chunk,
     plan::{Plan, Set, Terms},
     run::{self, Resolver, Run},
@@ -88,7 +88,7 @@ impl Search<'_> {
             complete &= self.count_run(run, positions, counting, &mut tally)?;
         }
         let mut tail = crate::store::Batch::default();
-        match self.tail(&mut tail) {
+        match self.tail(&mut tail, |_| true) {
             Ok(rows) => tally.certain += rows.len() as u64,
             Err(_) => complete = false,
         }
@@ -135,8 +135,8 @@ impl Search<'_> {
             if self.deadline.passed() {
                 return Ok(false);
             }
-            let Some(position) = found else { continue };
-            if decided && candidates.are_whole() {
+            let Some(Candidate { position, whole }) = found else { continue };
+            if decided && whole {
                 tally.certain += 1;
             } else {
                 self.decide(run, position, counting, resolver, tally)?;

@@ -11,8 +11,16 @@ use std::collections::HashMap;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
+use crate::filter::Text;
+
 /// The most facets of a name.
 pub(super) const MAX_VALUES: usize = 128;
+
+/// The longest name in bytes: nobody can ask for a longer one.
+const MAX_NAME_BYTES: usize = Text::MAX_BYTES + 32;
+
+/// The most names and facets together. What comes then goes into the term index.
+const MAX_ENTRIES: u32 = 100_000;
 
 /// The most words that have bitmaps.
 const MAX_WORDS: usize = 4_096;
@@ -85,7 +93,8 @@ impl Dictionary {
         if let Some(known) = self.names.get(name) {
             return Some(known.id);
         }
-        if self.names.len() >= MAX_NAMES {
+        if self.names.len() >= MAX_NAMES || name.len() > MAX_NAME_BYTES || self.last >= MAX_ENTRIES
+        {
             return None;
         }
         self.last += 1;
@@ -106,7 +115,7 @@ impl Dictionary {
         if let Some(known) = name.values.get(text) {
             return Some(*known);
         }
-        if name.values.len() >= most {
+        if name.values.len() >= most || self.last >= MAX_ENTRIES {
             return None;
         }
         self.last += 1;
@@ -169,6 +178,15 @@ pub(super) fn names_are_full(connection: &Connection) -> rusqlite::Result<bool> 
         .prepare_cached("SELECT count(*) FROM facets WHERE name IS NULL")?
         .query_row([], |row| row.get::<_, usize>(0))
         .map(|count| count >= MAX_NAMES)
+        .and_then(|full| Ok(full || is_full(connection)?))
+}
+
+/// Whether there are as many names and facets as there may be.
+fn is_full(connection: &Connection) -> rusqlite::Result<bool> {
+    connection
+        .prepare_cached("SELECT coalesce(max(id), 0) FROM facets")?
+        .query_row([], |row| row.get::<_, u32>(0))
+        .map(|last| last >= MAX_ENTRIES)
 }
 
 /// Where the text under that name is.
@@ -197,6 +215,7 @@ fn values_are_full(connection: &Connection, name: NameId) -> rusqlite::Result<bo
         .prepare_cached("SELECT count(*) FROM facets WHERE name = ?1")?
         .query_row([name.0], |row| row.get::<_, usize>(0))
         .map(|count| count >= MAX_VALUES)
+        .and_then(|full| Ok(full || is_full(connection)?))
 }
 
 /// The facets of a name.
@@ -214,5 +233,5 @@ pub(super) fn values(connection: &Connection, name: NameId) -> rusqlite::Result<
         connection.prepare_cached("SELECT id, text FROM facets WHERE name = ?1 ORDER BY id")?;
     let rows = statement.query_map([name.0], |row| Ok((FacetId(row.get(0)?), row.get(1)?)))?;
     let facets = rows.collect::<rusqlite::Result<Vec<_>>>()?;
-    Ok(Values { full: facets.len() >= MAX_VALUES, facets })
+    Ok(Values { full: facets.len() >= MAX_VALUES || is_full(connection)?, facets })
 }

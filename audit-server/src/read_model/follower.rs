@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{
     Error,
-    store::{DatabaseStore, Deadline, Snapshot, StreamHead},
+    store::{DatabaseStore, Deadline, FileIdentity, Snapshot, StreamHead},
 };
 
 /// How often the trail is looked at.
@@ -39,6 +39,9 @@ const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(1);
 /// How often the heads of the streams are compared when nothing arrives. When something does, it is
 /// done before that is taken in.
 const PAUSE_BETWEEN_HEADS: Duration = Duration::from_secs(1);
+
+/// How long after an alarm could not be written into the trail it is tried again.
+const PAUSE_BEFORE_TELLING_AGAIN: Duration = Duration::from_secs(60);
 
 /// The longest that reading a batch may take.
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
@@ -68,8 +71,8 @@ pub(crate) struct Progress {
 /// Why a step failed, in words.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// Told of alarms, once each.
-pub(crate) type OnAlarm = Box<dyn Fn(&[Alarm]) + Send>;
+/// Told of alarms, again and again until it says that they are on record.
+pub(crate) type OnAlarm = Box<dyn Fn(&[Alarm]) -> bool + Send>;
 
 /// A thread that follows the trail, until it is dropped.
 #[derive(Debug)]
@@ -99,6 +102,8 @@ impl Follower {
             lock: None,
             writer: None,
             heads_at: None,
+            files: None,
+            told_at: None,
         };
         let stopped = stop.clone();
         let thread = thread::Builder::new()
@@ -138,6 +143,9 @@ struct Following {
     writer: Option<Writer>,
     /// When the heads were compared last.
     heads_at: Option<Instant>,
+    files: Option<Files>,
+    /// When alarms were told last, or it was tried.
+    told_at: Option<Instant>,
 }
 
 impl Following {
@@ -171,6 +179,10 @@ impl Following {
 
     /// Takes in a batch; whether there may be more.
     fn step(&mut self) -> Result<bool, Failure> {
+        if self.files.is_some_and(|opened| Files::of(&self.model).ok() != Some(opened)) {
+            tracing::warn!("the read model, or its lock, was deleted or replaced");
+            (self.writer, self.lock, self.files) = (None, None, None);
+        }
         let mut writer = match self.writer.take() {
             Some(writer) => writer,
             None => self.open()?,
@@ -179,7 +191,12 @@ impl Following {
             tracing::info!("the read model is made anew");
             writer = writer.clear()?;
         }
-        let Some(seen) = self.read(&mut writer)? else {
+        let seen = self.read(&writer)?;
+        if let Some((heads, alarms)) = &seen.heads {
+            writer.save_heads(heads, alarms)?;
+            self.tell(&writer, !alarms.is_empty())?;
+        }
+        if seen.replaced {
             tracing::error!(
                 arrival = writer.state().arrival,
                 "the trail is not the one that the read model was made from: it was replaced, cut \
@@ -187,13 +204,6 @@ impl Following {
             );
             self.writer = Some(writer.clear()?);
             return Ok(true);
-        };
-        if let Some((heads, alarms)) = seen.heads {
-            writer.save_heads(&heads, &alarms)?;
-            if !alarms.is_empty() {
-                (self.on_alarm)(&alarms);
-                lock(&self.progress).alarms = writer.alarms()?;
-            }
         }
         let newest = seen.newest;
         writer.take_in(seen.batch)?;
@@ -210,9 +220,12 @@ impl Following {
 
     fn open(&mut self) -> Result<Writer, Failure> {
         if self.lock.is_none() {
-            let held = hold(&self.model);
             let refused = |error| format!("{}: {error}", self.model.display());
-            self.lock = Some(held.map_err(refused)?);
+            let held = hold(&self.model).map_err(refused)?;
+            let held = held.ok_or_else(|| {
+                format!("{}: another process keeps this read model", self.model.display())
+            })?;
+            self.lock = Some(held);
         }
         let unusable = |error: &dyn std::fmt::Display| {
             format!(
@@ -223,47 +236,55 @@ impl Following {
         };
         private(&self.model).map_err(|error| unusable(&error))?;
         let writer = Writer::open(&self.model).map_err(|error| unusable(&error))?;
+        self.files = Some(Files::of(&self.model)?);
         lock(&self.progress).alarms = writer.alarms()?;
         Ok(writer)
     }
 
-    /// What the trail has that the model has not; none when it is another trail.
-    fn read(&mut self, writer: &mut Writer) -> Result<Option<Seen>, Failure> {
+    /// Tells of alarms that were not told yet, until they are.
+    fn tell(&mut self, writer: &Writer, is_new: bool) -> Result<(), Failure> {
+        let again = self.told_at.is_none_or(|at| at.elapsed() >= PAUSE_BEFORE_TELLING_AGAIN);
+        if !is_new && !again {
+            return Ok(());
+        }
+        let untold = writer.untold()?;
+        if !untold.is_empty() {
+            self.told_at = Some(Instant::now());
+            lock(&self.progress).alarms = writer.alarms()?;
+            if (self.on_alarm)(&untold) {
+                writer.told()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What the trail has that the model has not.
+    fn read(&mut self, writer: &Writer) -> Result<Seen, Failure> {
         let state = writer.state();
         let snapshot = match self.trail.snapshot(Deadline::after(READ_TIMEOUT)) {
             Ok(snapshot) => snapshot,
             // The application has not started yet.
-            Err(Error::DatabaseMissing(_)) if state.arrival == 0 => {
-                return Ok(Some(Seen::default()));
-            }
+            Err(Error::DatabaseMissing(_)) if state.arrival == 0 => return Ok(Seen::default()),
             Err(error) => return Err(error.into()),
         };
         let newest = snapshot.last_arrival()?;
-        let due = newest > state.arrival
+        let last = line_of(&snapshot, state.arrival)?;
+        let replaced =
+            state.arrival > 0 && last.is_none_or(|line| writer.hash_of(&line) != state.line);
+        let due = replaced
+            || newest > state.arrival
             || self.heads_at.is_none_or(|at| at.elapsed() >= PAUSE_BETWEEN_HEADS);
-        let heads = if due {
-            let heads = snapshot.heads(MAX_STREAMS)?;
+        let mut heads = None;
+        if due {
+            let found = snapshot.heads(MAX_STREAMS)?;
             let now = OffsetDateTime::now_utc().unix_timestamp_nanos() / 1000;
             let now = i64::try_from(now).unwrap_or(i64::MAX);
-            let alarms = heads::compare(&writer.heads()?, &heads, &snapshot, now)?;
+            let alarms = heads::compare(&writer.heads()?, &found, &snapshot, replaced, now)?;
             self.heads_at = Some(Instant::now());
-            Some((heads, alarms))
-        } else {
-            None
-        };
-        if state.arrival > 0 {
-            let line = line_of(&snapshot, state.arrival)?;
-            if line.is_none_or(|line| writer.hash_of(&line) != state.line) {
-                if let Some((heads, alarms)) = heads.filter(|(_, alarms)| !alarms.is_empty()) {
-                    writer.save_heads(&heads, &alarms)?;
-                    (self.on_alarm)(&alarms);
-                    lock(&self.progress).alarms = writer.alarms()?;
-                }
-                return Ok(None);
-            }
+            heads = Some((found, alarms));
         }
-        let batch = read_batch(&snapshot, state.arrival)?;
-        Ok(Some(Seen { batch, newest, heads }))
+        let batch = if replaced { Vec::new() } else { read_batch(&snapshot, state.arrival)? };
+        Ok(Seen { batch, newest, heads, replaced })
     }
 }
 
@@ -273,6 +294,27 @@ struct Seen {
     batch: Vec<Arrived>,
     newest: i64,
     heads: Option<(Vec<StreamHead>, Vec<Alarm>)>,
+    /// Whether the last record that the model has is not in the trail.
+    replaced: bool,
+}
+
+/// The files that the model was opened with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Files {
+    model: FileIdentity,
+    lock: FileIdentity,
+}
+
+impl Files {
+    fn of(model: &Path) -> io::Result<Self> {
+        Ok(Self { model: FileIdentity::of(model)?, lock: FileIdentity::of(&lock_path(model))? })
+    }
+}
+
+fn lock_path(model: &Path) -> PathBuf {
+    let mut path = model.as_os_str().to_owned();
+    path.push("-lock");
+    path.into()
 }
 
 fn read_batch(snapshot: &Snapshot<'_>, after: i64) -> rusqlite::Result<Vec<Arrived>> {
@@ -291,24 +333,27 @@ fn read_batch(snapshot: &Snapshot<'_>, after: i64) -> rusqlite::Result<Vec<Arriv
     Ok(batch)
 }
 
-/// Takes the lock beside the model, which goes with the process.
-fn hold(model: &Path) -> io::Result<File> {
-    let mut path = model.as_os_str().to_owned();
-    path.push("-lock");
+/// Takes the lock beside the model, which goes with the process; none when another has it.
+fn hold(model: &Path) -> io::Result<Option<File>> {
+    let path = lock_path(model);
     let file =
         OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path)?;
     match rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(file),
-        Err(rustix::io::Errno::WOULDBLOCK) => {
-            Err(io::Error::other("another process keeps this read model"))
-        }
+        Ok(()) => Ok(Some(file)),
+        Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
         Err(error) => Err(error.into()),
     }
 }
 
 /// Makes the file, for its owner alone: it tells as much as the trail does.
+///
+/// A file that is there is not opened: to close it again would release the locks that SQLite holds on
+/// it in this process.
 fn private(model: &Path) -> io::Result<()> {
-    OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(model).map(drop)
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(model) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        made => made.map(drop),
+    }
 }
 
 /// Makes the model anew, and returns when it has every record that the trail has now. When another
@@ -324,34 +369,44 @@ pub(crate) fn reindex(
     mut tell: impl FnMut(i64, i64),
 ) -> Result<(), Failure> {
     let database = Arc::new(DatabaseStore::new(trail));
-    let newest = database.snapshot(Deadline::after(READ_TIMEOUT))?.last_arrival()?;
-    let lock = hold(model);
-    if lock.is_err() {
-        Writer::ask_to_rebuild(model)?;
-        let reader = super::schema::open_to_read(model)?;
-        loop {
-            let state = super::schema::state(&reader)?;
-            let done = state.filter(|state| !state.rebuild).map_or(0, |state| state.arrival);
-            tell(done, newest);
-            if done >= newest {
-                return Ok(());
-            }
-            thread::sleep(PAUSE);
+    let newest = || -> Result<i64, Error> {
+        database.snapshot(Deadline::after(READ_TIMEOUT))?.last_arrival()
+    };
+    let mut asked = false;
+    let held = loop {
+        if let Some(held) = hold(model)? {
+            break held;
         }
-    }
+        let reader = super::schema::open_to_ask(model)?;
+        if !asked {
+            super::schema::ask_to_rebuild(&reader)?;
+            asked = true;
+        }
+        let state = super::schema::state(&reader)?;
+        let done = state.filter(|state| !state.rebuild).map_or(0, |state| state.arrival);
+        let newest = newest()?;
+        tell(done, newest);
+        if done >= newest {
+            return Ok(());
+        }
+        thread::sleep(PAUSE);
+    };
     private(model)?;
     let mut following = Following {
-        trail: database,
+        trail: database.clone(),
         model: model.to_owned(),
         progress: Arc::default(),
         on_alarm,
-        lock: Some(lock?),
+        lock: Some(held),
         writer: Some(Writer::open(model)?.clear()?),
         heads_at: None,
+        files: None,
+        told_at: None,
     };
     loop {
         let more = following.step()?;
-        tell(self::lock(&following.progress).indexed, newest);
+        let progress = self::lock(&following.progress).clone();
+        tell(progress.indexed, progress.newest);
         if !more {
             return Ok(());
         }

@@ -17,6 +17,9 @@ use crate::{
 /// The most streams that are watched.
 pub(super) const MAX_STREAMS: u32 = 10_000;
 
+/// Streams whose last records are looked up each time.
+const FEW_STREAMS: usize = 1_000;
+
 /// The most alarms that are kept, and shown.
 const MAX_ALARMS: u32 = 100;
 
@@ -31,45 +34,60 @@ pub(crate) struct Alarm {
     pub(crate) at: i64,
 }
 
-/// What the trail says that contradicts the heads that are remembered.
+/// What the trail says that contradicts the heads that are remembered. `found` is sorted by name.
+/// Whether the last record of a stream that says it has not moved is there is looked up when there
+/// are few streams, or `closely`.
 pub(super) fn compare(
     remembered: &[StreamHead],
     found: &[StreamHead],
     snapshot: &Snapshot<'_>,
+    closely: bool,
     at: i64,
 ) -> Result<Vec<Alarm>, Error> {
     let mut alarms = Vec::new();
+    let closely = closely || remembered.len() <= FEW_STREAMS;
+    // Of streams beyond the last that was listed nothing is known.
+    let all_listed = found.len() < MAX_STREAMS as usize;
     for StreamHead { stream, seq, hash } in remembered {
         let now = found.binary_search_by(|head| head.stream.as_str().cmp(stream));
         let now = now.ok().and_then(|at| found.get(at));
         let finding = match now {
-            None => Some(format!("the stream had {seq} records and is gone")),
+            None if all_listed => Some(format!("the stream had {seq} records and is gone")),
+            None => None,
             Some(now) if now.seq < *seq => {
                 Some(format!("the stream had {seq} records and ends at {}", now.seq))
             }
             Some(now) if now.seq == *seq && now.hash != *hash => {
                 Some(format!("record {seq} of the stream had hash {hash}, and has {}", now.hash))
             }
-            Some(now) if now.seq == *seq => None,
-            Some(_) => {
-                let stored = match u64::try_from(*seq) {
-                    Ok(seq) => snapshot.find(stream, seq)?,
-                    Err(_) => None,
-                };
-                match stored {
-                    None => Some(format!("record {seq}, once the last of the stream, is gone")),
-                    Some(stored) => match checked_hash(stored.line.as_bytes()) {
-                        Some(found) if found.to_string() == *hash => None,
-                        _ => Some(format!(
-                            "record {seq}, once the last of the stream with hash {hash}, was changed"
-                        )),
-                    },
-                }
-            }
+            Some(now) if now.seq == *seq && !closely => None,
+            Some(_) => of_record(*seq, hash, snapshot, stream)?,
         };
         alarms.extend(finding.map(|finding| Alarm { stream: stream.clone(), finding, at }));
     }
     Ok(alarms)
+}
+
+/// What is wrong with the record that was the last of its stream.
+fn of_record(
+    seq: i64,
+    hash: &str,
+    snapshot: &Snapshot<'_>,
+    stream: &str,
+) -> Result<Option<String>, Error> {
+    let stored = match u64::try_from(seq) {
+        Ok(seq) => snapshot.find(stream, seq)?,
+        Err(_) => None,
+    };
+    Ok(match stored {
+        None => Some(format!("record {seq}, once the last of the stream, is gone")),
+        Some(stored) => match checked_hash(stored.line.as_bytes()) {
+            Some(found) if found.to_string() == hash => None,
+            _ => Some(format!(
+                "record {seq}, once the last of the stream with hash {hash}, was changed"
+            )),
+        },
+    })
 }
 
 /// The heads that are remembered, by name.
@@ -116,10 +134,23 @@ pub(super) fn save(
     transaction.commit()
 }
 
+/// The alarms that have not been told yet.
+pub(super) fn untold(connection: &Connection) -> rusqlite::Result<Vec<Alarm>> {
+    read(connection, "SELECT at, stream, finding FROM alarms WHERE NOT told ORDER BY number")
+}
+
+/// Notes that all alarms have been told.
+pub(super) fn told(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute("UPDATE alarms SET told = 1 WHERE NOT told", []).map(drop)
+}
+
 /// The alarms that are kept, the latest first.
 pub(super) fn alarms(connection: &Connection) -> rusqlite::Result<Vec<Alarm>> {
-    let mut statement =
-        connection.prepare_cached("SELECT at, stream, finding FROM alarms ORDER BY number DESC")?;
+    read(connection, "SELECT at, stream, finding FROM alarms ORDER BY number DESC")
+}
+
+fn read(connection: &Connection, sql: &str) -> rusqlite::Result<Vec<Alarm>> {
+    let mut statement = connection.prepare_cached(sql)?;
     let rows = statement.query_map([], |row| {
         Ok(Alarm { at: row.get(0)?, stream: row.get(1)?, finding: row.get(2)? })
     })?;

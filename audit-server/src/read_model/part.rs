@@ -19,6 +19,9 @@ pub(super) const MAX_PARTS: usize = 16;
 /// How many records of a chunk say a word that gets a bitmap there.
 const DENSE: usize = 32;
 
+/// The most words of a chunk that are remembered. More are no language: the chunk does without.
+const MAX_DISTINCT: usize = 50_000;
+
 /// Positions by facet and by number.
 #[derive(Debug, Default)]
 pub(super) struct Part {
@@ -54,6 +57,9 @@ impl Part {
                 Some(positions) => positions.push(position),
                 None => drop(words.insert(word.into(), vec![position])),
             }
+            if words.len() > MAX_DISTINCT {
+                self.words = Words::Unknown;
+            }
         }
     }
 
@@ -73,6 +79,9 @@ impl Part {
             (Words::Known(words), Words::Known(later)) => {
                 for (word, positions) in later {
                     words.entry(word).or_default().extend(positions);
+                }
+                if words.len() > MAX_DISTINCT {
+                    self.words = Words::Unknown;
                 }
             }
             (words, _) => *words = Words::Unknown,

@@ -375,14 +375,14 @@ impl Planner<'_> {
                 Wanted::Phrase(phrase) => {
                     exact &= phrase.len() == 1;
                     for word in phrase {
-                        exact &= word.len() <= content::MAX_WORD;
+                        exact &= word.len() <= content::MAX_WHOLE_WORD;
                         let word = content::cut(word);
                         let id = dictionary::word(self.connection, word)?;
                         plans.push(Plan::Word(format!("\"{word}\""), id));
                     }
                 }
                 Wanted::Prefix(prefix) => {
-                    exact &= prefix.len() <= content::MAX_WORD;
+                    exact &= prefix.len() <= content::MAX_WHOLE_WORD;
                     plans.push(Plan::Prefix(format!("\"{}\"*", content::cut(prefix))));
                 }
             }
@@ -430,7 +430,7 @@ impl Planner<'_> {
                     if name == Member::EventType.name()
                         && event_type::category(prefix) == category =>
                 {
-                    self.equals(Member::Category.name(), category)
+                    self.equals(content::TYPE_CATEGORY, category)
                 }
                 _ => Ok(Plan::All(vec![Plan::Facet(id.present()), Plan::Unknown])),
             };

@@ -8,7 +8,7 @@ use super::{
     count::{Count, Counted, Counting},
     plan::Plan,
     schema::{self, State},
-    search::{MAX_TAIL, Search, Trail},
+    search::{MAX_TAIL, MAX_TAIL_BYTES, Search, Trail},
 };
 use crate::{
     Error,
@@ -62,24 +62,28 @@ impl ReadModel {
             None => (schema::open_to_read(&self.path)?, true),
         };
         connection.progress_handler(STEPS_PER_LOOK, Some(move || deadline.passed()))?;
-        connection.execute_batch("BEGIN")?;
-        let state = schema::state(&connection);
+        let state = connection.execute_batch("BEGIN").and_then(|()| schema::state(&connection));
+        if !matches!(state, Ok(Some(_))) {
+            // Nothing of it may go on: it would pin what it reads.
+            release(&mut connection)?;
+        }
         lease.connection = Some(connection);
         if new {
             lease.opened(&self.path);
         }
-        let reading = state.map(|state| state.map(|state| Reading { lease, state }));
-        Ok(reading?)
+        Ok(state?.map(|state| Reading { lease, state }))
     }
+}
+
+/// Ends what was begun.
+fn release(connection: &mut Connection) -> rusqlite::Result<()> {
+    connection.progress_handler(0, None::<fn() -> bool>)?;
+    if connection.is_autocommit() { Ok(()) } else { connection.execute_batch("ROLLBACK") }
 }
 
 impl Drop for Reading<'_> {
     fn drop(&mut self) {
-        let no_handler = None::<fn() -> bool>;
-        self.lease.connection.take_if(|connection| {
-            connection.progress_handler(0, no_handler).is_err()
-                || connection.execute_batch("ROLLBACK").is_err()
-        });
+        self.lease.connection.take_if(|connection| release(connection).is_err());
     }
 }
 
@@ -182,7 +186,15 @@ impl Reading<'_> {
         let newest: i64 = snapshot
             .prepare_cached("SELECT coalesce(max(arrival), 0) FROM audit_logs")?
             .query_row([], |row| row.get(0))?;
-        Ok(same && newest - self.state.arrival <= MAX_TAIL)
+        if !same || newest - self.state.arrival > MAX_TAIL {
+            return Ok(false);
+        }
+        let bytes: i64 = snapshot
+            .prepare_cached(
+                "SELECT coalesce(sum(octet_length(record)), 0) FROM audit_logs WHERE arrival > ?1",
+            )?
+            .query_row([self.state.arrival], |row| row.get(0))?;
+        Ok(bytes <= MAX_TAIL_BYTES)
     }
 }
 
@@ -191,7 +203,8 @@ pub(super) fn line_of(trail: &Connection, arrival: i64) -> rusqlite::Result<Opti
     let mut statement = trail.prepare_cached("SELECT record FROM audit_logs WHERE arrival = ?1")?;
     let mut rows = statement.query([arrival])?;
     Ok(match rows.next()? {
-        Some(row) => row.get_ref(0)?.as_str().ok().map(Box::from),
+        // A text that is none is a line that is no record, and is here all the same.
+        Some(row) => Some(row.get_ref(0)?.as_str().unwrap_or_default().into()),
         None => None,
     })
 }

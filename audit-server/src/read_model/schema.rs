@@ -71,7 +71,8 @@ CREATE TABLE IF NOT EXISTS alarms (
     number  INTEGER PRIMARY KEY AUTOINCREMENT,
     at      INTEGER NOT NULL,  -- microseconds since the Unix epoch
     stream  TEXT    NOT NULL,
-    finding TEXT    NOT NULL
+    finding TEXT    NOT NULL,
+    told    INTEGER NOT NULL DEFAULT 0  -- whether the trail has it
 ) STRICT;
 
 -- The last chunk of each run, in parts.
@@ -178,6 +179,19 @@ pub(super) fn open_to_read(path: &Path) -> rusqlite::Result<Connection> {
     connection.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -8192;")?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
+}
+
+/// Opens the database to ask its keeper for something.
+pub(super) fn open_to_ask(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(Duration::from_secs(10))?;
+    Ok(connection)
+}
+
+/// Asks the keeper to begin anew.
+pub(super) fn ask_to_rebuild(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute("UPDATE state SET rebuild = 1", []).map(drop)
 }
 
 /// Where the model stands; none when it is not of this version, or not made yet.

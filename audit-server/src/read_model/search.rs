@@ -12,7 +12,7 @@ use memchr::memchr2_iter;
 use rusqlite::{Connection, ErrorCode, OptionalExtension};
 
 use super::{
-    candidates::Candidates,
+    candidates::{Candidate, Candidates},
     plan::{Plan, Terms},
     run::{self, Records, Resolver, Run},
     schema::RowId,
@@ -24,6 +24,9 @@ use crate::{
 
 /// The most records that the index may be behind for a scan to be led by it.
 pub(super) const MAX_TAIL: i64 = 20_000;
+
+/// The most bytes of such records: each page reads them all.
+pub(super) const MAX_TAIL_BYTES: i64 = 32 * 1024 * 1024;
 
 /// Records of the first stretch of a scan in the order of arrival.
 const FIRST_STRETCH: i64 = 65_536;
@@ -152,7 +155,11 @@ impl<'s> Search<'s> {
     }
 
     /// Records that the index has not reached yet and that match, in the order of arrival.
-    pub(super) fn tail(&self, batch: &mut Batch) -> Result<Vec<Row>, Stop> {
+    pub(super) fn tail(
+        &self,
+        batch: &mut Batch,
+        is_asked_for: impl Fn(&Position) -> bool,
+    ) -> Result<Vec<Row>, Stop> {
         let mut statement = self.trail.0.prepare_cached(
             "SELECT arrival, timestamp, record FROM audit_logs WHERE arrival > ?1 ORDER BY arrival",
         )?;
@@ -160,14 +167,12 @@ impl<'s> Search<'s> {
         let mut found = Vec::new();
         while let Some(row) = rows.next()? {
             let (arrival, timestamp) = (row.get(0)?, row.get(1)?);
-            if !self.scan.range.contains(timestamp) {
+            let position = Position { timestamp, place: Place::Database { arrival } };
+            if !self.scan.range.contains(timestamp) || !is_asked_for(&position) {
                 continue;
             }
             match judge(arrival, row.get_ref(2)?.as_str().ok(), self.filter) {
-                Examined::Found(line) => {
-                    let place = Place::Database { arrival };
-                    found.push(Row { position: Position { timestamp, place }, line });
-                }
+                Examined::Found(line) => found.push(Row { position, line }),
                 Examined::Damaged => batch.met_damaged(),
                 Examined::Passed => {}
             }
@@ -192,15 +197,8 @@ impl<'s> Search<'s> {
         let newest_first = self.scan.order == Order::Desc;
         let order = Ordered { newest_first, after: self.scan.after.as_ref() };
         let range = self.scan.range.and(order.range());
-        let tail = self.tail(batch)?;
-        let mut streams = vec![Stream::of_tail(
-            tail.into_iter()
-                .filter(|row| {
-                    range.contains(row.position.timestamp) && order.goes_on(&row.position)
-                })
-                .collect(),
-            order,
-        )];
+        let tail = self.tail(batch, |position| order.goes_on(position))?;
+        let mut streams = vec![Stream::of_tail(tail, order)];
         for run in run::all(self.model)? {
             if run.from_time <= range.to && run.to_time >= range.from {
                 streams.push(Stream::closed(run, range, newest_first));
@@ -269,17 +267,17 @@ impl<'s> Search<'s> {
             }
             Source::Run { candidates, resolver, run } => (candidates, resolver, run),
         };
-        let position = match candidates.next(self.model)? {
+        let Candidate { position, whole } = match candidates.next(self.model)? {
             None => {
                 stream.source = Source::Done;
                 return Ok(());
             }
             Some(None) => return Ok(()),
-            Some(Some(position)) => position,
+            Some(Some(candidate)) => candidate,
         };
         let row = RowId::new(run.number, position);
         let Some(arrival) = resolver.arrival(self.model, row)? else { return Ok(()) };
-        let needle = self.filter.needle().filter(|_| candidates.are_whole());
+        let needle = self.filter.needle().filter(|_| whole);
         let (timestamp, examined) = self.trail.examine(arrival, range, self.filter, needle)?;
         let Some(timestamp) = timestamp else { return Ok(()) };
         let position = Position { timestamp, place: Place::Database { arrival } };
@@ -354,10 +352,8 @@ impl<'s> Search<'s> {
             examined = until;
             batch.next = at(examined);
         }
-        for row in self.tail(batch)? {
-            if row.position.place <= (Place::Database { arrival: examined }) {
-                continue;
-            }
+        let seen = Place::Database { arrival: examined };
+        for row in self.tail(batch, |position| position.place > seen)? {
             let position = row.position.clone();
             let count = batch.rows.len();
             let room = self.add(batch, row, &mut bytes);

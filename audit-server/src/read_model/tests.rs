@@ -47,7 +47,8 @@ fn deadline() -> Deadline {
 
 /// A record as one of the applications would write it: some members, some details.
 fn line(random: &mut fastrand::Rng, seq: usize, timestamp: i64) -> String {
-    if random.usize(0..5_000) == 0 {
+    // In some chunks, and in others not.
+    if (35_000..36_000).contains(&seq) && random.u8(0..50) == 0 || seq == RECORDS - 5 {
         return "no record".to_owned();
     }
     let mut pick = |choices: &[&'static str]| choices[random.usize(0..choices.len())];
@@ -56,13 +57,14 @@ fn line(random: &mut fastrand::Rng, seq: usize, timestamp: i64) -> String {
     let category = event_type.split('.').next().unwrap();
     let severity = pick(&["info", "info", "info", "warning", "error"]);
     let side = pick(&["buy", "sell"]);
-    let word = pick(&["Login", "login", "failed", "order", "Überweisung", "retry-now"]);
+    let long = &"x".repeat(seq % 70);
+    let word = pick(&["Login", "login", "failed", "order", "Überweisung", "retry-now", "FENERİ"]);
     let status = pick(&["success", "success", "failure", "denied", ""]);
     let mut object = serde_json::json!({
         "v": 1, "id": format!("id-{seq}"), "stream": "s@h~aaaaaa", "seq": seq,
         "timestamp": format_timestamp(timestamp), "level": "INFO", "logger": "audit",
         "category": category, "event_type": event_type, "severity": severity,
-        "prev_hash": "0", "hash": "0", "message": format!("{word} number {}", seq % 1_000),
+        "prev_hash": "0", "hash": "0", "message": format!("{word} number {} {long}", seq % 1_000),
     });
     let members = object.as_object_mut().unwrap();
     if !status.is_empty() {
@@ -187,7 +189,7 @@ fn condition() -> impl Strategy<Value = String> {
         "details.amount:*",
         "regulatory_flags.SOX = true",
         "regulatory_flags.level = \"buy\"",
-        "message = \"login number 7\"",
+        "message = \"login number 7 xxxxxxx\"",
         "message:\"failed number\"",
         "login",
         "\"order number\"",
@@ -195,6 +197,10 @@ fn condition() -> impl Strategy<Value = String> {
         "\"retry now number 77\"",
         "number",
         "absent",
+        "log*",
+        "feneri*",
+        "überw* AND number",
+        "fail* AND user_id = \"u-7\"",
     ])
     .prop_map(str::to_owned);
     prop_oneof![
@@ -205,6 +211,8 @@ fn condition() -> impl Strategy<Value = String> {
         1 => (0..5_000_u32).prop_map(|n| format!("duration_us = {n}")),
         1 => (0..5_000_u32).prop_map(|n| format!("duration_us > {n}")),
         1 => (0..1_000_u32).prop_map(|n| n.to_string()),
+        1 => (50..70_usize).prop_map(|n| "x".repeat(n)),
+        1 => (50..70_usize).prop_map(|n| format!("{}*", "x".repeat(n))),
     ]
 }
 

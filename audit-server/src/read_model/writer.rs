@@ -134,10 +134,14 @@ impl Writer {
         heads::alarms(&self.connection)
     }
 
-    /// Asks whoever keeps the model to begin anew.
-    pub(super) fn ask_to_rebuild(path: &Path) -> rusqlite::Result<()> {
-        let connection = schema::open_to_write(path, fresh_key())?;
-        connection.execute("UPDATE state SET rebuild = 1", []).map(drop)
+    /// The alarms that have not been told yet.
+    pub(super) fn untold(&self) -> rusqlite::Result<Vec<Alarm>> {
+        heads::untold(&self.connection)
+    }
+
+    /// Notes that all alarms have been told.
+    pub(super) fn told(&self) -> rusqlite::Result<()> {
+        heads::told(&self.connection)
     }
 
     /// Forgets everything but the heads and the alarms.

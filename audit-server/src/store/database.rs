@@ -256,7 +256,9 @@ impl Snapshot<'_> {
         self.prepare_cached(sql)
             .and_then(|mut statement| {
                 let stored = statement.query_row((stream, seq), |row| {
-                    Ok(Stored { arrival: row.get(0)?, timestamp: row.get(1)?, line: row.get(2)? })
+                    // A text that is none is a line that is no record.
+                    let line = row.get_ref(2)?.as_str().unwrap_or_default().into();
+                    Ok(Stored { arrival: row.get(0)?, timestamp: row.get(1)?, line })
                 });
                 stored.optional()
             })

@@ -43,6 +43,8 @@ def acceptable(query):
     # A cursor belongs to its question: only the example, alone, is known to.
     if set(query) - {"cursor", "limit"}:
         query.pop("cursor", None)
+    # It names a record of the trail, and a cursor says as much.
+    query.pop("after", None)
     # Two parameters are compared.
     if "start_date" in query and "end_date" in query:
         del query[pick(["start_date", "end_date"], query["start_date"])]
