@@ -50,6 +50,8 @@ pub struct Config {
     pub redis_log_db: Option<u16>,
     /// The longest that a query may take, and wait for a reader. Default: 2 s.
     pub query_timeout: Duration,
+    /// The longest that a report may take, and wait for its turn. Default: 30 s.
+    pub report_timeout: Duration,
     /// Queries of the database at once. Default: 4.
     pub readers: usize,
     /// Exports at once; others are refused. Default: 2.
@@ -76,6 +78,7 @@ impl Default for Config {
             redis_log_enabled: true,
             redis_log_db: None,
             query_timeout: Duration::from_secs(2),
+            report_timeout: Duration::from_secs(30),
             readers: 4,
             max_exports: 2,
             max_connections: 512,
@@ -96,6 +99,7 @@ const SETTINGS: &[(&str, &str)] = &[
     ("redis_log_enabled", "REDIS_LOG_ENABLED"),
     ("redis_log_db", "REDIS_LOG_DB"),
     ("query_timeout", "AUDIT_SERVER_QUERY_TIMEOUT"),
+    ("report_timeout", "AUDIT_SERVER_REPORT_TIMEOUT"),
     ("readers", "AUDIT_SERVER_READERS"),
     ("max_exports", "AUDIT_SERVER_MAX_EXPORTS"),
     ("max_connections", "AUDIT_SERVER_MAX_CONNECTIONS"),
@@ -212,6 +216,7 @@ impl Config {
                 self.redis_log_db = Some(parse(text, "it is a number from 0 to 65535")?);
             }
             "query_timeout" => self.query_timeout = duration(text)?,
+            "report_timeout" => self.report_timeout = duration(text)?,
             "readers" => self.readers = count(text, 64)?,
             "max_exports" => self.max_exports = count(text, 64)?,
             "max_connections" => self.max_connections = count(text, 65_535)?,

@@ -24,13 +24,17 @@ pub mod demo;
 mod demo_server;
 mod error;
 mod export;
+mod fact;
 mod filter;
 mod intrusion;
 mod query;
 mod read_model;
+mod report;
 mod server;
+mod stats;
 mod store;
 pub mod verify;
+mod visible;
 
 pub use api::openapi_document;
 pub use auth::{

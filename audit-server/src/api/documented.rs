@@ -1,6 +1,9 @@
 //! The endpoints with what they share: the parameters of a query, and the key.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use poem::{EndpointExt, endpoint::BoxEndpoint, http::Method};
 use poem_openapi::{
@@ -10,7 +13,7 @@ use poem_openapi::{
 use serde_json::json;
 
 use super::{State, guard::Guard, handlers::Api, parameters};
-use crate::{query::View, store::Table};
+use crate::{query::View, report::Which, store::Table};
 
 /// What needs no key. Everything else does.
 const PUBLIC: &[&str] = &["/health"];
@@ -27,6 +30,17 @@ const QUERIES: &[(&str, View)] = &[
 /// What has parameters of its own beside the filters.
 const EXPORT: &str = "/audit/export";
 
+/// The same.
+const STATS: &str = "/audit/stats";
+
+/// The reports.
+const REPORTS: &[(&str, Which)] = &[
+    ("/audit/reports/security", Which::Security),
+    ("/audit/reports/trading", Which::Trading),
+    ("/audit/reports/compliance", Which::Compliance),
+    ("/audit/anomalies", Which::Anomalies),
+];
+
 /// What is always there and may be `null`, which poem's `Option` does not tell from absent.
 const NULLABLE: &[(&str, &str)] = &[
     ("Page", "next_cursor"),
@@ -36,6 +50,9 @@ const NULLABLE: &[(&str, &str)] = &[
     ("ReadModelDetail", "lag_seconds"),
     ("ReadModelDetail", "trouble"),
 ];
+
+/// Answers that are made by serde: each member is there, and what poem takes for optional is `null`.
+const WHOLE: &[&str] = &["SecurityReport", "TradingReport", "Compliance", "Anomalies", "Stats"];
 
 /// [`Api`], guarded and documented. Without a state it is good for the document only.
 pub(super) struct Documented {
@@ -63,6 +80,9 @@ impl OpenApi for Documented {
             if let Some(schema) = registry.schemas.get_mut(*schema) {
                 nullable(schema, property);
             }
+        }
+        for root in WHOLE {
+            make_whole(registry, root);
         }
         let scheme = |ty| MetaSecurityScheme {
             ty,
@@ -100,6 +120,47 @@ impl OpenApi for Documented {
     }
 }
 
+/// Says of the schema, and of all that it refers to, that what may be absent is `null` instead.
+fn make_whole(registry: &mut Registry, root: &str) {
+    let mut names = vec![root.to_owned()];
+    let mut seen = BTreeSet::new();
+    while let Some(name) = names.pop() {
+        if !seen.insert(name.clone()) {
+            continue;
+        }
+        let Some(schema) = registry.schemas.get_mut(&name) else { continue };
+        let MetaSchema { properties, required, .. } = schema;
+        for (property, of) in properties {
+            references(of, &mut names);
+            if required.contains(property) {
+                continue;
+            }
+            required.push(property);
+            match of {
+                MetaSchemaRef::Inline(schema) => schema.nullable = true,
+                MetaSchemaRef::Reference(_) => {
+                    let all_of = vec![of.clone()];
+                    let schema = MetaSchema { nullable: true, all_of, ..MetaSchema::ANY };
+                    *of = MetaSchemaRef::Inline(Box::new(schema));
+                }
+            }
+        }
+    }
+}
+
+/// The names of the schemas that it refers to.
+fn references(schema: &MetaSchemaRef, names: &mut Vec<String>) {
+    match schema {
+        MetaSchemaRef::Reference(name) => names.push(name.clone()),
+        MetaSchemaRef::Inline(schema) => {
+            let parts = [&schema.any_of, &schema.one_of, &schema.all_of];
+            let inner = schema.items.iter().chain(&schema.additional_properties);
+            let inner = inner.map(|inner| &**inner).chain(parts.into_iter().flatten());
+            inner.for_each(|inner| references(inner, names));
+        }
+    }
+}
+
 fn nullable(schema: &mut MetaSchema, wanted: &'static str) {
     schema.required.push(wanted);
     for (name, property) in &mut schema.properties {
@@ -132,7 +193,12 @@ fn describe(path: &str, operation: &mut MetaOperation) {
     if let Some((_, view)) = QUERIES.iter().find(|(query, _)| *query == path) {
         operation.params.extend(parameters::of(*view));
     }
-    if path == EXPORT {
-        operation.params.extend(parameters::of_export());
+    match path {
+        EXPORT => operation.params.extend(parameters::of_export()),
+        STATS => operation.params.extend(parameters::of_stats()),
+        _ => {}
+    }
+    if let Some((_, which)) = REPORTS.iter().find(|(report, _)| *report == path) {
+        operation.params.extend(parameters::of_report(*which));
     }
 }

@@ -12,11 +12,17 @@ use super::{
     health,
     page::{self, Ready},
     problem::Problem,
+    report::{self, Accepted},
     schema::{self, SourceState},
 };
 use crate::{
     export::Manifest,
     query::{self, Query, View},
+    report::{
+        Which, anomalies::Anomalies, compliance::Compliance, security::SecurityReport,
+        trading::TradingReport,
+    },
+    stats::{self, Stats},
     store::{MAX_BATCH_BYTES, MAX_READING_BYTES, Reading, RedisDisabled, Table},
 };
 
@@ -110,6 +116,69 @@ impl Api {
         let state = self.state.clone();
         let read = move |deadline| query::combined(&state.trail, &reading, &query, deadline);
         Ok(page::combined(&self.state.database_readers.run(read).await?, redis, room))
+    }
+
+    /// Who tried to get in, and what was refused
+    ///
+    /// Counts of all records; failed logins, guessed passwords, lockouts, denials, privileged actions
+    /// and addresses that were new; an hourly series.
+    #[oai(path = "/audit/reports/security", method = "get", operation_id = "security_report")]
+    async fn security_report(
+        &self,
+        query: QueryString,
+        accepted: Accepted,
+    ) -> Result<report::Answer<SecurityReport>, Problem> {
+        report::answer(&self.state, Which::Security, &query.0, &accepted).await
+    }
+
+    /// What was decided, executed and cancelled
+    ///
+    /// By agent, symbol and side, with exact volumes; delays from decision to execution; risk and
+    /// overrides; the largest trades.
+    #[oai(path = "/audit/reports/trading", method = "get", operation_id = "trading_report")]
+    async fn trading_report(
+        &self,
+        query: QueryString,
+        accepted: Accepted,
+    ) -> Result<report::Answer<TradingReport>, Problem> {
+        report::answer(&self.state, Which::Trading, &query.0, &accepted).await
+    }
+
+    /// What the records show for regulations
+    ///
+    /// Control by control: what it demands, the query that is its evidence, and whether it is met.
+    /// No data is never a pass.
+    #[oai(path = "/audit/reports/compliance", method = "get", operation_id = "compliance_report")]
+    async fn compliance_report(
+        &self,
+        query: QueryString,
+        accepted: Accepted,
+    ) -> Result<report::Answer<Compliance>, Problem> {
+        report::answer(&self.state, Which::Compliance, &query.0, &accepted).await
+    }
+
+    /// What is not as it was
+    ///
+    /// Held against what was usual before, each with what was seen, what was expected, and the query
+    /// that shows its records.
+    #[oai(path = "/audit/anomalies", method = "get", operation_id = "anomalies")]
+    async fn anomalies(
+        &self,
+        query: QueryString,
+        accepted: Accepted,
+    ) -> Result<report::Answer<Anomalies>, Problem> {
+        report::answer(&self.state, Which::Anomalies, &query.0, &accepted).await
+    }
+
+    /// Figures for charts
+    ///
+    /// How many records match, over time by category, and the most frequent values of members.
+    #[oai(path = "/audit/stats", method = "get", operation_id = "stats")]
+    async fn stats(&self, query: QueryString) -> Result<Json<Stats>, Problem> {
+        let request = stats::Request::read(&query.0)?;
+        let state = self.state.clone();
+        let compute = move |deadline| stats::stats(&state.trail, &request, deadline);
+        Ok(Json(self.state.report_readers.run(compute).await?))
     }
 
     /// Everything that matches, as a file

@@ -18,6 +18,7 @@ mod methods;
 mod page;
 mod parameters;
 mod problem;
+mod report;
 mod schema;
 mod state;
 

@@ -24,6 +24,8 @@ use crate::{
         DEFAULT_LIMIT, Kind, MAX_EVENT_TYPES, MAX_LIMIT, PARAMETERS, Parameter, View,
         example_cursor,
     },
+    report::{self, Which},
+    stats,
 };
 
 /// Anything without control characters.
@@ -34,6 +36,16 @@ const EVENT_TYPE: &str = r"^[a-z][a-z0-9_]*(\.[a-z0-9][a-z0-9_]*)*\.([a-z0-9][a-
 
 /// What is before the first dot.
 const CATEGORY: &str = "^[a-z0-9_]+$";
+
+/// Members that can be asked for alone, and leaves of two others.
+const NAMES: &str = r"^(user_id|ip_address|event_type|category|status|severity|username|resource|tenant|action|details\.[a-z]{1,20})(,(user_id|ip_address|event_type|category|status|severity|username|resource|tenant|action|details\.[a-z]{1,20})){0,3}$";
+
+/// Regulations without repetition would be a long pattern; these are lists that have none.
+const REGULATIONS: &str =
+    r"^(SOX|GDPR|PCI-DSS|HIPAA|SOC2|ISO27001|MIFID2|SOX,GDPR|PCI-DSS,HIPAA,SOC2|ISO27001,MIFID2)$";
+
+/// The longest list of names.
+const MAX_NAMES_BYTES: usize = 4_096;
 
 /// base64url without padding.
 const CURSOR: &str = "^[A-Za-z0-9_-]+$";
@@ -57,13 +69,32 @@ pub(super) fn of_export() -> impl Iterator<Item = MetaOperationParam> {
         .map(|parameter| document(View::Export, parameter))
 }
 
+/// What figures take: the filters, and parameters of their own.
+pub(super) fn of_stats() -> impl Iterator<Item = MetaOperationParam> {
+    let of_pages = ["order", "limit", "cursor", "count"];
+    PARAMETERS
+        .iter()
+        .filter(move |parameter| !of_pages.contains(&parameter.name))
+        .chain(stats::PARAMETERS)
+        .map(|parameter| document(View::Figures, parameter))
+}
+
+/// What a report takes.
+pub(super) fn of_report(which: Which) -> impl Iterator<Item = MetaOperationParam> {
+    which.parameters().iter().map(|parameter| document(View::Figures, parameter))
+}
+
 fn document(view: View, parameter: &Parameter) -> MetaOperationParam {
     let example = match parameter.kind {
         Kind::Cursor => example_cursor(view).into(),
         Kind::EventTypes => json!([parameter.example]),
-        Kind::Whole | Kind::Leaves | Kind::Limit | Kind::Count => {
-            serde_json::from_str(parameter.example).unwrap_or_default()
-        }
+        Kind::Whole
+        | Kind::Leaves
+        | Kind::Limit
+        | Kind::Count
+        | Kind::Values
+        | Kind::Days { .. }
+        | Kind::Threshold => serde_json::from_str(parameter.example).unwrap_or_default(),
         _ => parameter.example.into(),
     };
     let mut description = parameter.description.to_owned();
@@ -117,6 +148,26 @@ fn schema(view: View, parameter: &Parameter) -> MetaSchema {
             ..MetaSchema::new("integer")
         },
         Kind::Count => MetaSchema { minimum: Some(1.0), ..MetaSchema::new("integer") },
+        Kind::Days { default } => MetaSchema {
+            default: Some(json!(default)),
+            minimum: Some(1.0),
+            maximum: Some(f64::from(report::MAX_DAYS)),
+            ..MetaSchema::new("integer")
+        },
+        Kind::Threshold => MetaSchema {
+            default: Some(json!(report::DEFAULT_THRESHOLD)),
+            minimum: Some(1.0),
+            maximum: Some(100.0),
+            ..MetaSchema::new("number")
+        },
+        Kind::Regulations => pattern(REGULATIONS, MAX_NAMES_BYTES),
+        Kind::Names => pattern(NAMES, MAX_NAMES_BYTES),
+        Kind::Values => MetaSchema {
+            default: Some(json!(stats::DEFAULT_VALUES)),
+            minimum: Some(1.0),
+            maximum: Some(stats::MAX_VALUES as f64),
+            ..MetaSchema::new("integer")
+        },
         Kind::Id => MetaSchema::new_with_format("string", "uuid"),
         Kind::Limit => MetaSchema {
             default: Some(json!(DEFAULT_LIMIT)),

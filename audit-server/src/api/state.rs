@@ -20,6 +20,9 @@ use crate::{
 /// Reads of Redis at once: each may hold some tens of megabytes.
 const REDIS_READERS: usize = 2;
 
+/// Reports and charts at once. Each may read all of the read model.
+const REPORT_READERS: usize = 2;
+
 /// Look-ups of keys at once. They share one connection; the second waits ready.
 const KEY_READERS: usize = 2;
 
@@ -36,6 +39,7 @@ pub(crate) struct State {
     /// Keeps the read model up, when there is one.
     pub(crate) follower: Option<Follower>,
     pub(crate) database_readers: Readers,
+    pub(crate) report_readers: Readers,
     pub(crate) redis: Option<RedisStore>,
     pub(crate) redis_readers: Readers,
     pub(crate) keys: KeyStore,
@@ -78,6 +82,7 @@ impl State {
             trail: Trail::new(database, config.read_model.clone().map(ReadModel::new)),
             follower,
             database_readers: Readers::new(config.readers, timeout),
+            report_readers: Readers::new(REPORT_READERS, config.report_timeout),
             redis,
             redis_readers: Readers::new(REDIS_READERS, timeout),
             keys: KeyStore::open(&config.keys)?,

@@ -6,6 +6,7 @@ mod filters;
 mod output;
 mod query;
 mod reindex;
+mod report;
 mod safe;
 mod table;
 
@@ -39,6 +40,7 @@ enum Command {
     Verify(VerifyArgs),
     Query(Box<query::QueryArgs>),
     Export(Box<export::ExportArgs>),
+    Report(Box<report::ReportArgs>),
     Reindex(reindex::ReindexArgs),
     /// Show a whole installation: a trading desk that records, and the server that answers for it.
     Demo(DemoArgs),
@@ -73,6 +75,9 @@ struct ServeArgs {
     /// The longest that a query may take [env: AUDIT_SERVER_QUERY_TIMEOUT] [default: 2s].
     #[arg(long, value_name = "TIME")]
     query_timeout: Option<String>,
+    /// The longest that a report may take [env: AUDIT_SERVER_REPORT_TIMEOUT] [default: 30s].
+    #[arg(long, value_name = "TIME")]
+    report_timeout: Option<String>,
     /// Queries of the database at once [env: AUDIT_SERVER_READERS] [default: 4].
     #[arg(long, value_name = "NUMBER")]
     readers: Option<String>,
@@ -104,6 +109,7 @@ impl ServeArgs {
             ("redis_log_enabled", self.redis_log_enabled),
             ("redis_log_db", self.redis_log_db),
             ("query_timeout", self.query_timeout),
+            ("report_timeout", self.report_timeout),
             ("readers", self.readers),
             ("max_exports", self.max_exports),
             ("max_connections", self.max_connections),
@@ -154,6 +160,7 @@ pub fn main() -> ExitCode {
         Command::Demo(args) => return show(args),
         Command::Query(args) => return query::run(&args),
         Command::Export(args) => return export::run(&args),
+        Command::Report(args) => return report::run(&args),
         Command::Reindex(args) => return ended(reindex::run(&args)),
         Command::Verify(args) => return verify::run(&args, &mut std::io::stdout().lock()),
     };
@@ -198,7 +205,7 @@ fn serve(args: ServeArgs) -> Result<(), Error> {
     tracing_subscriber::registry().with(log).init();
     let runtime = tokio::runtime::Runtime::new().map_err(Error::internal)?;
     // Queries that run off the async threads end at their own deadline.
-    let patience = config.query_timeout + config.shutdown_timeout;
+    let patience = config.query_timeout.max(config.report_timeout) + config.shutdown_timeout;
     let served = runtime.block_on(async {
         let shutdown = signals()?;
         if !std::fs::metadata(&config.db).is_ok_and(|about| about.is_file()) {

@@ -1,24 +1,11 @@
-//! Text of records on its way to a terminal.
-//!
-//! Whoever causes an event chooses parts of its text, and a terminal takes some characters for
-//! orders: an escape sequence could hide records, or paste a command. So could those that change the
-//! direction of writing make a text look like another.
+//! Text of records on its way to a terminal: see [`crate::visible`].
 
 use std::borrow::Cow;
 
 use unicode_width::UnicodeWidthChar;
 
-/// Whether a terminal may do something else with it than show it.
-fn acts(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
-}
-
-/// The text with what acts escaped, `\n` or `\u{1b}`.
-pub(super) fn shown(text: &str) -> Cow<'_, str> {
-    escaped(text, |c, out| out.extend(c.escape_default()))
-}
+use crate::visible::escaped;
+pub(super) use crate::visible::shown;
 
 /// The line of JSON with what acts escaped as JSON has it: it means the same.
 pub(super) fn shown_json(line: &str) -> Cow<'_, str> {
@@ -27,21 +14,6 @@ pub(super) fn shown_json(line: &str) -> Cow<'_, str> {
             out.push_str(&format!("\\u{unit:04x}"));
         }
     })
-}
-
-fn escaped(text: &str, escape: impl Fn(char, &mut String)) -> Cow<'_, str> {
-    if !text.contains(acts) {
-        return text.into();
-    }
-    let mut out = String::with_capacity(text.len() + 16);
-    for c in text.chars() {
-        if acts(c) {
-            escape(c, &mut out);
-        } else {
-            out.push(c);
-        }
-    }
-    out.into()
 }
 
 /// The text cut to so many columns of a terminal, with `…` when something is missing, and how many
@@ -70,10 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_that_a_terminal_acts_upon_is_left() {
-        assert_eq!(shown("plain – ü 漢"), "plain – ü 漢");
-        let evil = "a\u{1b}[31m\r\n\t\u{7f}\u{9b}2J\u{202e}";
-        assert_eq!(shown(evil), r"a\u{1b}[31m\r\n\t\u{7f}\u{9b}2J\u{202e}");
+    fn what_acts_stands_in_json_as_json_has_it() {
         assert_eq!(shown_json("{\"a\":\"\u{9b}\u{202e}\"}"), r#"{"a":"\u009b\u202e"}"#);
     }
 

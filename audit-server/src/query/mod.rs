@@ -13,6 +13,7 @@ mod page;
 mod parameters;
 mod parse;
 mod records;
+mod study;
 mod trail;
 
 pub use builder::{AuditQuery, AuditStore, DEFAULT_DEADLINE, OrderByTime};
@@ -24,7 +25,8 @@ pub(crate) use page::{Page, page, trail_page};
 pub(crate) use parameters::{Kind, PARAMETERS, Parameter};
 pub(crate) use parse::{MAX_EVENT_TYPES, Query, View, example_cursor, refuse_parameters};
 pub use records::{Records, StoredLine};
-pub(crate) use trail::Trail;
+pub(crate) use study::Study;
+pub(crate) use trail::{Trail, View as TrailView};
 
 /// Records of a page when `limit` is not given.
 pub(crate) const DEFAULT_LIMIT: usize = 100;

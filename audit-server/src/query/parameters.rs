@@ -40,6 +40,16 @@ pub(crate) enum Kind {
     Id,
     /// Where the next page begins.
     Cursor,
+    /// An integer from 1 to [`crate::report::MAX_DAYS`].
+    Days { default: u32 },
+    /// Names of regulations, separated by commas.
+    Regulations,
+    /// A number from 1 to 100.
+    Threshold,
+    /// Names of members, separated by commas.
+    Names,
+    /// An integer from 1 to [`crate::stats::MAX_VALUES`].
+    Values,
 }
 
 const fn of(

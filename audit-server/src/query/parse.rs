@@ -29,6 +29,8 @@ pub(crate) enum View {
     Combined,
     /// All of the database, on its way into a file.
     Export,
+    /// All of the database, counted.
+    Figures,
 }
 
 /// A question: which records, in which order, how many, from where on.
@@ -184,8 +186,13 @@ impl Query {
     pub(super) fn table(&self) -> Table {
         match self.view {
             View::Database(table) => table,
-            View::Redis | View::Combined | View::Export => Table::Logs,
+            View::Redis | View::Combined | View::Export | View::Figures => Table::Logs,
         }
+    }
+
+    /// The filter and the time alone.
+    pub(crate) fn question(self) -> (Filter, TimeRange) {
+        (self.filter, self.range)
     }
 
     pub(super) fn scan(&self) -> Scan<'_> {
@@ -219,7 +226,7 @@ pub(crate) fn refuse_parameters(query_string: &str) -> Result<(), Error> {
 /// A cursor that the view takes when nothing but its page is asked for.
 pub(crate) fn example_cursor(view: View) -> String {
     let place = match view {
-        View::Database(_) | View::Export => Place::Database { arrival: 42 },
+        View::Database(_) | View::Export | View::Figures => Place::Database { arrival: 42 },
         View::Redis | View::Combined => {
             Place::Redis { stream: "payments@web-1~k3x9q2".into(), seq: 42 }
         }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::MAX_LIMIT;
+use super::{MAX_LIMIT, Study};
 use crate::{
     Error,
     read_model::{Count, Counted, Counting, ReadModel, Reading},
@@ -20,7 +20,7 @@ pub(crate) struct Trail {
 #[derive(Debug)]
 pub(crate) struct View<'t> {
     // In this order they were taken.
-    reading: Option<Reading<'t>>,
+    pub(super) reading: Option<Reading<'t>>,
     pub(crate) snapshot: Snapshot<'t>,
 }
 
@@ -47,6 +47,14 @@ impl Trail {
     pub(crate) fn view(&self, deadline: Deadline) -> Result<View<'_>, Error> {
         let reading = self.model.as_ref().and_then(|model| model.reading(deadline));
         Ok(View { reading, snapshot: self.database.snapshot(deadline)? })
+    }
+
+    /// The facts of the trail as it stands at this moment.
+    ///
+    /// # Errors
+    /// Those of [`DatabaseStore::snapshot`].
+    pub(crate) fn study(&self, deadline: Deadline) -> Result<Study<'_>, Error> {
+        Ok(Study::new(self.view(deadline)?, deadline))
     }
 }
 

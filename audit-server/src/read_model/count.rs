@@ -160,7 +160,7 @@ impl Search<'_> {
                 return Ok(false);
             }
             let (open, certain) = self.open_in_chunk(run, start / size, from, to)?;
-            tally.certain += certain;
+            tally.certain += certain.len();
             for at in open.iter() {
                 if self.deadline.passed() {
                     return Ok(false);
@@ -172,14 +172,14 @@ impl Search<'_> {
         Ok(true)
     }
 
-    /// What the bitmaps of a chunk leave open, and how many they decide.
-    fn open_in_chunk(
+    /// What the bitmaps of a chunk leave open, and what certainly matches.
+    pub(super) fn open_in_chunk(
         &self,
         run: Run,
         chunk: u64,
         from: u64,
         to: u64,
-    ) -> rusqlite::Result<(Bits, u64)> {
+    ) -> rusqlite::Result<(Bits, Bits)> {
         let start = chunk * CHUNK as u64;
         let within = |position: u64| {
             usize::try_from(position.saturating_sub(start)).unwrap_or(CHUNK).min(CHUNK)
@@ -198,7 +198,7 @@ impl Search<'_> {
         open.and_not(&certain);
         certain.and(&range);
         open.and(&range);
-        Ok((open, certain.len()))
+        Ok((open, certain))
     }
 
     /// Counts a position that is open: as it is, or by reading its record.
@@ -214,17 +214,27 @@ impl Search<'_> {
         if counting == Counting::Estimate {
             return Ok(());
         }
-        if let Some(arrival) = resolver.arrival(self.model, RowId::new(run.number, position))? {
-            let (_, examined) = self.trail.examine(arrival, self.scan.range, self.filter, None)?;
-            tally.matched += u64::from(matches!(examined, Examined::Found(_)));
-        }
+        tally.matched += u64::from(self.matches(run, position, resolver)?);
         Ok(())
+    }
+
+    /// Whether the record at that position matches, which is read.
+    pub(super) fn matches(
+        &self,
+        run: Run,
+        position: u64,
+        resolver: &mut Resolver,
+    ) -> rusqlite::Result<bool> {
+        let row = RowId::new(run.number, position);
+        let Some(arrival) = resolver.arrival(self.model, row)? else { return Ok(false) };
+        let (_, examined) = self.trail.examine(arrival, self.scan.range, self.filter, None)?;
+        Ok(matches!(examined, Examined::Found(_)))
     }
 }
 
 impl Terms {
     /// Whether a record matches the plan when it has these terms and the bitmaps say that it may.
-    fn is_all_that_is_open(&self, plan: &Plan) -> bool {
+    pub(super) fn is_all_that_is_open(&self, plan: &Plan) -> bool {
         match plan {
             Plan::Key(_) | Plan::Word(..) | Plan::Prefix(_) => self.has_all(plan),
             Plan::All(all) => all.iter().all(|plan| self.is_all_that_is_open(plan)),

@@ -14,7 +14,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use crate::filter::Text;
 
 /// The most facets of a name.
-pub(super) const MAX_VALUES: usize = 128;
+pub(super) const MAX_VALUES: usize = 256;
 
 /// The longest name in bytes: nobody can ask for a longer one.
 const MAX_NAME_BYTES: usize = Text::MAX_BYTES + 32;

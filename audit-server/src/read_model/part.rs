@@ -8,10 +8,12 @@ use std::collections::HashMap;
 
 use super::{
     bits::{self, Bits},
+    columns,
     dictionary::{FacetId, NameId},
     number::{Code, Codes, Verdict},
     varint,
 };
+use crate::fact::Sheet;
 
 /// Parts of a chunk before they are made one.
 pub(super) const MAX_PARTS: usize = 16;
@@ -30,6 +32,8 @@ pub(super) struct Part {
     words: Words,
     facets: HashMap<FacetId, Vec<u16>>,
     numbers: HashMap<NameId, Vec<(u16, Code)>>,
+    /// The facts of all its positions.
+    pub(super) sheet: Sheet,
 }
 
 impl Part {
@@ -92,6 +96,7 @@ impl Part {
         for (name, numbers) in later.numbers {
             self.numbers.entry(name).or_default().extend(numbers);
         }
+        self.sheet.append(&later.sheet);
     }
 
     /// The facets with their positions, encoded.
@@ -104,7 +109,7 @@ impl Part {
         self.numbers.iter().map(|(name, numbers)| (*name, Numbers::encode(numbers)))
     }
 
-    /// The whole part.
+    /// Its facets and numbers.
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut out = Vec::new();
         let mut push = |id: u64, kind: u64, encoded: &[u8]| {
@@ -121,8 +126,14 @@ impl Part {
         out
     }
 
-    /// Reads back what was encoded, and adds it.
-    pub(super) fn add(&mut self, encoded: &[u8]) {
+    /// Its facts.
+    pub(super) fn encode_sheet(&self) -> Vec<u8> {
+        columns::encode_all(&self.sheet)
+    }
+
+    /// Reads back what was encoded, and adds it; none when the facts are no encoding of any.
+    pub(super) fn add(&mut self, encoded: &[u8], sheet: &[u8]) -> Option<()> {
+        self.sheet.append(&columns::decode_all(sheet)?);
         self.words = Words::Unknown;
         for (id, kind, encoded) in entries(encoded) {
             if kind == FACET {
@@ -134,6 +145,7 @@ impl Part {
                 self.numbers.entry(NameId(id)).or_default().extend(numbers(encoded));
             }
         }
+        Some(())
     }
 }
 

@@ -6,14 +6,18 @@ use rusqlite::{Connection, ErrorCode};
 
 use super::{
     count::{Count, Counted, Counting},
+    facts::{Met, Wanted},
     plan::Plan,
+    proof::{self, Verdict},
     schema::{self, State},
     search::{MAX_TAIL, MAX_TAIL_BYTES, Search, Trail},
+    top::ValueCounts,
 };
 use crate::{
     Error,
-    filter::Filter,
-    store::{Batch, Deadline, Lease, Pool, QueryTimeout, Scan, Snapshot},
+    fact::{Fold, Legend, ValueKey},
+    filter::{Field, Filter, TimeRange},
+    store::{Batch, Deadline, Lease, Order, Pool, QueryTimeout, Scan, Snapshot, Table},
 };
 
 /// Virtual machine steps between two looks at the clock.
@@ -134,6 +138,82 @@ impl Reading<'_> {
         }
     }
 
+    /// Gives the facts that are wanted to the fold; none when the model cannot, and nothing was given.
+    ///
+    /// # Errors
+    /// When the deadline passes, or the model is damaged.
+    pub(crate) fn facts(
+        &self,
+        snapshot: &Snapshot<'_>,
+        wanted: &Wanted<'_>,
+        legend: &mut Legend,
+        fold: &mut dyn Fold,
+        deadline: Deadline,
+    ) -> Result<Option<Met>, Error> {
+        let Some(model) = &self.lease.connection else { return Ok(None) };
+        let Wanted { range, filter, columns } = *wanted;
+        let range = range.and(filter.time());
+        let (table, order) = (Table::Logs, Order::Asc);
+        let scan = Scan { table, order, range, after: None, limit: 1, filter };
+        let given = self.search(model, snapshot, &scan, deadline, |search| {
+            search.facts(columns, legend, self.value_key(), fold).map(Some)
+        });
+        given.map_err(|error| {
+            if is_interrupt(&error) { QueryTimeout.into() } else { Error::internal(error) }
+        })
+    }
+
+    /// How many of the records of that time which match have each value of the name; none when the
+    /// model cannot tell.
+    ///
+    /// # Errors
+    /// When the deadline passes, or the model is damaged.
+    pub(crate) fn value_counts(
+        &self,
+        snapshot: &Snapshot<'_>,
+        field: &Field,
+        (range, filter): (TimeRange, &Filter),
+        deadline: Deadline,
+    ) -> Result<Option<ValueCounts>, Error> {
+        let Some(model) = &self.lease.connection else { return Ok(None) };
+        let range = range.and(filter.time());
+        let (table, order) = (Table::Logs, Order::Asc);
+        let scan = Scan { table, order, range, after: None, limit: 1, filter };
+        let count = |search: &Search<'_>| search.value_counts(field);
+        self.search(model, snapshot, &scan, deadline, count).map_err(|error| {
+            if is_interrupt(&error) { QueryTimeout.into() } else { Error::internal(error) }
+        })
+    }
+
+    /// What is known of the chain in that time; none when the model is not of this trail, or far
+    /// behind it.
+    ///
+    /// # Errors
+    /// When the model cannot be read.
+    pub(crate) fn verdict(
+        &self,
+        snapshot: &Snapshot<'_>,
+        range: TimeRange,
+    ) -> Result<Option<Verdict>, Error> {
+        let read = || match &self.lease.connection {
+            Some(model) if self.is_of(snapshot)? => proof::verdict(model, range).map(Some),
+            _ => Ok(None),
+        };
+        read().map_err(|error| {
+            if is_interrupt(&error) { QueryTimeout.into() } else { Error::internal(error) }
+        })
+    }
+
+    /// The key under which the model hashes values.
+    pub(crate) fn value_key(&self) -> ValueKey {
+        ValueKey(self.state.hash_key.0)
+    }
+
+    /// The model itself, to find records by the rows of facts.
+    pub(crate) fn connection(&self) -> Option<&Connection> {
+        self.lease.connection.as_ref()
+    }
+
     fn try_scan(
         &self,
         model: &Connection,
@@ -213,6 +293,6 @@ fn is_interrupt(error: &rusqlite::Error) -> bool {
     error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted)
 }
 
-fn interrupt() -> rusqlite::Error {
+pub(super) fn interrupt() -> rusqlite::Error {
     rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_INTERRUPT), None)
 }

@@ -4,10 +4,10 @@ use std::{path::Path, time::Duration};
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
-use super::tokens::HashKey;
+use super::{proof, tokens::HashKey};
 
 /// The version of everything below, and of what is put into it. Another one is built anew.
-pub(super) const VERSION: i32 = 1;
+pub(super) const VERSION: i32 = 2;
 
 /// What tells the file from others: `audm`.
 pub(super) const APPLICATION_ID: i32 = 0x6175_646d;
@@ -60,6 +60,12 @@ CREATE TABLE numbers (
     data     BLOB    NOT NULL
 ) STRICT;
 
+-- Chunks that are full: the columns of their facts.
+CREATE TABLE facts (
+    key  INTEGER PRIMARY KEY,  -- column, run, chunk
+    data BLOB NOT NULL
+) STRICT;
+
 -- How far each stream had got when it was looked at last, and what was wrong. These two are not
 -- derived: they stay when the rest is made anew.
 CREATE TABLE IF NOT EXISTS heads (
@@ -77,9 +83,10 @@ CREATE TABLE IF NOT EXISTS alarms (
 
 -- The last chunk of each run, in parts.
 CREATE TABLE parts (
-    run  INTEGER NOT NULL,
-    part INTEGER NOT NULL,
-    data BLOB    NOT NULL,
+    run   INTEGER NOT NULL,
+    part  INTEGER NOT NULL,
+    data  BLOB    NOT NULL,  -- facets and numbers
+    sheet BLOB    NOT NULL,  -- facts
     PRIMARY KEY (run, part)
 ) STRICT, WITHOUT ROWID;
 
@@ -97,6 +104,7 @@ DROP TABLE IF EXISTS facets;
 DROP TABLE IF EXISTS blocks;
 DROP TABLE IF EXISTS bits;
 DROP TABLE IF EXISTS numbers;
+DROP TABLE IF EXISTS facts;
 DROP TABLE IF EXISTS parts;
 ";
 
@@ -114,7 +122,7 @@ impl RowId {
     }
 }
 
-/// The key of what a facet, or the numbers of a name, have in a chunk.
+/// The key of what a facet, the numbers of a name, or a column of facts, have in a chunk.
 pub(super) fn chunk_key(id: u32, run: u32, chunk: u64) -> i64 {
     // 23, 14 and 26 bits.
     (u64::from(id) << 40 | u64::from(run) << 26 | chunk).cast_signed()
@@ -129,6 +137,14 @@ pub(super) struct State {
     /// A hash of that record's line.
     pub(super) line: i64,
     pub(super) rebuild: bool,
+}
+
+/// The error that what is in the database is no encoding of what belongs there.
+pub(super) fn damaged() -> rusqlite::Error {
+    rusqlite::Error::SqliteFailure(
+        rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT),
+        Some("the read model is damaged: delete it, and it is made anew".to_owned()),
+    )
 }
 
 /// Opens the database to write, and makes it when it is none or of another version.
@@ -160,8 +176,9 @@ pub(super) fn open_to_write(path: &Path, fresh_key: [u8; 16]) -> rusqlite::Resul
 pub(super) fn clear(connection: &mut Connection, fresh_key: [u8; 16]) -> rusqlite::Result<()> {
     let transaction =
         connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-    transaction.execute_batch(DROP)?;
-    transaction.execute_batch(TABLES)?;
+    for tables in [DROP, proof::DROP, TABLES, proof::TABLES] {
+        transaction.execute_batch(tables)?;
+    }
     transaction.execute(
         "INSERT INTO state (one, hash_key, arrival, line, rebuild) VALUES (1, ?1, 0, 0, 0)",
         params![fresh_key],

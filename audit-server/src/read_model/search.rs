@@ -94,10 +94,15 @@ fn judge(arrival: i64, line: Option<&str>, filter: &Filter) -> Examined {
         Some((line, record)) if filter.matches(&record) => Examined::Found(line.into()),
         Some(_) => Examined::Passed,
         None => {
-            tracing::error!(arrival, "a stored line is no record; run audit-server verify");
+            tell_of_damage(arrival);
             Examined::Damaged
         }
     }
+}
+
+/// Says that a stored line is no record.
+pub(super) fn tell_of_damage(arrival: i64) {
+    tracing::error!(arrival, "a stored line is no record; run audit-server verify");
 }
 
 /// A scan, its plan, and the two snapshots that it reads.

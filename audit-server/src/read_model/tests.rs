@@ -1,6 +1,8 @@
 //! The index against the trail itself: whatever is asked, both say the same.
 #![allow(clippy::unwrap_used)]
 
+mod facts;
+
 use std::{collections::BTreeMap, path::PathBuf, sync::OnceLock, time::Duration};
 
 use audit_layer::{
@@ -72,6 +74,8 @@ fn line(random: &mut fastrand::Rng, seq: usize, timestamp: i64) -> String {
     }
     if random.bool() {
         members.insert("user_id".into(), format!("u-{}", random.u32(0..400)).into());
+        members.insert("ip_address".into(), format!("10.0.0.{}", random.u32(0..250)).into());
+        members.insert("resource".into(), ["vault", "ledger"][seq % 2].into());
         members.insert("duration_us".into(), random.u32(0..5_000).into());
     }
     if category == "trade" {

@@ -12,15 +12,17 @@ use rusqlite::{Connection, Statement, TransactionBehavior, params};
 use super::{
     arrivals,
     bits::CHUNK,
+    columns::{self, Column},
     content::{self, Sink},
     dictionary::{Dictionary, FacetId},
     heads::{self, Alarm},
     number::Code,
     part::{MAX_PARTS, Part},
+    proof::Proof,
     schema::{self, MAX_RUNS, RowId, State, chunk_key},
     tokens::{self, HashKey},
 };
-use crate::store::StreamHead;
+use crate::{fact::ValueKey, store::StreamHead};
 
 /// A record of the trail.
 #[derive(Debug, Clone)]
@@ -37,6 +39,7 @@ pub(super) struct Writer {
     connection: Connection,
     state: State,
     dictionary: Dictionary,
+    proof: Proof,
     runs: Vec<Run>,
 }
 
@@ -83,19 +86,21 @@ impl Writer {
     fn load(connection: Connection) -> rusqlite::Result<Self> {
         let state = schema::state(&connection)?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
         let dictionary = Dictionary::load(&connection)?;
+        let proof = Proof::load(&connection)?;
         let mut runs = Vec::new();
         for run in 0..MAX_RUNS {
             let Some(mut loaded) = last_of(&connection, run)? else { break };
-            let mut statement =
-                connection.prepare_cached("SELECT data FROM parts WHERE run = ?1 ORDER BY part")?;
+            let mut statement = connection
+                .prepare_cached("SELECT data, sheet FROM parts WHERE run = ?1 ORDER BY part")?;
             let mut rows = statement.query([run])?;
             while let Some(row) = rows.next()? {
-                loaded.open.add(row.get_ref(0)?.as_blob()?);
+                let (data, sheet) = (row.get_ref(0)?.as_blob()?, row.get_ref(1)?.as_blob()?);
+                loaded.open.add(data, sheet).ok_or_else(schema::damaged)?;
                 loaded.parts += 1;
             }
             runs.push(loaded);
         }
-        Ok(Self { connection, state, dictionary, runs })
+        Ok(Self { connection, state, dictionary, proof, runs })
     }
 
     /// Where the model stands.
@@ -158,7 +163,7 @@ impl Writer {
         let Some(last) = batch.last() else { return Ok(()) };
         let state = State { arrival: last.arrival, line: self.hash_of(&last.line), ..self.state };
         batch.sort_unstable_by_key(|arrived| (arrived.timestamp, arrived.arrival));
-        let Self { connection, dictionary, runs, .. } = self;
+        let Self { connection, dictionary, proof, runs, .. } = self;
         let mut by_run: Vec<Vec<Arrived>> = Vec::new();
         for arrived in batch {
             let run = run_for(runs, (arrived.timestamp, arrived.arrival));
@@ -168,7 +173,7 @@ impl Writer {
 
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         {
-            let mut entry = Entry::new(state.hash_key);
+            let mut entry = Entry::new(state.hash_key, proof);
             let mut add =
                 transaction.prepare_cached("INSERT INTO terms (rowid, text) VALUES (?1, ?2)")?;
             for (number, (run, records)) in runs.iter_mut().zip(by_run).enumerate() {
@@ -182,6 +187,7 @@ impl Writer {
                 target.take_in(&records, &mut entry, &mut add)?;
             }
             dictionary.save(&transaction)?;
+            proof.save(&transaction)?;
             transaction
                 .prepare_cached("UPDATE state SET arrival = ?1, line = ?2")?
                 .execute(params![state.arrival, state.line])?;
@@ -239,13 +245,13 @@ impl Target<'_> {
     fn take_in(
         &mut self,
         records: &[Arrived],
-        entry: &mut Entry,
+        entry: &mut Entry<'_>,
         add: &mut Statement<'_>,
     ) -> rusqlite::Result<()> {
         let mut block: Option<Block> = None;
         for arrived in records {
             let row = RowId::new(self.number, self.run.count);
-            entry.read(&arrived.line, self.run, self.dictionary);
+            entry.read(arrived, self.run, self.dictionary);
             add.execute(params![row.0, entry.text])?;
             let filling = block.get_or_insert_with(|| Block {
                 first: row,
@@ -313,24 +319,30 @@ impl Target<'_> {
                 numbers.data
             ])?;
         }
+        let mut insert =
+            self.connection.prepare_cached("INSERT INTO facts (key, data) VALUES (?1, ?2)")?;
+        for column in Column::ALL {
+            let key = chunk_key(column as u32, self.number, chunk);
+            insert.execute(params![key, columns::encode(&full.sheet, column)])?;
+        }
         self.drop_parts()
     }
 
     /// Writes what the chunk that is not full has got.
     fn keep_open(&mut self) -> rusqlite::Result<()> {
         let fresh = std::mem::take(&mut self.run.fresh);
-        let mut data = fresh.encode();
-        if data.is_empty() {
+        if fresh.sheet.is_empty() {
             return Ok(());
         }
+        let (mut data, mut sheet) = (fresh.encode(), fresh.encode_sheet());
         self.run.open.append(fresh);
         if self.run.parts >= MAX_PARTS {
-            data = self.run.open.encode();
+            (data, sheet) = (self.run.open.encode(), self.run.open.encode_sheet());
             self.drop_parts()?;
         }
         self.connection
-            .prepare_cached("INSERT INTO parts (run, part, data) VALUES (?1, ?2, ?3)")?
-            .execute(params![self.number, self.run.parts, data])?;
+            .prepare_cached("INSERT INTO parts (run, part, data, sheet) VALUES (?1, ?2, ?3, ?4)")?
+            .execute(params![self.number, self.run.parts, data, sheet])?;
         self.run.parts += 1;
         Ok(())
     }
@@ -345,21 +357,27 @@ impl Target<'_> {
 }
 
 /// What one record puts into the index.
-struct Entry {
+struct Entry<'p> {
     hash_key: HashKey,
+    /// Is given each record where it is parsed, and puts them in the order of arrival.
+    proof: &'p mut Proof,
     text: String,
 }
 
-impl Entry {
-    fn new(hash_key: HashKey) -> Self {
-        Self { hash_key, text: String::new() }
+impl<'p> Entry<'p> {
+    fn new(hash_key: HashKey, proof: &'p mut Proof) -> Self {
+        Self { hash_key, proof, text: String::new() }
     }
 
-    fn read(&mut self, line: &str, run: &mut Run, dictionary: &mut Dictionary) {
+    fn read(&mut self, arrived: &Arrived, run: &mut Run, dictionary: &mut Dictionary) {
         self.text.clear();
         let position = run.in_chunk() as u16;
         let (part, hash_key) = (&mut run.fresh, self.hash_key);
-        match Record::parse(line) {
+        let Arrived { arrival, timestamp, line } = arrived;
+        let record = Record::parse(line);
+        part.sheet.push(*timestamp, record.as_ref().ok(), ValueKey(hash_key.0));
+        self.proof.take(*arrival, *timestamp, record.as_ref().ok(), line);
+        match record {
             Ok(record) => {
                 let text = &mut self.text;
                 let mut sink = Indexed { text, hash_key, dictionary, part, position };

@@ -193,6 +193,11 @@ impl Snapshot<'_> {
         lines::read(self, stretch, deadline).map_err(|source| self.database.unreadable(source))
     }
 
+    /// What an error of SQLite means for whoever asked.
+    pub(crate) fn unreadable(&self, source: rusqlite::Error) -> Error {
+        self.database.unreadable(source)
+    }
+
     /// Whether a record that was met before still stands where it stood, or may have been removed.
     ///
     /// # Errors
@@ -281,6 +286,40 @@ impl Snapshot<'_> {
     pub(crate) fn newest(&self) -> Result<Option<i64>, Error> {
         self.query_row("SELECT max(timestamp) FROM audit_logs", [], |row| row.get(0))
             .map_err(|source| self.database.unreadable(source))
+    }
+
+    /// The earliest and the latest timestamp in the trail; none when it is empty.
+    ///
+    /// # Errors
+    /// When SQLite fails.
+    pub(crate) fn extent(&self) -> Result<Option<(i64, i64)>, Error> {
+        // Two look-ups in the index: with both in one SELECT SQLite would read all of it.
+        let sql = "SELECT (SELECT min(timestamp) FROM audit_logs), (SELECT max(timestamp) FROM audit_logs)";
+        let found: (Option<i64>, Option<i64>) = self
+            .query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?)))
+            .map_err(|source| self.database.unreadable(source))?;
+        Ok(found.0.zip(found.1))
+    }
+
+    /// The first record of each stream that is still there, by name, `limit` at most, and how many
+    /// streams there are.
+    ///
+    /// # Errors
+    /// When SQLite fails.
+    pub(crate) fn first_records(&self, limit: u32) -> Result<(Vec<(String, u64)>, u64), Error> {
+        let read = || {
+            let sql = "SELECT stream, (SELECT min(seq) FROM audit_logs AS logs WHERE logs.stream = heads.stream)
+                       FROM audit_cursors AS heads ORDER BY stream LIMIT ?1";
+            let mut statement = self.prepare_cached(sql)?;
+            let rows = statement.query_map([limit], |row| {
+                Ok((row.get(0)?, row.get::<_, Option<u64>>(1)?.unwrap_or_default()))
+            })?;
+            let first = rows.collect::<rusqlite::Result<Vec<_>>>()?;
+            let count =
+                self.query_row("SELECT count(*) FROM audit_cursors", [], |row| row.get(0))?;
+            Ok((first, count))
+        };
+        read().map_err(|source| self.database.unreadable(source))
     }
 
     /// The heads of the streams, by name, `limit` at most.

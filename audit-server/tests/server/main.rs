@@ -14,4 +14,6 @@ mod pages;
 mod raw;
 mod read_model;
 mod redis;
+mod reports;
+mod stats;
 mod support;

@@ -48,6 +48,11 @@ def acceptable(query):
     # Two parameters are compared.
     if "start_date" in query and "end_date" in query:
         del query[pick(["start_date", "end_date"], query["start_date"])]
+    # How many buckets there would be is said by the time and the interval together.
+    if query.get("interval") in ("minute", "hour", "day", "week"):
+        query["interval"] = "day"
+        if "start_date" in query or "end_date" in query:
+            del query["interval"]
     # OpenAPI 3.0 has no schema for the names of an object's members.
     for name in [name for name in query if name.startswith("details[")]:
         query[f"details[a.b{zlib.crc32(name.encode())}]"] = query.pop(name)

@@ -21,16 +21,16 @@ use crate::{
     store::{Deadline, Ranges},
 };
 
-/// A file cannot be used as the export's.
+/// A file cannot be written as it was asked for.
 #[derive(Debug, thiserror::Error)]
 #[error("{}: {reason}", path.display())]
-pub(super) struct UnusableFile {
-    pub(super) path: PathBuf,
-    pub(super) reason: String,
+pub(in crate::cli) struct UnusableFile {
+    path: PathBuf,
+    reason: String,
 }
 
 impl UnusableFile {
-    pub(super) fn new(path: &Path, reason: &(impl ToString + ?Sized)) -> Self {
+    pub(in crate::cli) fn new(path: &Path, reason: &(impl ToString + ?Sized)) -> Self {
         Self { path: path.to_owned(), reason: reason.to_string() }
     }
 }
@@ -186,7 +186,10 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
 }
 
 /// A small file that is there whole or not at all.
-fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), UnusableFile> {
+///
+/// # Errors
+/// [`UnusableFile`] when it cannot be written.
+pub(in crate::cli) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), UnusableFile> {
     let written = || {
         let new = beside(path, ".new");
         let mut open = OpenOptions::new();

@@ -8,10 +8,8 @@ use std::{io, path::PathBuf, process::ExitCode, sync::Arc};
 
 use clap::Args;
 
-use self::{
-    bar::Bar,
-    destination::{Destination, UnusableFile},
-};
+pub(super) use self::destination::{UnusableFile, write_whole};
+use self::{bar::Bar, destination::Destination};
 use super::{ended, filters::FilterArgs, query::log_warnings};
 use crate::{
     Config, DEFAULT_DEADLINE, Error,

@@ -71,7 +71,7 @@ fn decide(desk: &mut Desk, now: OffsetDateTime, who: Account, request: Request, 
         price = %order.limit_price,
         amount = %order.amount(),
         currency = CURRENCY,
-        confidence_percent = desk.random.u32(51..100),
+        confidence = %format!("0.{}", desk.random.u32(51..100)),
         strategy = strategy(who),
         "Decided on an order"
     );

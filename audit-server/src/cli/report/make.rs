@@ -1,0 +1,49 @@
+//! Where a report comes from.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use super::{Question, ReportArgs};
+use crate::{
+    Config, Error,
+    query::Trail,
+    read_model::ReadModel,
+    report::{self, Made, Request, Which},
+    store::{DatabaseStore, Deadline},
+};
+
+/// Makes the report that is asked for, of the trail that the settings name.
+///
+/// # Errors
+/// When the question cannot be read, or the trail cannot, or not in the time that the settings give a
+/// report.
+pub(super) fn make(args: &ReportArgs, config: Config) -> Result<Made, Error> {
+    let (which, mut given) = asked(&args.question);
+    if let Some(end) = &args.end {
+        given.insert("end_date", end.clone());
+    }
+    let request = Request::of(which, &given)?;
+    let database = Arc::new(DatabaseStore::new(config.db));
+    let trail = Trail::new(database, config.read_model.map(ReadModel::new));
+    report::make(&trail, &request, Deadline::after(config.report_timeout))
+}
+
+/// Which report, and its parameters as the HTTP API names them.
+fn asked(question: &Question) -> (Which, BTreeMap<&'static str, String>) {
+    let days = |days: &u32| ("days", days.to_string());
+    match question {
+        Question::Security { days: count } => (Which::Security, BTreeMap::from([days(count)])),
+        Question::Trading { days: count, user } => {
+            let user = user.iter().map(|user| ("user_id", user.clone()));
+            (Which::Trading, user.chain([days(count)]).collect())
+        }
+        Question::Compliance { days: count, regulations } => {
+            let names = (!regulations.is_empty()).then(|| ("regulations", regulations.join(",")));
+            (Which::Compliance, names.into_iter().chain([days(count)]).collect())
+        }
+        Question::Anomalies { lookback_days, threshold } => {
+            let threshold = threshold.iter().map(|number| ("threshold", number.clone()));
+            let lookback = ("lookback_days", lookback_days.to_string());
+            (Which::Anomalies, threshold.chain([lookback]).collect())
+        }
+    }
+}

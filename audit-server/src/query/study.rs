@@ -1,0 +1,147 @@
+//! The trail as facts: what reports and charts are computed from.
+
+use rusqlite::params;
+
+use super::trail::View;
+use crate::{
+    Error,
+    fact::{Fact, Fold, Legend, Origin, Sheet, Texts, ValueKey},
+    filter::{Field, Filter, TimeRange},
+    read_model::{Column, CountingFold, Met, RecordTexts, ValueCounts, Verdict, Wanted},
+    store::Deadline,
+};
+
+/// Facts that are given to a fold together when the trail is walked.
+const TOGETHER: usize = 16_384;
+
+/// Facts of the trail at one moment, from the read model where there is one, else from the lines.
+pub(crate) struct Study<'t> {
+    view: View<'t>,
+    legend: Legend,
+    key: ValueKey,
+    deadline: Deadline,
+}
+
+impl<'t> Study<'t> {
+    pub(super) fn new(view: View<'t>, deadline: Deadline) -> Self {
+        let key = view.reading.as_ref().map_or_else(random_key, |reading| reading.value_key());
+        Self { view, legend: Legend::default(), key, deadline }
+    }
+
+    /// The trail itself, at the same moment.
+    pub(crate) fn view(&self) -> &View<'t> {
+        &self.view
+    }
+
+    /// When the study must have ended.
+    pub(crate) fn deadline(&self) -> Deadline {
+        self.deadline
+    }
+
+    /// Gives the facts of records in that time which match to the fold. Its numbers are those of
+    /// [`Study::legend`], over all calls.
+    ///
+    /// # Errors
+    /// When the trail cannot be read, or the deadline passes. The fold may have taken some facts.
+    pub(crate) fn fold(
+        &mut self,
+        range: TimeRange,
+        filter: &Filter,
+        columns: &[Column],
+        fold: &mut dyn Fold,
+    ) -> Result<Met, Error> {
+        let wanted = Wanted { range, filter, columns };
+        if let Some(reading) = &self.view.reading {
+            let snapshot = &self.view.snapshot;
+            let given =
+                reading.facts(snapshot, &wanted, &mut self.legend, &mut *fold, self.deadline)?;
+            if let Some(met) = given {
+                return Ok(met);
+            }
+        }
+        self.walk(&wanted, fold).map_err(|source| self.view.snapshot.unreadable(source))
+    }
+
+    /// What is known of the chain in that time; none when no read model has followed it.
+    ///
+    /// # Errors
+    /// When the read model cannot be read.
+    pub(crate) fn verdict(&self, range: TimeRange) -> Result<Option<Verdict>, Error> {
+        match &self.view.reading {
+            Some(reading) => reading.verdict(&self.view.snapshot, range),
+            None => Ok(None),
+        }
+    }
+
+    /// How many of the records of that time which match have each value of the name; none when each
+    /// would have to be read.
+    ///
+    /// # Errors
+    /// When the deadline passes.
+    pub(crate) fn value_counts(
+        &self,
+        field: &Field,
+        range: TimeRange,
+        filter: &Filter,
+    ) -> Result<Option<ValueCounts>, Error> {
+        match &self.view.reading {
+            Some(reading) => {
+                let snapshot = &self.view.snapshot;
+                reading.value_counts(snapshot, field, (range, filter), self.deadline)
+            }
+            None => Ok(None),
+        }
+    }
+
+    fn walk(&mut self, wanted: &Wanted<'_>, fold: &mut dyn Fold) -> rusqlite::Result<Met> {
+        let mut fold = CountingFold { fold, met: Met::default() };
+        let mut statement = self.view.snapshot.prepare_cached(
+            "SELECT arrival, timestamp, record FROM audit_logs
+             WHERE timestamp BETWEEN ?1 AND ?2 ORDER BY timestamp, arrival",
+        )?;
+        let range = wanted.range.and(wanted.filter.time());
+        let mut found = statement.query(params![range.from, range.to])?;
+        let (mut sheet, mut origins) = (Sheet::default(), Vec::new());
+        let mut rows: Vec<Fact> = Vec::new();
+        loop {
+            let row = found.next()?;
+            if row.is_none() || sheet.len() >= TOGETHER {
+                let all = (0, sheet.len());
+                let base = (Origin::Arrival(0), &origins[..]);
+                sheet.fold(all, |_| true, base, &mut self.legend, &mut rows, &mut fold);
+                (sheet, origins) = (Sheet::default(), Vec::new());
+            }
+            let Some(row) = row else { return Ok(fold.met) };
+            let (arrival, timestamp): (i64, i64) = (row.get(0)?, row.get(1)?);
+            let line = row.get_ref(2)?.as_str().ok();
+            match line.and_then(|line| audit_layer::record::Record::parse(line).ok()) {
+                Some(record) if wanted.filter.matches(&record) => {
+                    sheet.push(timestamp, Some(&record), self.key);
+                    origins.push(arrival);
+                }
+                Some(_) => {}
+                None => fold.met.damaged += 1,
+            }
+        }
+    }
+
+    /// What the numbers of all facts so far stand for.
+    pub(crate) fn legend(&self) -> &Legend {
+        &self.legend
+    }
+
+    /// Finds the texts behind the numbers.
+    pub(crate) fn texts(&self) -> impl Texts + '_ {
+        let model = self.view.reading.as_ref().and_then(|reading| reading.connection());
+        RecordTexts::new(model, &self.view.snapshot, &self.legend, self.key)
+    }
+}
+
+/// A key of its own for each study: nobody is to make up users whose hashes are the same.
+fn random_key() -> ValueKey {
+    let mut key = [0; 16];
+    if getrandom::fill(&mut key).is_err() {
+        tracing::warn!("the system gives no randomness for the hashes of a report");
+    }
+    ValueKey(key)
+}

@@ -1,0 +1,313 @@
+//! Facts of the records in a stretch of time that match a filter: see [`crate::fact`].
+//!
+//! Of chunks that are full the columns are read that were asked for; of the others the parts. What
+//! the index has not reached yet is read from the trail, and so is what bitmaps leave open. Were a
+//! column not to be read, the fold would have taken half of its facts already: that is an error, and
+//! no reason to begin again by walking.
+
+use audit_layer::record::{Member, Record};
+use rusqlite::{Connection, OptionalExtension};
+
+use super::{
+    bits::{Bits, CHUNK},
+    candidates::{Candidate, Candidates},
+    columns::{self, Column},
+    reading::interrupt,
+    run::{self, Resolver, Run},
+    schema::{self, RowId, chunk_key},
+    search::{Search, tell_of_damage},
+};
+use crate::{
+    fact::{Fact, Fold, Legend, Origin, Sheet, Texts, ValueId, ValueKey, ValueKind, WordId},
+    filter::{Filter, TimeRange},
+};
+
+/// Which facts are asked for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wanted<'w> {
+    /// Of records of this time.
+    pub(crate) range: TimeRange,
+    /// That it lets pass.
+    pub(crate) filter: &'w Filter,
+    /// What of them. Times and kinds there always are; entries and resources need words.
+    pub(crate) columns: &'w [Column],
+}
+
+/// What a fold was given.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Met {
+    /// Facts that it has taken.
+    pub(crate) records: u64,
+    /// Stored lines of that time that are no records.
+    pub(crate) damaged: u64,
+}
+
+/// A fold that counts what another is given.
+pub(crate) struct CountingFold<'f> {
+    pub(crate) fold: &'f mut dyn Fold,
+    pub(crate) met: Met,
+}
+
+impl Fold for CountingFold<'_> {
+    fn take(&mut self, facts: &crate::fact::Facts<'_>) {
+        self.met.records += facts.rows.len() as u64;
+        self.fold.take(facts);
+    }
+}
+
+/// Which positions of a run are meant.
+pub(super) enum Chosen {
+    All,
+    /// By chunk, as its bitmaps say.
+    ByChunk,
+    /// These, in order.
+    These(Vec<u64>),
+}
+
+impl Search<'_> {
+    /// Gives the facts that are wanted to the fold.
+    pub(super) fn facts(
+        &self,
+        columns: &[Column],
+        legend: &mut Legend,
+        key: ValueKey,
+        fold: &mut dyn Fold,
+    ) -> rusqlite::Result<Met> {
+        let mut fold = CountingFold { fold, met: Met::default() };
+        let mut rows = Vec::new();
+        for run in run::all(self.model)? {
+            let range = self.scan.range;
+            if run.from_time > range.to || run.to_time < range.from {
+                continue;
+            }
+            let (from, to) = run.within(self.model, &self.trail, range)?;
+            let chosen = self.chosen(run, (from, to))?;
+            let size = CHUNK as u64;
+            let mut start = from / size * size;
+            while start < to {
+                if self.deadline.passed() {
+                    return Err(interrupt());
+                }
+                let bounds = (from.max(start), to.min(start + size));
+                let bits = self.bits(&chosen, run, start, bounds)?;
+                if bits.as_ref().is_none_or(|bits| !bits.is_empty()) {
+                    let sheet = read_sheet(self.model, run, start / size, columns)?;
+                    let base = Origin::Row(RowId::new(run.number, start).0);
+                    let at = |position: u64| (position - start) as usize;
+                    let within = (at(bounds.0), at(bounds.1).min(sheet.len()));
+                    fold.met.damaged += sheet.damaged(within);
+                    let wanted = |place| bits.as_ref().is_none_or(|bits| bits.has(place));
+                    sheet.fold(within, wanted, (base, &[]), legend, &mut rows, &mut fold);
+                }
+                start += size;
+            }
+        }
+        self.tail_facts(legend, key, &mut rows, &mut fold)?;
+        Ok(fold.met)
+    }
+
+    pub(super) fn chosen(&self, run: Run, positions: (u64, u64)) -> rusqlite::Result<Chosen> {
+        if *self.filter == Filter::ANY {
+            return Ok(Chosen::All);
+        }
+        let Some(terms) = self.terms.filter(|terms| !terms.are_dense()) else {
+            return Ok(Chosen::ByChunk);
+        };
+        let decided = terms.is_all_that_is_open(self.plan);
+        let mut candidates =
+            Candidates::new(self.plan, Some(terms), run, positions, false).without_walking();
+        let mut resolver = Resolver::default();
+        let mut chosen = Vec::new();
+        while let Some(found) = candidates.next(self.model)? {
+            if self.deadline.passed() {
+                return Err(interrupt());
+            }
+            let Some(Candidate { position, whole }) = found else { continue };
+            if decided && whole || self.matches(run, position, &mut resolver)? {
+                chosen.push(position);
+            }
+        }
+        Ok(Chosen::These(chosen))
+    }
+
+    /// Which places of the chunk are meant; none when all are.
+    pub(super) fn bits(
+        &self,
+        chosen: &Chosen,
+        run: Run,
+        start: u64,
+        (from, to): (u64, u64),
+    ) -> rusqlite::Result<Option<Bits>> {
+        match chosen {
+            Chosen::All => Ok(None),
+            Chosen::These(positions) => {
+                let first = positions.partition_point(|position| *position < from);
+                let mut bits = Bits::empty();
+                for position in positions.iter().skip(first).take_while(|position| **position < to)
+                {
+                    bits.set((position - start) as usize);
+                }
+                Ok(Some(bits))
+            }
+            Chosen::ByChunk => {
+                let (open, mut certain) =
+                    self.open_in_chunk(run, start / CHUNK as u64, from, to)?;
+                let mut resolver = Resolver::default();
+                for at in open.iter() {
+                    if self.deadline.passed() {
+                        return Err(interrupt());
+                    }
+                    if self.matches(run, start + at as u64, &mut resolver)? {
+                        certain.set(at);
+                    }
+                }
+                Ok(Some(certain))
+            }
+        }
+    }
+
+    fn tail_facts(
+        &self,
+        legend: &mut Legend,
+        key: ValueKey,
+        rows: &mut Vec<Fact>,
+        fold: &mut CountingFold<'_>,
+    ) -> rusqlite::Result<()> {
+        let (mut sheet, mut origins) = (Sheet::default(), Vec::new());
+        fold.met.damaged += self.each_of_tail(|arrival, timestamp, record| {
+            sheet.push(timestamp, Some(record), key);
+            origins.push(arrival);
+        })?;
+        let all = (0, sheet.len());
+        sheet.fold(all, |_| true, (Origin::Arrival(0), &origins), legend, rows, fold);
+        Ok(())
+    }
+
+    /// Gives what the index has not reached and matches, in the order of time. How many lines there
+    /// are that are no records.
+    pub(super) fn each_of_tail(
+        &self,
+        mut visit: impl FnMut(i64, i64, &Record<'_>),
+    ) -> rusqlite::Result<u64> {
+        // The plus keeps SQLite from walking the index of times.
+        let mut statement = self.trail.0.prepare_cached(
+            "SELECT arrival, timestamp, record FROM audit_logs
+             WHERE arrival > ?1 AND +timestamp BETWEEN ?2 AND ?3 ORDER BY +timestamp, arrival",
+        )?;
+        let TimeRange { from, to } = self.scan.range;
+        let mut found = statement.query([self.indexed, from, to])?;
+        let mut damaged = 0;
+        while let Some(row) = found.next()? {
+            let (arrival, timestamp): (i64, i64) = (row.get(0)?, row.get(1)?);
+            let line = row.get_ref(2)?.as_str().ok();
+            match line.and_then(|line| Record::parse(line).ok()) {
+                Some(record) if self.filter.matches(&record) => visit(arrival, timestamp, &record),
+                Some(_) => {}
+                None => {
+                    tell_of_damage(arrival);
+                    damaged += 1;
+                }
+            }
+        }
+        Ok(damaged)
+    }
+}
+
+fn read_sheet(
+    model: &Connection,
+    run: Run,
+    chunk: u64,
+    wanted: &[Column],
+) -> rusqlite::Result<Sheet> {
+    let mut sheet = Sheet::default();
+    let rest = run.count.saturating_sub(chunk * CHUNK as u64);
+    if rest < CHUNK as u64 {
+        let mut statement =
+            model.prepare_cached("SELECT sheet FROM parts WHERE run = ?1 ORDER BY part")?;
+        let mut parts = statement.query([run.number])?;
+        while let Some(row) = parts.next()? {
+            let part = columns::decode_all(row.get_ref(0)?.as_blob()?);
+            sheet.append(&part.ok_or_else(schema::damaged)?);
+        }
+        return Ok(sheet);
+    }
+    let mut statement = model.prepare_cached("SELECT data FROM facts WHERE key = ?1")?;
+    let is_wanted = |column: &Column| {
+        matches!(column, Column::Times | Column::Kinds) || wanted.contains(column)
+    };
+    for column in Column::ALL.into_iter().filter(is_wanted) {
+        let key = chunk_key(column as u32, run.number, chunk);
+        let read = statement.query_row([key], |row| {
+            Ok(columns::decode(&mut sheet, column, row.get_ref(0)?.as_blob()?))
+        });
+        read.optional()?.flatten().ok_or_else(schema::damaged)?;
+    }
+    columns::fill(&mut sheet);
+    Ok(sheet)
+}
+
+/// Finds the texts behind numbers in the trail.
+pub(crate) struct RecordTexts<'t> {
+    pub(super) model: Option<&'t Connection>,
+    pub(super) trail: &'t Connection,
+    pub(super) legend: &'t Legend,
+    pub(super) key: ValueKey,
+    pub(super) resolver: Resolver,
+}
+
+/// What stands for a text whose record cannot be read any more.
+const UNREADABLE: &str = "(unreadable)";
+
+impl<'t> RecordTexts<'t> {
+    pub(crate) fn new(
+        model: Option<&'t Connection>,
+        trail: &'t Connection,
+        legend: &'t Legend,
+        key: ValueKey,
+    ) -> Self {
+        Self { model, trail, legend, key, resolver: Resolver::default() }
+    }
+
+    /// What the record says.
+    fn read<T>(
+        &mut self,
+        origin: Origin,
+        read: impl FnOnce(&Record<'_>) -> Option<T>,
+    ) -> Option<T> {
+        let arrival = match (origin, self.model) {
+            (Origin::Arrival(arrival), _) => arrival,
+            (Origin::Row(row), Some(model)) => self.resolver.arrival(model, RowId(row)).ok()??,
+            (Origin::Row(_), None) => return None,
+        };
+        let line = super::reading::line_of(self.trail, arrival).ok()??;
+        read(&Record::parse(&line).ok()?)
+    }
+}
+
+impl Texts for RecordTexts<'_> {
+    fn value(&mut self, kind: ValueKind, value: ValueId) -> Box<str> {
+        let member = match kind {
+            ValueKind::User => Member::UserId,
+            ValueKind::Address => Member::IpAddress,
+        };
+        let key = self.key;
+        let found = self.legend.values(kind).known(value).and_then(|(hash, origin)| {
+            self.read(origin, |record| {
+                let text = match kind {
+                    ValueKind::User => record.user_id.as_deref(),
+                    ValueKind::Address => record.ip_address.as_deref(),
+                }?;
+                (key.hash(member, text) == hash).then(|| text.into())
+            })
+        });
+        found.unwrap_or_else(|| UNREADABLE.into())
+    }
+
+    fn word(&mut self, word: WordId) -> Box<str> {
+        self.legend.word(word).into()
+    }
+
+    fn id(&mut self, origin: Origin) -> Box<str> {
+        self.read(origin, |record| Some((*record.id).into())).unwrap_or_else(|| UNREADABLE.into())
+    }
+}

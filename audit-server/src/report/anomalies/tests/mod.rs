@@ -1,0 +1,6 @@
+//! Whether what a person would call unusual is found, and nothing else.
+
+mod incidents;
+mod quality;
+mod rules;
+mod world;

@@ -1,0 +1,130 @@
+//! Making a report from a trail.
+
+use audit_layer::record::Member;
+use serde::Serialize;
+
+use super::{
+    Document, Header, Request, Which,
+    anomalies::{Anomalies, Detector, MAX_BASELINE_DAYS, Settings},
+    compliance::{ChainVerdict, Compliance, TrailEvidence, compliance},
+    security::{Security, SecurityReport},
+    trading::{Trading, TradingReport},
+};
+use crate::{
+    Error,
+    filter::{Field, Filter, Test, TimeRange},
+    query::{Study, Trail},
+    read_model::{Column, Met},
+    store::Deadline,
+};
+
+/// The security report of what the request asks for.
+///
+/// # Errors
+/// When the trail cannot be read, or not in time. So for each report here.
+pub(crate) fn security(
+    trail: &Trail,
+    request: &Request,
+    deadline: Deadline,
+) -> Result<SecurityReport, Error> {
+    let mut study = trail.study(deadline)?;
+    let range = request.range;
+    let mut fold = Security::new(range);
+    let columns = [Column::Words, Column::Users, Column::Addresses, Column::Resources];
+    let met = study.fold(range, &Filter::ANY, &columns, &mut fold)?;
+    let before = TimeRange { from: i64::MIN, to: range.from.saturating_sub(1) };
+    let columns = [Column::Users, Column::Addresses];
+    study.fold(before, &Filter::ANY, &columns, &mut fold.earlier())?;
+    let header = header(&study, request, met)?;
+    Ok(fold.finish(study.legend(), &mut study.texts(), header))
+}
+
+/// The trading report.
+pub(crate) fn trading(
+    trail: &Trail,
+    request: &Request,
+    deadline: Deadline,
+) -> Result<TradingReport, Error> {
+    let mut study = trail.study(deadline)?;
+    let user = request.user.as_ref().map(|user| user.as_str().to_owned());
+    let mut fold = Trading::new(request.range, user);
+    let mut filter = Filter::member_is_any(Member::Category, ["trade", "risk", "agent"]);
+    if let Some(user) = &request.user {
+        let is = Test::Equals(user.clone());
+        filter = filter.and(Filter::Is(Field::Member(Member::UserId), is));
+    }
+    let columns = [Column::Words, Column::Users, Column::Entries];
+    let met = study.fold(request.range, &filter, &columns, &mut fold)?;
+    let header = header(&study, request, met)?;
+    Ok(fold.finish(study.legend(), &mut study.texts(), header))
+}
+
+/// The compliance report.
+pub(crate) fn of_compliance(
+    trail: &Trail,
+    request: &Request,
+    deadline: Deadline,
+) -> Result<Compliance, Error> {
+    let mut study = trail.study(deadline)?;
+    let met = study.fold(request.range, &Filter::ANY, &[], &mut |_: &crate::fact::Facts<'_>| ())?;
+    let header = header(&study, request, met)?;
+    let newest = study.view().snapshot.last_arrival()?;
+    let chain = match study.verdict(request.range)? {
+        Some(verdict) => ChainVerdict::of(verdict, newest),
+        None => ChainVerdict::unknown(),
+    };
+    let evidence = TrailEvidence { view: study.view(), deadline, chain };
+    compliance(&request.regulations, header, request.range, &evidence)
+}
+
+/// The anomalies.
+pub(crate) fn anomalies(
+    trail: &Trail,
+    request: &Request,
+    deadline: Deadline,
+) -> Result<Anomalies, Error> {
+    let mut study = trail.study(deadline)?;
+    let window = request.range;
+    let baseline_from = window.from.saturating_sub(MAX_BASELINE_DAYS * 86_400_000_000);
+    let settings = Settings { window, baseline_from, threshold: request.threshold };
+    let mut detector = Detector::new(settings);
+    let columns =
+        [Column::Words, Column::Users, Column::Addresses, Column::Resources, Column::Entries];
+    let met = study.fold(window, &Filter::ANY, &columns, &mut detector)?;
+    let before = TimeRange { from: baseline_from, to: window.from.saturating_sub(1) };
+    study.fold(before, &Filter::ANY, &columns, &mut detector)?;
+    let header = header(&study, request, met)?;
+    Ok(detector.finish(study.legend(), &mut study.texts(), header))
+}
+
+fn header(study: &Study<'_>, request: &Request, met: Met) -> Result<Header, Error> {
+    let window = (request.window.clone(), request.range);
+    Header::of(request.which.as_str(), &study.view().snapshot, window, met)
+}
+
+/// A report that was made, for who does not care which.
+#[derive(Debug)]
+pub(crate) struct Made {
+    /// The JSON of the HTTP API.
+    pub(crate) json: String,
+    pub(crate) document: Document,
+}
+
+impl Made {
+    fn of<R: Serialize>(report: &R, document: fn(&R) -> Document) -> Result<Self, Error> {
+        let json = serde_json::to_string(report).map_err(Error::internal)?;
+        Ok(Self { json, document: document(report) })
+    }
+}
+
+/// Makes whichever report is asked for.
+pub(crate) fn make(trail: &Trail, request: &Request, deadline: Deadline) -> Result<Made, Error> {
+    match request.which {
+        Which::Security => Made::of(&security(trail, request, deadline)?, SecurityReport::document),
+        Which::Trading => Made::of(&trading(trail, request, deadline)?, TradingReport::document),
+        Which::Compliance => {
+            Made::of(&of_compliance(trail, request, deadline)?, Compliance::document)
+        }
+        Which::Anomalies => Made::of(&anomalies(trail, request, deadline)?, Anomalies::document),
+    }
+}
