@@ -1,8 +1,10 @@
 //! `query-bench run`: every question, by one client and by many, while a service writes.
 //!
 //! In this order, so that one figure does not stand in the way of another: commits while nobody
-//! asks; then all questions over HTTP, with the writer at work; commits meanwhile; and at last,
-//! without server and writer, the same questions in SQL, which so get the machine for themselves.
+//! asks; then all questions over HTTP, with the writer at work, and commits meanwhile; reports, an
+//! export, and pages beside exports, in the same way ([`sections`]); and at last, without server and
+//! writer, the same questions in SQL, which so get the machine for themselves. With `--check`, what
+//! reports say is held against the generator's books before anything else.
 //!
 //! A question that is slow is not asked as often as one that is fast: after `--seconds` it is
 //! enough, and the table says how often it was asked. A page that the server cut short for want of
@@ -12,6 +14,7 @@
 mod client;
 mod figures;
 mod measure;
+mod memory;
 mod questions;
 mod sections;
 mod server;
@@ -29,10 +32,12 @@ use std::{
 };
 
 use clap::Args;
+use query_bench::generator::Seed;
 
 use client::Client;
 use figures::{Figures, millis};
 use measure::{Depth, Enough};
+use memory::{Memory, MemoryWatch};
 use questions::{QUESTIONS, Question};
 use server::Server;
 use table::Row;
@@ -78,9 +83,18 @@ pub(crate) struct RunArgs {
     /// Events a second that the writer adds.
     #[arg(long, default_value_t = 1000)]
     rate: u64,
-    /// Only questions whose name has this in it.
+    /// Only questions and reports whose name has this in it.
     #[arg(long, default_value = "")]
     only: String,
+    /// How often each report is asked for.
+    #[arg(long, default_value_t = 10)]
+    reports: usize,
+    /// Seconds of pages beside exports; with 0 there are no exports at all.
+    #[arg(long, default_value_t = 10)]
+    mixed_seconds: u64,
+    /// First live through the generated history again, and hold what reports say against it.
+    #[arg(long)]
+    check: bool,
     /// Leave out the SQL.
     #[arg(long)]
     no_sql: bool,
@@ -106,8 +120,11 @@ pub(crate) fn run(args: &RunArgs) -> Outcome<()> {
     };
     let client = Client::new(&server.url, &server.key);
     sections::read_model(&client, started, &directory)?;
+    if args.check {
+        sections::hold(&client, &db, Seed(args.seed), values.generated)?;
+    }
     let wal = WalWatch::start(&db);
-    let mut writer = Writer::start(&db, &directory, args.rate)?;
+    let mut writer = Writer::start(&db, &directory, args.rate, args.seed)?;
     // What recovery and the first batches cost is not of interest.
     thread::sleep(Duration::from_secs(2));
     writer.commits()?;
@@ -123,13 +140,20 @@ pub(crate) fn run(args: &RunArgs) -> Outcome<()> {
             rows.push(ask(args, &client, &clients, question, depth, draws));
         }
     }
-    sections::reports(&client);
-    sections::anomalies(&client);
-    sections::stats(&client);
-    sections::export(&client);
-    sections::read_model_lag(&client)?;
     let loaded = writer.commits()?;
-    let memory = server.peak_memory();
+    let memory = MemoryWatch::start(&server);
+    sections::reports(&client, args.reports, &args.only);
+    memory.tell("reports", None);
+    sections::tell_commits("reports", writer.commits()?, quiet);
+    sections::freshness(&client, &db)?;
+    if args.mixed_seconds > 0 {
+        sections::export(&server, &client, &mut writer, quiet)?;
+        let asked = (&values, args.mixed_seconds);
+        sections::mixed(&server, &clients, asked, &mut writer, (quiet, &wal))?;
+    }
+    sections::read_model_lag(&client)?;
+    drop(memory);
+    let memory = server.process().and_then(Memory::of).map(|memory| memory.peak);
     writer.end()?;
     drop(server);
     if !args.no_sql {

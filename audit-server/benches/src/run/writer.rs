@@ -35,6 +35,10 @@ pub(crate) struct WriterArgs {
     /// Events a second.
     #[arg(long)]
     rate: u64,
+    /// Of whom and what they are: the same as in the trail, since names that are new to a read model
+    /// would make it another one with each run.
+    #[arg(long)]
+    seed: u64,
 }
 
 /// The process itself.
@@ -49,7 +53,7 @@ pub(crate) fn write(args: &WriterArgs) -> Outcome<()> {
     let (stop, written) = (AtomicBool::new(false), AtomicU64::new(0));
     let commits = Mutex::new(Figures::default());
     thread::scope(|scope| -> Outcome<()> {
-        scope.spawn(|| record(args.rate, &stop, &written));
+        scope.spawn(|| record(args, &stop, &written));
         scope.spawn(|| commit(&audit, &stop, &commits));
         let asked = std::io::stdin().lock().lines().try_for_each(|line| -> Outcome<()> {
             line?;
@@ -71,8 +75,8 @@ fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 /// So many events a second, in small heaps.
-fn record(rate: u64, stop: &AtomicBool, written: &AtomicU64) {
-    let world = World::new(Seed(0), &Shape::of(0));
+fn record(args: &WriterArgs, stop: &AtomicBool, written: &AtomicU64) {
+    let (rate, world) = (args.rate, World::new(Seed(args.seed), &Shape::of(0)));
     let mut chance = fastrand::Rng::with_seed(0);
     let begun = Instant::now();
     while !stop.load(Ordering::Relaxed) {
@@ -163,14 +167,14 @@ pub(crate) struct Commits {
 }
 
 impl Writer {
-    pub(crate) fn start(db: &Path, directory: &Path, rate: u64) -> Outcome<Self> {
+    pub(crate) fn start(db: &Path, directory: &Path, rate: u64, seed: u64) -> Outcome<Self> {
         let mut process = Command::new(std::env::current_exe()?)
             .arg("writer")
             .arg("--db")
             .arg(db)
             .arg("--journal")
             .arg(directory.join("journal"))
-            .args(["--rate", &rate.to_string()])
+            .args(["--rate", &rate.to_string(), "--seed", &seed.to_string()])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;
