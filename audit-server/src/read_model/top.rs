@@ -4,7 +4,7 @@ use rusqlite::Connection;
 
 use super::{
     bits::{Bits, CHUNK},
-    content::LONG,
+    content::{KEYED, LONG},
     dictionary::{self, FacetId},
     part, reading,
     run::{self, Run},
@@ -28,6 +28,10 @@ impl Search<'_> {
     /// Counts the values of the name among records of the scan's time that match; none when the name
     /// has so many values that not all have bitmaps.
     pub(super) fn value_counts(&self, field: &Field) -> rusqlite::Result<Option<ValueCounts>> {
+        // Of other members it is known which records have them, and not what they say.
+        if matches!(field, Field::Member(member) if !KEYED.contains(member)) {
+            return Ok(None);
+        }
         let Some(name) = dictionary::name(self.model, &field.to_string())? else {
             return Ok(None);
         };

@@ -61,7 +61,7 @@ const SECURITY: &[Parameter] = &[
 
 const TRADING: &[Parameter] = &[
     of("days", Kind::Days { default: 30 }, "How many days, up to the end; 30 when absent.", "30"),
-    of("user_id", Kind::Text, "Only records of the user or agent with this id.", "agent-03"),
+    of("user_id", Kind::Text, "Only records of the user or agent with this id.", "agent-1"),
     END,
     FORMAT,
 ];

@@ -15,7 +15,7 @@ use audit_layer::record::format_timestamp;
 use poem_openapi::Object;
 use serde::Serialize;
 
-pub(crate) use request::{DEFAULT_VALUES, MAX_VALUES, PARAMETERS, Request};
+pub(crate) use request::{DEFAULT_VALUES, MAX_TOP, MAX_VALUES, PARAMETERS, Request};
 
 use self::{histogram::Histogram, interval::Interval};
 use crate::{

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// The most members whose values are counted at once.
-const MAX_TOP: usize = 8;
+pub(crate) const MAX_TOP: usize = 8;
 
 /// Values of a member when `limit` is not given.
 pub(crate) const DEFAULT_VALUES: usize = 10;

@@ -27,7 +27,8 @@ fn trail() -> (TempDir, Trail) {
 
 fn run(directory: &Path, args: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_audit-server"));
-    command.arg("report").args(args).current_dir(directory).env_clear().output().unwrap()
+    command.arg("report").args(args).current_dir(directory).env_clear();
+    command.env("AUDIT_SERVER_READ_MODEL", "off").output().unwrap()
 }
 
 fn printed(directory: &Path, args: &[&str]) -> String {
@@ -71,6 +72,14 @@ fn a_report_goes_into_a_file_that_is_not_there_yet() {
     let again = run(directory.path(), &args);
     assert!(!again.status.success());
     assert!(String::from_utf8(again.stderr).unwrap().contains("--force"));
+}
+
+#[test]
+fn a_read_model_that_is_not_there_is_missed() {
+    let (directory, _trail) = trail();
+    let output = run(directory.path(), &["security", "--read-model", "nowhere.db"]);
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success() && told.contains("nowhere.db"), "{told}");
 }
 
 #[test]

@@ -25,6 +25,7 @@ fn events(count: i64) -> impl Iterator<Item = Event> {
         let user = format!("u-{}", n % 37);
         let with = event(types[usize::try_from(n % 5).unwrap()], n * 3 * MINUTE)
             .set(Member::Status, if n % 3 == 0 { "failure" } else { "success" })
+            .set(Member::Message, kept(format!("message {}", n % 5)))
             .set(Member::Resource, kept(format!("/accounts/{n}")));
         let with = if n % 4 == 0 { with } else { with.set(Member::UserId, kept(user)) };
         let with = if n % 6 == 0 {
@@ -33,6 +34,7 @@ fn events(count: i64) -> impl Iterator<Item = Event> {
             with
         };
         with.with(|draft| {
+            draft.duration_us = (n % 2 == 0).then_some(n.unsigned_abs() % 7);
             if n % 9 == 0 {
                 draft.severity = Severity::Error;
             }
@@ -54,30 +56,34 @@ const QUESTIONS: &[&str] = &[
 ];
 
 const TOPS: &str =
-    "user_id,ip_address,event_type,status,severity,category,details.symbol,resource,session_id";
+    "user_id,ip_address,event_type,status,severity,details.symbol,duration_us,message,session_id";
+const MORE_TOPS: &str = "category,resource,timestamp,seq";
 
 fn all(fixture: &Fixture, question: &str) -> Vec<Value> {
     fixture.walk(&format!("/audit/logs?limit=1000&{question}"), || ())
 }
 
-fn text<'v>(record: &'v Value, name: &str) -> Option<&'v str> {
+fn text(record: &Value, name: &str) -> Option<String> {
     let value = match name.strip_prefix("details.") {
         Some(leaf) => &record["details"][leaf],
         None => &record[name],
     };
-    value.as_str()
+    match value {
+        Value::Number(number) => Some(number.to_string()),
+        other => other.as_str().map(str::to_owned),
+    }
 }
 
 /// What the figures must say of the values of a member.
 fn top(records: &[Value], name: &str, limit: usize) -> Value {
-    let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+    let mut counts: BTreeMap<String, u64> = BTreeMap::new();
     for text in records.iter().filter_map(|record| text(record, name)) {
         *counts.entry(text).or_default() += 1;
     }
     let absent = records.len() as u64 - counts.values().sum::<u64>();
     let distinct = counts.len();
-    let mut order: Vec<(&str, u64)> = counts.into_iter().collect();
-    order.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
+    let mut order: Vec<(String, u64)> = counts.into_iter().collect();
+    order.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
     let values: Vec<Value> = order
         .into_iter()
         .take(limit)
@@ -93,6 +99,7 @@ fn agree(fixture: &Fixture) {
         for (interval, length) in [("day", 10), ("hour", 13)] {
             let path = format!("/audit/stats?{question}&interval={interval}&top={TOPS}&limit=5");
             let path = path.replace("?&", "?").replace(",session_id", "");
+            let more = path.replace(&TOPS.replace(",session_id", ""), MORE_TOPS);
             let answer = fixture.get(&path);
             assert_eq!(answer.status, 200, "{path}: {}", answer.body);
             let figures: Value = serde_json::from_str(&answer.body).unwrap();
@@ -128,6 +135,12 @@ fn agree(fixture: &Fixture) {
             assert_eq!(found, expected, "{path}");
             for (found, name) in figures["top"].as_array().unwrap().iter().zip(TOPS.split(',')) {
                 assert_eq!(*found, top(&records, name, 5), "{path}");
+            }
+            let figures: Value = serde_json::from_str(&fixture.get(&more).body).unwrap();
+            let tops = figures["top"].as_array().unwrap();
+            assert_eq!(tops.len(), 4);
+            for (found, name) in tops.iter().zip(MORE_TOPS.split(',')) {
+                assert_eq!(*found, top(&records, name, 5), "{more}");
             }
         }
     }

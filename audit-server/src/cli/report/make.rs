@@ -22,6 +22,14 @@ pub(super) fn make(args: &ReportArgs, config: Config) -> Result<Made, Error> {
         given.insert("end_date", end.clone());
     }
     let request = Request::of(which, &given)?;
+    if let Some(model) = config.read_model.as_deref().filter(|model| !model.exists()) {
+        tracing::warn!(
+            "there is no read model {}: the records are read, which takes longer, and nobody has \
+             followed the chain; --read-model names one, audit-server reindex makes one, and off \
+             does without",
+            model.display()
+        );
+    }
     let database = Arc::new(DatabaseStore::new(config.db));
     let trail = Trail::new(database, config.read_model.map(ReadModel::new));
     report::make(&trail, &request, Deadline::after(config.report_timeout))

@@ -36,6 +36,9 @@ pub(crate) struct Anomaly {
     pub(crate) severity: Grade,
     /// How many robust standard deviations it is from what was expected, or what is as unlikely.
     pub(crate) score: f64,
+    /// From which score on it is a finding: the threshold, or more where much is looked at at once or
+    /// where the days before were as unusual.
+    pub(crate) bar: f64,
     /// What it is about: every member that is there narrows it.
     pub(crate) subject: Subject,
     /// What was seen and what was expected, in a sentence.

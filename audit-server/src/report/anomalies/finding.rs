@@ -70,6 +70,7 @@ impl Finding {
             kind: self.kind,
             severity: Grade::of(self.score / self.gate.max(0.1)),
             score: (self.score * 10.0).round() / 10.0,
+            bar: (self.gate * 10.0).round() / 10.0,
             explanation: format!("{}: {}", subject.name(), self.sentence),
             query: query(&subject, self.range, &self.statuses),
             subject,

@@ -16,8 +16,8 @@ use crate::{
 /// The most `system.audit_gap` records that are read for what they count.
 const MAX_GAPS_READ: usize = 1_000;
 
-/// How far after the window's end a record counts as one of the future. The window ends a moment
-/// before the trail is looked at, and what was recorded in between is no such record.
+/// How far after the report was made a record counts as one of the future. The trail is looked at a
+/// moment later, and clocks differ.
 const FUTURE_SLACK: i64 = 60_000_000;
 
 /// Records that tell of events which were lost. One of a sink that fell behind is none: the trail
@@ -46,7 +46,9 @@ impl Whole {
     /// Those of the evidence.
     pub(super) fn of(counts: &Counts<'_>, header: &Header) -> Result<Self, Error> {
         let Counts { evidence, range, .. } = *counts;
-        let later = TimeRange { from: range.to.saturating_add(FUTURE_SLACK + 1), to: i64::MAX };
+        // Of a window that ended long ago, what is after it is not yet of the future.
+        let made_at = parse_timestamp(&header.generated_at).unwrap_or(range.to).max(range.to);
+        let later = TimeRange { from: made_at.saturating_add(FUTURE_SLACK + 1), to: i64::MAX };
         let first = header.retention.first_record.as_deref();
         Ok(Self {
             now: range.to,

@@ -2,7 +2,7 @@
 
 use super::{
     AttemptWindow, BruteForce, Counted, Denials, FirstSeen, FollowingLogin, Incidents, Privileged,
-    SecurityReport, SecurityThresholds, Spraying, SubjectKind,
+    SecurityReport, Spraying, SubjectKind,
 };
 use crate::report::{Block, Cell, Document, Table, Tone, Top};
 
@@ -13,7 +13,7 @@ impl SecurityReport {
         document.sections.push(self.header.section());
         document
             .section("Brute force", self.brute_force(&self.brute_force))
-            .section("Password spraying", spraying(&self.spraying, &self.thresholds))
+            .section("Password spraying", self.sprayed(&self.spraying))
             .section("Failed logins", incidents(&self.failed_logins))
             .section("Accounts locked", incidents(&self.lockouts))
             .section("Addresses blocked", incidents(&self.blocked))
@@ -24,6 +24,55 @@ impl SecurityReport {
             .section("New addresses of users", first_seen(&self.first_seen_addresses))
             .section("All records", self.counts())
             .section("Hour by hour", self.hours())
+    }
+
+    /// A number that should be none. Where there was nothing to look at, or not all was, none is no
+    /// good news.
+    fn alarming(&self, name: &str, count: u64) -> (String, Cell) {
+        let tone = match count {
+            0 if self.header.records == 0 || self.failed_logins.without_user > 0 => Tone::Unknown,
+            0 => Tone::Good,
+            _ => Tone::Bad,
+        };
+        (name.to_owned(), Cell::toned(count, tone))
+    }
+
+    fn sprayed(&self, found: &Spraying) -> Vec<Block> {
+        let thresholds = &self.thresholds;
+        let text = Block::Text(format!(
+            "Failed logins of at least {} users from one address within {} seconds. Those that name no \
+         user are not looked at.",
+            thresholds.spraying_users, thresholds.spraying_window_seconds,
+        ));
+        let pairs = Block::Pairs(vec![
+            self.alarming("episodes", found.episodes.total),
+            self.alarming("followed by a login", found.followed_by_login),
+        ]);
+        let mut table = Table::new([
+            "address",
+            "#users",
+            "#attempts",
+            "first",
+            "last",
+            "#at its worst",
+            "#users then",
+            "from",
+            "to",
+            "login that followed",
+        ]);
+        for episode in &found.episodes.items {
+            let mut row: Vec<Cell> = vec![
+                episode.address.as_str().into(),
+                episode.users.into(),
+                episode.attempts.into(),
+                episode.first.as_str().into(),
+                episode.last.as_str().into(),
+            ];
+            row.extend(peak(&episode.peak));
+            row.push(login(episode.login.as_ref()));
+            table.push(row);
+        }
+        vec![text, pairs, shown(table, &found.episodes)]
     }
 
     fn brute_force(&self, found: &BruteForce) -> Vec<Block> {
@@ -48,8 +97,8 @@ impl SecurityReport {
             )));
         }
         blocks.push(Block::Pairs(vec![
-            alarming("episodes", found.episodes.total),
-            alarming("followed by a login", found.followed_by_login),
+            self.alarming("episodes", found.episodes.total),
+            self.alarming("followed by a login", found.followed_by_login),
         ]));
         let mut table = Table::new([
             "of",
@@ -122,12 +171,6 @@ impl SecurityReport {
     }
 }
 
-/// A number that should be none.
-fn alarming(name: &str, count: u64) -> (String, Cell) {
-    let tone = if count == 0 { Tone::Good } else { Tone::Bad };
-    (name.to_owned(), Cell::toned(count, tone))
-}
-
 fn or_none(text: Option<&str>) -> Cell {
     text.map_or_else(|| Cell::toned("none", Tone::Unknown), Cell::from)
 }
@@ -158,43 +201,6 @@ fn login(login: Option<&FollowingLogin>) -> Cell {
         }
     }
     Cell::toned(text, Tone::Bad)
-}
-
-fn spraying(found: &Spraying, thresholds: &SecurityThresholds) -> Vec<Block> {
-    let text = Block::Text(format!(
-        "Failed logins of at least {} users from one address within {} seconds. Those that name no \
-         user are not looked at.",
-        thresholds.spraying_users, thresholds.spraying_window_seconds,
-    ));
-    let pairs = Block::Pairs(vec![
-        alarming("episodes", found.episodes.total),
-        alarming("followed by a login", found.followed_by_login),
-    ]);
-    let mut table = Table::new([
-        "address",
-        "#users",
-        "#attempts",
-        "first",
-        "last",
-        "#at its worst",
-        "#users then",
-        "from",
-        "to",
-        "login that followed",
-    ]);
-    for episode in &found.episodes.items {
-        let mut row: Vec<Cell> = vec![
-            episode.address.as_str().into(),
-            episode.users.into(),
-            episode.attempts.into(),
-            episode.first.as_str().into(),
-            episode.last.as_str().into(),
-        ];
-        row.extend(peak(&episode.peak));
-        row.push(login(episode.login.as_ref()));
-        table.push(row);
-    }
-    vec![text, pairs, shown(table, &found.episodes)]
 }
 
 fn incidents(of: &Incidents) -> Vec<Block> {

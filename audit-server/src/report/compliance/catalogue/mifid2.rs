@@ -7,7 +7,7 @@
 use super::{
     super::control::{
         CORRELATION,
-        Check::{GoesBack, Has, Heartbeats, No, NothingInTheFuture, NothingLost},
+        Check::{Chain, GoesBack, Has, Heartbeats, No, NothingInTheFuture, NothingLost},
         Control, INSTRUMENT,
         Kind::All,
         USER,
@@ -24,7 +24,7 @@ pub(super) const CONTROLS: &[Control] = &[
         title: "Records of orders",
         demands: "Firms keep the data of all orders and transactions in financial instruments, so that each can be followed from the decision to the execution. Taken for it is the category trade; each record must say to which order it belongs, who acted, and in which instrument.",
         evidence: TRADES,
-        checks: &[Has(All, CORRELATION), Has(All, USER), Has(All, INSTRUMENT), NothingLost],
+        checks: &[Has(All, CORRELATION), Has(All, USER), Has(All, INSTRUMENT), NothingLost, Chain],
     },
     Control {
         id: "MiFIR Art. 25(1) retention",

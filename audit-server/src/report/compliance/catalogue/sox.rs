@@ -31,6 +31,7 @@ pub(super) const CONTROLS: &[Control] = &[
             Has(All, AMOUNT),
             Has(All, CORRELATION),
             NothingLost,
+            Chain,
         ],
     },
     Control {

@@ -154,8 +154,16 @@ fn what_a_sink_beside_the_trail_skipped_is_no_gap() {
     assert_eq!((lost.records, lost.of_lost_events, lost.events), (1, 0, 0));
 }
 
-const OF_THE_CHAIN: [&str; 6] =
-    ["§802", "Art. 5(1)(f)", "Art. 32", "10.3", "164.312(c)(1)", "A.8.15"];
+const OF_THE_CHAIN: [&str; 8] = [
+    "§404 financial records",
+    "§802",
+    "Art. 5(1)(f)",
+    "Art. 32",
+    "10.3",
+    "164.312(c)(1)",
+    "A.8.15",
+    "MiFIR Art. 25(1) orders",
+];
 
 #[test]
 fn a_chain_with_a_fault_or_a_hole_is_a_gap() {
@@ -220,6 +228,16 @@ fn a_record_of_the_future_is_a_gap() {
     assert_eq!(trail.report().future_records, 0, "it may have been written since");
     trail.push(NOW + MINUTE + 1, "system.heartbeat", json!({}));
     has_gaps(&trail, &["10.2.2", "A.8.17", "RTS 25 Art. 1"]);
+    assert_eq!(trail.report().future_records, 1);
+}
+
+#[test]
+fn a_record_after_a_window_that_ended_long_ago_is_not_of_the_future() {
+    let mut trail = Trail::whole();
+    trail.header.generated_at = format_timestamp(NOW + DAY);
+    trail.push(NOW + DAY, "system.heartbeat", json!({}));
+    has_gaps(&trail, &[]);
+    trail.push(NOW + DAY + MINUTE + 1, "system.heartbeat", json!({}));
     assert_eq!(trail.report().future_records, 1);
 }
 
