@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::{arrivals, schema::RowId};
+use super::{arrivals::Arrivals, schema::RowId};
 use crate::filter::TimeRange;
 
 /// Reads the trail by arrival number, for as long as a snapshot of it lasts.
@@ -26,7 +26,7 @@ struct Block {
     first: RowId,
     count: u64,
     from_time: i64,
-    arrivals: Box<[u8]>,
+    arrivals: Arrivals,
 }
 
 impl Block {
@@ -35,7 +35,7 @@ impl Block {
             first: RowId(row.get(0)?),
             count: row.get(1)?,
             from_time: row.get(2)?,
-            arrivals: row.get(3)?,
+            arrivals: Arrivals::read(row.get_ref(3)?.as_blob()?),
         })
     }
 }
@@ -109,7 +109,7 @@ impl Run {
             let mut at = middle;
             let mut found = None;
             while at < high && found.is_none() {
-                let arrival = arrivals::at(&block.arrivals, at);
+                let arrival = block.arrivals.at(at);
                 found = arrival.map(|arrival| records.timestamp(arrival)).transpose()?.flatten();
                 at += 1;
             }
@@ -174,6 +174,6 @@ impl Resolver {
             .block
             .as_ref()
             .filter(|block| holds(block))
-            .and_then(|block| arrivals::at(&block.arrivals, row.0.abs_diff(block.first.0))))
+            .and_then(|block| block.arrivals.at(row.0.abs_diff(block.first.0))))
     }
 }

@@ -10,7 +10,7 @@ use audit_layer::record::Record;
 use rusqlite::{Connection, Statement, TransactionBehavior, params};
 
 use super::{
-    arrivals,
+    arrivals::{self, Arrivals},
     bits::CHUNK,
     columns::{self, Column},
     content::{self, Sink},
@@ -218,7 +218,7 @@ fn last_of(connection: &Connection, run: u32) -> rusqlite::Result<Option<Run>> {
     let mut rows = statement.query([RowId::new(run, 0).0, RowId::new(run + 1, 0).0 - 1])?;
     let Some(row) = rows.next()? else { return Ok(None) };
     let (first, count, time): (_, u64, _) = (RowId(row.get(0)?), row.get(1)?, row.get(2)?);
-    let arrival = arrivals::at(row.get_ref(3)?.as_blob()?, count.saturating_sub(1));
+    let arrival = Arrivals::read(row.get_ref(3)?.as_blob()?).at(count.saturating_sub(1));
     let last = (time, arrival.unwrap_or(i64::MAX));
     Ok(Some(Run { count: first.position() + count, last, ..Run::new() }))
 }
