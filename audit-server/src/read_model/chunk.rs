@@ -8,7 +8,7 @@ use super::{
     bits::{Bits, CHUNK},
     dictionary::{FacetId, NameId},
     number::{Code, Codes},
-    part,
+    part::{self, EntryId},
     schema::{RowId, chunk_key},
 };
 
@@ -19,8 +19,8 @@ pub(super) struct Chunk<'c> {
     chunk: u64,
     /// How many positions it has.
     count: usize,
-    /// What it is put together from when it is not full.
-    parts: Option<Vec<Box<[u8]>>>,
+    /// Of how many parts it is put together when it is not full.
+    parts: Option<u32>,
     /// Whether words that have no bitmap here are looked up in the term index.
     asks_terms: bool,
     /// Whether a word was asked for that has no bitmap here.
@@ -37,14 +37,7 @@ impl<'c> Chunk<'c> {
     ) -> rusqlite::Result<Self> {
         let rest = records.saturating_sub(chunk * CHUNK as u64);
         let count = usize::try_from(rest).unwrap_or(CHUNK).min(CHUNK);
-        let parts = if count < CHUNK {
-            let mut statement =
-                connection.prepare_cached("SELECT data FROM parts WHERE run = ?1 ORDER BY part")?;
-            let parts = statement.query_map([run], |row| row.get(0))?;
-            Some(parts.collect::<rusqlite::Result<_>>()?)
-        } else {
-            None
-        };
+        let parts = if count < CHUNK { Some(part::count(connection, run)?) } else { None };
         Ok(Self {
             connection,
             run,
@@ -72,7 +65,7 @@ impl<'c> Chunk<'c> {
         let mut add = |encoded: &[u8]| found.get_or_insert_with(Bits::empty).add(encoded);
         match &self.parts {
             Some(parts) => {
-                parts.iter().filter_map(|part| part::facet_of(part, facet)).for_each(add);
+                part::each_entry(self.connection, self.run, *parts, EntryId::facet(facet), add)?;
             }
             None => {
                 self.connection
@@ -144,7 +137,7 @@ impl<'c> Chunk<'c> {
         };
         match &self.parts {
             Some(parts) => {
-                parts.iter().filter_map(|part| part::numbers_of(part, name)).for_each(add);
+                part::each_entry(self.connection, self.run, *parts, EntryId::numbers(name), add)?;
             }
             None => {
                 let key = chunk_key(name.0, self.run, self.chunk);

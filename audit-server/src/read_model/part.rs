@@ -1,22 +1,25 @@
 //! A part of a chunk: which of its positions have which facets and numbers.
 //!
 //! A chunk that is full is *sealed*: a row for each facet, and for each name of numbers. Until then it
-//! grows by a part with each transaction, each a row of its own, so that what is written stays in
-//! proportion to what has come; when there are [`MAX_PARTS`], they become one.
+//! grows by a part with each transaction, each with rows of its own beside each other, so that what
+//! is written stays in proportion to what has come; when there are [`MAX_PARTS`], they become one.
 
 use std::collections::HashMap;
+
+use rusqlite::Connection;
 
 use super::{
     bits::{self, Bits},
     columns,
     dictionary::{FacetId, NameId},
     number::{Code, Codes, Verdict},
+    schema::entry_key,
     varint,
 };
 use crate::fact::Sheet;
 
 /// Parts of a chunk before they are made one.
-pub(super) const MAX_PARTS: usize = 16;
+pub(super) const MAX_PARTS: u32 = 16;
 
 /// How many records of a chunk say a word that gets a bitmap there.
 const DENSE: usize = 32;
@@ -109,21 +112,11 @@ impl Part {
         self.numbers.iter().map(|(name, numbers)| (*name, Numbers::encode(numbers)))
     }
 
-    /// Its facets and numbers.
-    pub(super) fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::new();
-        let mut push = |id: u64, kind: u64, encoded: &[u8]| {
-            varint::push(&mut out, id << 1 | kind);
-            varint::push(&mut out, encoded.len() as u64);
-            out.extend_from_slice(encoded);
-        };
-        for (facet, encoded) in self.facets() {
-            push(u64::from(facet.0), FACET, &encoded);
-        }
-        for (name, numbers) in self.numbers() {
-            push(u64::from(name.0), NUMBER, &numbers.data);
-        }
-        out
+    /// Its facets and numbers, encoded.
+    pub(super) fn entries(&self) -> impl Iterator<Item = (EntryId, Vec<u8>)> {
+        let facets = self.facets().map(|(facet, data)| (EntryId::facet(facet), data));
+        let numbers = self.numbers().map(|(name, numbers)| (EntryId::numbers(name), numbers.data));
+        facets.chain(numbers)
     }
 
     /// Its facts.
@@ -131,21 +124,27 @@ impl Part {
         columns::encode_all(&self.sheet)
     }
 
-    /// Reads back what was encoded, and adds it; none when the facts are no encoding of any.
-    pub(super) fn add(&mut self, encoded: &[u8], sheet: &[u8]) -> Option<()> {
+    /// Adds the facts of a later part, as they were encoded; none when they are no encoding of any.
+    /// Its entries belong to it.
+    pub(super) fn add_sheet(&mut self, sheet: &[u8]) -> Option<()> {
         self.sheet.append(&columns::decode_all(sheet)?);
         self.words = Words::Unknown;
-        for (id, kind, encoded) in entries(encoded) {
-            if kind == FACET {
+        Some(())
+    }
+
+    /// Adds an entry of a later part, as it was encoded.
+    pub(super) fn add_entry(&mut self, id: EntryId, encoded: &[u8]) {
+        match id.read() {
+            Entry::Facet(facet) => {
                 let mut bits = Bits::empty();
                 bits.add(encoded);
                 let positions = bits.iter().map(|position| position as u16);
-                self.facets.entry(FacetId(id)).or_default().extend(positions);
-            } else {
-                self.numbers.entry(NameId(id)).or_default().extend(numbers(encoded));
+                self.facets.entry(facet).or_default().extend(positions);
+            }
+            Entry::Numbers(name) => {
+                self.numbers.entry(name).or_default().extend(numbers(encoded));
             }
         }
-        Some(())
     }
 }
 
@@ -162,26 +161,53 @@ impl Default for Words {
     }
 }
 
-const FACET: u64 = 0;
-const NUMBER: u64 = 1;
+/// What an entry of a part is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct EntryId(pub(super) u32);
 
-fn entries(mut bytes: &[u8]) -> impl Iterator<Item = (u32, u64, &[u8])> {
-    std::iter::from_fn(move || {
-        let id = varint::read(&mut bytes)?;
-        let length = usize::try_from(varint::read(&mut bytes)?).ok()?;
-        let encoded = bytes.split_off(..length)?;
-        Some((u32::try_from(id >> 1).ok()?, id & 1, encoded))
-    })
+enum Entry {
+    Facet(FacetId),
+    Numbers(NameId),
 }
 
-/// What an encoded part says of a facet.
-pub(super) fn facet_of(part: &[u8], facet: FacetId) -> Option<&[u8]> {
-    entries(part).find(|(id, kind, _)| (*id, *kind) == (facet.0, FACET)).map(|(_, _, data)| data)
+impl EntryId {
+    pub(super) fn facet(facet: FacetId) -> Self {
+        Self(facet.0 << 1)
+    }
+
+    pub(super) fn numbers(name: NameId) -> Self {
+        Self(name.0 << 1 | 1)
+    }
+
+    fn read(self) -> Entry {
+        let id = self.0 >> 1;
+        if self.0 & 1 == 0 { Entry::Facet(FacetId(id)) } else { Entry::Numbers(NameId(id)) }
+    }
 }
 
-/// What an encoded part says of the numbers of a name.
-pub(super) fn numbers_of(part: &[u8], name: NameId) -> Option<&[u8]> {
-    entries(part).find(|(id, kind, _)| (*id, *kind) == (name.0, NUMBER)).map(|(_, _, data)| data)
+/// How many parts the chunk of the run has that is not full.
+pub(super) fn count(connection: &Connection, run: u32) -> rusqlite::Result<u32> {
+    connection
+        .prepare_cached("SELECT coalesce(max(part) + 1, 0) FROM parts WHERE run = ?1")?
+        .query_row([run], |row| row.get(0))
+}
+
+/// Gives that entry of each of the parts, the first part first.
+pub(super) fn each_entry(
+    connection: &Connection,
+    run: u32,
+    parts: u32,
+    id: EntryId,
+    mut visit: impl FnMut(&[u8]),
+) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare_cached("SELECT data FROM entries WHERE key = ?1")?;
+    for part in 0..parts {
+        let mut rows = statement.query([entry_key(run, part, id.0)])?;
+        if let Some(row) = rows.next()? {
+            visit(row.get_ref(0)?.as_blob()?);
+        }
+    }
+    Ok(())
 }
 
 /// The numbers of a name in a chunk, encoded.

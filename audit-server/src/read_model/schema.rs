@@ -7,7 +7,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use super::{proof, tokens::HashKey};
 
 /// The version of everything below, and of what is put into it. Another one is built anew.
-pub(super) const VERSION: i32 = 2;
+pub(super) const VERSION: i32 = 3;
 
 /// What tells the file from others: `audm`.
 pub(super) const APPLICATION_ID: i32 = 0x6175_646d;
@@ -81,14 +81,18 @@ CREATE TABLE IF NOT EXISTS alarms (
     told    INTEGER NOT NULL DEFAULT 0  -- whether the trail has it
 ) STRICT;
 
--- The last chunk of each run, in parts.
+-- The last chunk of each run, in parts: their facts, and the positions of a facet or the numbers of
+-- a name, each in a row of its own, so that a page need not read all of a part to know one of them.
 CREATE TABLE parts (
     run   INTEGER NOT NULL,
     part  INTEGER NOT NULL,
-    data  BLOB    NOT NULL,  -- facets and numbers
-    sheet BLOB    NOT NULL,  -- facts
+    sheet BLOB    NOT NULL,
     PRIMARY KEY (run, part)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE entries (
+    key  INTEGER PRIMARY KEY,  -- run, part, facet or name
+    data BLOB NOT NULL
+) STRICT;
 
 CREATE VIRTUAL TABLE terms USING fts5 (
     text, content = '', columnsize = 0, detail = none, tokenize = \"ascii tokenchars '='\"
@@ -106,6 +110,7 @@ DROP TABLE IF EXISTS bits;
 DROP TABLE IF EXISTS numbers;
 DROP TABLE IF EXISTS facts;
 DROP TABLE IF EXISTS parts;
+DROP TABLE IF EXISTS entries;
 ";
 
 /// A place in a run, as the row number of the term index and of blocks.
@@ -126,6 +131,12 @@ impl RowId {
 pub(super) fn chunk_key(id: u32, run: u32, chunk: u64) -> i64 {
     // 23, 14 and 26 bits.
     (u64::from(id) << 40 | u64::from(run) << 26 | chunk).cast_signed()
+}
+
+/// The key of an entry of a part: see [`super::part::EntryId`].
+pub(super) fn entry_key(run: u32, part: u32, id: u32) -> i64 {
+    // 14, 8 and 32 bits.
+    (u64::from(run) << 40 | u64::from(part) << 32 | u64::from(id)).cast_signed()
 }
 
 /// Where the model stands.

@@ -6,7 +6,8 @@ use super::{
     bits::{Bits, CHUNK},
     content::{KEYED, LONG},
     dictionary::{self, FacetId},
-    part, reading,
+    part::{self, EntryId},
+    reading,
     run::{self, Run},
     schema::chunk_key,
     search::Search,
@@ -169,14 +170,9 @@ fn count_facet(
         }
     }
     if last > full {
-        let mut statement =
-            model.prepare_cached("SELECT data FROM parts WHERE run = ?1 ORDER BY part")?;
-        let mut parts = statement.query([run.number])?;
-        while let Some(row) = parts.next()? {
-            if let Some(encoded) = part::facet_of(row.get_ref(0)?.as_blob()?, facet) {
-                count(full, encoded);
-            }
-        }
+        let parts = part::count(model, run.number)?;
+        let id = EntryId::facet(facet);
+        part::each_entry(model, run.number, parts, id, |encoded| count(full, encoded))?;
     }
     Ok(total)
 }

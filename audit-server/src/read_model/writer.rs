@@ -17,9 +17,9 @@ use super::{
     dictionary::{Dictionary, FacetId},
     heads::{self, Alarm},
     number::Code,
-    part::{MAX_PARTS, Part},
+    part::{self, EntryId, MAX_PARTS, Part},
     proof::Proof,
-    schema::{self, MAX_RUNS, RowId, State, chunk_key},
+    schema::{self, MAX_RUNS, RowId, State, chunk_key, entry_key},
     tokens::{self, HashKey},
 };
 use crate::{fact::ValueKey, store::StreamHead};
@@ -51,7 +51,7 @@ struct Run {
     last: (i64, i64),
     /// What the chunk that is not full has, as it stands in `parts`.
     open: Part,
-    parts: usize,
+    parts: u32,
     /// What it has got since.
     fresh: Part,
 }
@@ -60,6 +60,26 @@ impl Run {
     fn new() -> Self {
         let last = (i64::MIN, i64::MIN);
         Self { count: 0, last, open: Part::default(), parts: 0, fresh: Part::default() }
+    }
+
+    /// Reads the parts of the chunk that is not full.
+    fn read_parts(&mut self, connection: &Connection, run: u32) -> rusqlite::Result<()> {
+        let mut sheets = connection
+            .prepare_cached("SELECT sheet FROM parts WHERE run = ?1 AND part = ?2")?;
+        let mut entries = connection
+            .prepare_cached("SELECT key, data FROM entries WHERE key >= ?1 AND key < ?2")?;
+        self.parts = part::count(connection, run)?;
+        for part in 0..self.parts {
+            let sheet: Vec<u8> = sheets.query_row([run, part], |row| row.get(0))?;
+            self.open.add_sheet(&sheet).ok_or_else(schema::damaged)?;
+            let first = entry_key(run, part, 0);
+            let mut rows = entries.query([first, entry_key(run, part + 1, 0)])?;
+            while let Some(row) = rows.next()? {
+                let id = row.get::<_, i64>(0)?.abs_diff(first) as u32;
+                self.open.add_entry(EntryId(id), row.get_ref(1)?.as_blob()?);
+            }
+        }
+        Ok(())
     }
 
     fn in_chunk(&self) -> usize {
@@ -90,14 +110,7 @@ impl Writer {
         let mut runs = Vec::new();
         for run in 0..MAX_RUNS {
             let Some(mut loaded) = last_of(&connection, run)? else { break };
-            let mut statement = connection
-                .prepare_cached("SELECT data, sheet FROM parts WHERE run = ?1 ORDER BY part")?;
-            let mut rows = statement.query([run])?;
-            while let Some(row) = rows.next()? {
-                let (data, sheet) = (row.get_ref(0)?.as_blob()?, row.get_ref(1)?.as_blob()?);
-                loaded.open.add(data, sheet).ok_or_else(schema::damaged)?;
-                loaded.parts += 1;
-            }
+            loaded.read_parts(&connection, run)?;
             runs.push(loaded);
         }
         Ok(Self { connection, state, dictionary, proof, runs })
@@ -334,16 +347,30 @@ impl Target<'_> {
         if fresh.sheet.is_empty() {
             return Ok(());
         }
-        let (mut data, mut sheet) = (fresh.encode(), fresh.encode_sheet());
-        self.run.open.append(fresh);
-        if self.run.parts >= MAX_PARTS {
-            (data, sheet) = (self.run.open.encode(), self.run.open.encode_sheet());
+        if self.run.parts < MAX_PARTS {
+            self.write_part(&fresh)?;
+            self.run.open.append(fresh);
+        } else {
+            self.run.open.append(fresh);
             self.drop_parts()?;
+            self.write_part(&self.run.open)?;
         }
-        self.connection
-            .prepare_cached("INSERT INTO parts (run, part, data, sheet) VALUES (?1, ?2, ?3, ?4)")?
-            .execute(params![self.number, self.run.parts, data, sheet])?;
         self.run.parts += 1;
+        Ok(())
+    }
+
+    fn write_part(&self, part: &Part) -> rusqlite::Result<()> {
+        let (run, number) = (self.number, self.run.parts);
+        self.connection
+            .prepare_cached("INSERT INTO parts (run, part, sheet) VALUES (?1, ?2, ?3)")?
+            .execute(params![run, number, part.encode_sheet()])?;
+        let mut insert =
+            self.connection.prepare_cached("INSERT INTO entries (key, data) VALUES (?1, ?2)")?;
+        let mut entries: Vec<_> = part.entries().collect();
+        entries.sort_unstable_by_key(|(id, _)| id.0);
+        for (id, data) in entries {
+            insert.execute(params![entry_key(run, number, id.0), data])?;
+        }
         Ok(())
     }
 
@@ -352,6 +379,10 @@ impl Target<'_> {
         self.connection
             .prepare_cached("DELETE FROM parts WHERE run = ?1")?
             .execute([self.number])?;
+        let (first, behind) = (entry_key(self.number, 0, 0), entry_key(self.number + 1, 0, 0));
+        self.connection
+            .prepare_cached("DELETE FROM entries WHERE key >= ?1 AND key < ?2")?
+            .execute([first, behind])?;
         Ok(())
     }
 }
