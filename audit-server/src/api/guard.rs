@@ -1,4 +1,7 @@
 //! No answer without a valid admin key.
+//!
+//! A key is looked up right here when nothing stands in the way: a few system calls on a small file
+//! take a tenth of the way to another thread and back. Only what may have to wait goes there.
 
 use std::sync::Arc;
 
@@ -18,8 +21,14 @@ impl Endpoint for Guard {
 
     async fn call(&self, request: Request) -> Result<Response> {
         let key = auth::presented(request.headers()).map_err(Error::from).map_err(Problem::from)?;
-        let state = self.state.clone();
-        self.state.key_readers.run(move |_| state.keys.check(&key)).await.map_err(Problem::from)?;
+        let checked = match self.state.keys.check_at_once(&key) {
+            Some(checked) => checked,
+            None => {
+                let state = self.state.clone();
+                self.state.key_readers.run(move |_| state.keys.check(&key)).await
+            }
+        };
+        checked.map_err(Problem::from)?;
         self.inner.call(request).await
     }
 }

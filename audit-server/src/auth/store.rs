@@ -171,10 +171,26 @@ impl KeyStore {
     /// # Errors
     /// [`WrongKey`] when it is unknown, wrong or revoked; when the file cannot be read.
     pub fn check(&self, key: &SecretKeyText) -> Result<KeyId, Error> {
+        self.find(&self.current()?.connection, key)
+    }
+
+    /// The same, if it can be told at once: none when another look-up is under way, the file was
+    /// replaced, or a key is being written.
+    pub(crate) fn check_at_once(&self, key: &SecretKeyText) -> Option<Result<KeyId, Error>> {
+        let open = self.open.try_lock().ok()?;
+        FileIdentity::of(&self.path).ok().filter(|file| *file == open.file)?;
+        open.connection.busy_timeout(Duration::ZERO).ok()?;
+        let checked = self.find(&open.connection, key);
+        open.connection.busy_timeout(BUSY_TIMEOUT).ok()?;
+        match checked {
+            Err(Error::KeyFileUnusable(_)) => None,
+            checked => Some(checked),
+        }
+    }
+
+    fn find(&self, connection: &Connection, key: &SecretKeyText) -> Result<KeyId, Error> {
         let id = key.id();
-        let open = self.current()?;
-        let row = open
-            .connection
+        let row = connection
             .prepare_cached("SELECT hash, revoked IS NULL FROM keys WHERE id = ?1")
             .and_then(|mut statement| {
                 statement
@@ -184,7 +200,6 @@ impl KeyStore {
                     .optional()
             })
             .map_err(|error| self.unusable(error))?;
-        drop(open);
         let (stored, valid) = row.unwrap_or(([0; 32], false));
         let same = bool::from(key.hash().ct_eq(&stored));
         if same && valid { Ok(id) } else { Err(WrongKey.into()) }
