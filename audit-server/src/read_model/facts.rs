@@ -190,7 +190,7 @@ impl Search<'_> {
         mut visit: impl FnMut(i64, i64, &Record<'_>),
     ) -> rusqlite::Result<u64> {
         // The plus keeps SQLite from walking the index of times.
-        let mut statement = self.trail.0.prepare_cached(
+        let mut statement = self.trail.prepare(
             "SELECT arrival, timestamp, record FROM audit_logs
              WHERE arrival > ?1 AND +timestamp BETWEEN ?2 AND ?3 ORDER BY +timestamp, arrival",
         )?;

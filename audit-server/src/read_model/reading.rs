@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use rusqlite::{Connection, ErrorCode};
+use rusqlite::{Connection, ErrorCode, OptionalExtension};
 
 use super::{
     count::{Count, Counted, Counting},
@@ -66,7 +66,10 @@ impl ReadModel {
             None => (schema::open_to_read(&self.path)?, true),
         };
         connection.progress_handler(STEPS_PER_LOOK, Some(move || deadline.passed()))?;
-        let state = connection.execute_batch("BEGIN").and_then(|()| schema::state(&connection));
+        let state = connection
+            .prepare_cached("BEGIN")
+            .and_then(|mut begin| begin.execute([]))
+            .and_then(|_| schema::state(&connection));
         if !matches!(state, Ok(Some(_))) {
             // Nothing of it may go on: it would pin what it reads.
             release(&mut connection)?;
@@ -82,7 +85,10 @@ impl ReadModel {
 /// Ends what was begun.
 fn release(connection: &mut Connection) -> rusqlite::Result<()> {
     connection.progress_handler(0, None::<fn() -> bool>)?;
-    if connection.is_autocommit() { Ok(()) } else { connection.execute_batch("ROLLBACK") }
+    if !connection.is_autocommit() {
+        connection.prepare_cached("ROLLBACK")?.execute([])?;
+    }
+    Ok(())
 }
 
 impl Drop for Reading<'_> {
@@ -246,7 +252,7 @@ impl Reading<'_> {
         let terms = plan.terms();
         find(&Search {
             model,
-            trail: Trail(snapshot),
+            trail: Trail::new(snapshot)?,
             plan: &plan,
             terms: terms.as_ref(),
             filter: &filter,
@@ -261,13 +267,23 @@ impl Reading<'_> {
         if self.state.arrival == 0 || self.state.rebuild {
             return Ok(false);
         }
-        let line = line_of(snapshot, self.state.arrival)?;
-        let same = line.is_some_and(|line| self.state.hash_key.of_line(&line) == self.state.line);
+        let same = snapshot
+            .prepare_cached(LINE_SQL)?
+            .query_row([self.state.arrival], |row| {
+                // A text that is none is a line that is no record, and is here all the same.
+                let line = row.get_ref(0)?.as_str().unwrap_or_default();
+                Ok(self.state.hash_key.of_line(line) == self.state.line)
+            })
+            .optional()?
+            .unwrap_or(false);
         let newest: i64 = snapshot
             .prepare_cached("SELECT coalesce(max(arrival), 0) FROM audit_logs")?
             .query_row([], |row| row.get(0))?;
         if !same || newest - self.state.arrival > MAX_TAIL {
             return Ok(false);
+        }
+        if newest == self.state.arrival {
+            return Ok(true);
         }
         let bytes: i64 = snapshot
             .prepare_cached(
@@ -278,9 +294,11 @@ impl Reading<'_> {
     }
 }
 
+const LINE_SQL: &str = "SELECT record FROM audit_logs WHERE arrival = ?1";
+
 /// The line of the record with that arrival number.
 pub(super) fn line_of(trail: &Connection, arrival: i64) -> rusqlite::Result<Option<Box<str>>> {
-    let mut statement = trail.prepare_cached("SELECT record FROM audit_logs WHERE arrival = ?1")?;
+    let mut statement = trail.prepare_cached(LINE_SQL)?;
     let mut rows = statement.query([arrival])?;
     Ok(match rows.next()? {
         // A text that is none is a line that is no record, and is here all the same.

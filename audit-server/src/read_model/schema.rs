@@ -224,8 +224,9 @@ pub(super) fn ask_to_rebuild(connection: &Connection) -> rusqlite::Result<()> {
 
 /// Where the model stands; none when it is not of this version, or not made yet.
 pub(super) fn state(connection: &Connection) -> rusqlite::Result<Option<State>> {
-    let version: i32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    let id: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    // Kept ready, as all that each page begins with: to prepare them takes ten times what they take.
+    let pragma = |sql| connection.prepare_cached(sql)?.query_row([], |row| row.get::<_, i32>(0));
+    let (version, id) = (pragma("PRAGMA user_version")?, pragma("PRAGMA application_id")?);
     if (version, id) != (VERSION, APPLICATION_ID) {
         return Ok(None);
     }

@@ -5,11 +5,11 @@
 //! Whatever is found is read from the trail and held against the filter. What the index has not
 //! reached yet is read whole.
 
-use std::cmp::Ordering;
+use std::{cell::RefCell, cmp::Ordering};
 
 use audit_layer::record::Record;
 use memchr::memchr2_iter;
-use rusqlite::{Connection, ErrorCode, OptionalExtension};
+use rusqlite::{CachedStatement, Connection, ErrorCode, OptionalExtension};
 
 use super::{
     candidates::{Candidate, Candidates},
@@ -31,16 +31,16 @@ pub(super) const MAX_TAIL_BYTES: i64 = 32 * 1024 * 1024;
 /// Records of the first stretch of a scan in the order of arrival.
 const FIRST_STRETCH: i64 = 65_536;
 
-/// A snapshot of the trail.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Trail<'t>(pub(super) &'t Connection);
+/// A snapshot of the trail, with what each record is read by.
+pub(super) struct Trail<'t> {
+    connection: &'t Connection,
+    time: RefCell<CachedStatement<'t>>,
+    record: RefCell<CachedStatement<'t>>,
+}
 
 impl Records for Trail<'_> {
     fn timestamp(&self, arrival: i64) -> rusqlite::Result<Option<i64>> {
-        self.0
-            .prepare_cached("SELECT timestamp FROM audit_logs WHERE arrival = ?1")?
-            .query_row([arrival], |row| row.get(0))
-            .optional()
+        self.time.borrow_mut().query_row([arrival], |row| row.get(0)).optional()
     }
 }
 
@@ -52,7 +52,21 @@ pub(super) enum Examined {
     Found(Box<str>),
 }
 
-impl Trail<'_> {
+impl<'t> Trail<'t> {
+    pub(super) fn new(connection: &'t Connection) -> rusqlite::Result<Self> {
+        let prepare = |sql| connection.prepare_cached(sql).map(RefCell::new);
+        Ok(Self {
+            connection,
+            time: prepare("SELECT timestamp FROM audit_logs WHERE arrival = ?1")?,
+            record: prepare("SELECT timestamp, record FROM audit_logs WHERE arrival = ?1")?,
+        })
+    }
+
+    /// Another statement, kept ready for the next.
+    pub(super) fn prepare(&self, sql: &str) -> rusqlite::Result<CachedStatement<'t>> {
+        self.connection.prepare_cached(sql)
+    }
+
     /// Reads the record and holds it against the filter.
     pub(super) fn examine(
         &self,
@@ -61,8 +75,7 @@ impl Trail<'_> {
         filter: &Filter,
         needle: Option<&str>,
     ) -> rusqlite::Result<(Option<i64>, Examined)> {
-        let mut statement =
-            self.0.prepare_cached("SELECT timestamp, record FROM audit_logs WHERE arrival = ?1")?;
+        let mut statement = self.record.borrow_mut();
         let mut rows = statement.query([arrival])?;
         let Some(row) = rows.next()? else { return Ok((None, Examined::Passed)) };
         let timestamp: i64 = row.get(0)?;
@@ -165,7 +178,7 @@ impl<'s> Search<'s> {
         batch: &mut Batch,
         is_asked_for: impl Fn(&Position) -> bool,
     ) -> Result<Vec<Row>, Stop> {
-        let mut statement = self.trail.0.prepare_cached(
+        let mut statement = self.trail.prepare(
             "SELECT arrival, timestamp, record FROM audit_logs WHERE arrival > ?1 ORDER BY arrival",
         )?;
         let mut rows = statement.query([self.indexed])?;

@@ -28,7 +28,10 @@ const BUSY_TIMEOUT: Duration = Duration::from_millis(250);
 const STEPS_PER_LOOK: i32 = 4_000;
 
 /// Begins to read at once, so that the log is open from here on: `BEGIN` alone touches no file.
-const BEGIN: &str = "BEGIN; SELECT 1 FROM sqlite_schema LIMIT 1;";
+const BEGIN: [&str; 2] = ["BEGIN", "SELECT 1 FROM sqlite_schema LIMIT 1"];
+
+/// Statements that are kept ready, so that each page finds its own.
+const STATEMENTS: usize = 64;
 
 /// The database, whether it exists yet or not.
 #[derive(Debug)]
@@ -79,7 +82,11 @@ impl DatabaseStore {
         };
         connection
             .progress_handler(STEPS_PER_LOOK, Some(move || deadline.passed()))
-            .and_then(|()| connection.execute_batch(BEGIN))
+            .and_then(|()| {
+                BEGIN.iter().try_for_each(|sql| {
+                    connection.prepare_cached(sql)?.query([])?.next().map(|_| ())
+                })
+            })
             .map_err(|source| self.unreadable(source))?;
         lease.connection = Some(connection);
         if new {
@@ -95,6 +102,7 @@ impl DatabaseStore {
         let connection = Connection::open_with_flags(&self.path, flags)?;
         connection.busy_timeout(BUSY_TIMEOUT)?;
         connection.execute_batch("PRAGMA query_only = ON; PRAGMA trusted_schema = OFF;")?;
+        connection.set_prepared_statement_cache_capacity(STATEMENTS);
         Ok(connection)
     }
 
@@ -111,15 +119,17 @@ impl DatabaseStore {
     /// Whether this is a trail, and one that we can read. Asked of each snapshot: a writer may
     /// migrate the file while we run.
     fn check(&self, snapshot: &Snapshot<'_>) -> Result<(), Error> {
-        let pragma = |name: &str| {
+        let pragma = |sql: &str| {
             snapshot
-                .pragma_query_value(None, name, |row| row.get::<_, i32>(0))
+                .prepare_cached(sql)
+                .and_then(|mut pragma| pragma.query_row([], |row| row.get::<_, i32>(0)))
                 .map_err(|source| self.unreadable(source))
         };
-        let (application, version) = (pragma("application_id")?, pragma("user_version")?);
+        let application = pragma("PRAGMA application_id")?;
+        let version = pragma("PRAGMA user_version")?;
         match (application, version) {
             // A file that the writer has made and not yet filled.
-            (0, 0) if pragma("schema_version")? == 0 => {
+            (0, 0) if pragma("PRAGMA schema_version")? == 0 => {
                 Err(DatabaseMissing { path: self.path.clone() }.into())
             }
             (APPLICATION_ID, 1..=SCHEMA_VERSION) => Ok(()),
@@ -167,7 +177,10 @@ impl Drop for Snapshot<'_> {
         let no_handler = None::<fn() -> bool>;
         self.lease.connection.take_if(|connection| {
             connection.progress_handler(0, no_handler).is_err()
-                || connection.execute_batch("ROLLBACK").is_err()
+                || connection
+                    .prepare_cached("ROLLBACK")
+                    .and_then(|mut rollback| rollback.execute([]))
+                    .is_err()
         });
     }
 }
