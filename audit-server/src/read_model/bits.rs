@@ -80,8 +80,19 @@ impl Bits {
         match encoded.split_off_first() {
             Some(&GAPS) => {
                 let mut next = 0_usize;
-                while let Some(gap) = varint::read(&mut encoded) {
-                    let position = next.saturating_add(usize::try_from(gap).unwrap_or(usize::MAX));
+                loop {
+                    // Most gaps are of one byte.
+                    let gap = match encoded {
+                        [byte @ ..0x80, rest @ ..] => {
+                            encoded = rest;
+                            usize::from(*byte)
+                        }
+                        _ => match varint::read(&mut encoded) {
+                            Some(gap) => usize::try_from(gap).unwrap_or(usize::MAX),
+                            None => break,
+                        },
+                    };
+                    let position = next.saturating_add(gap);
                     self.set(position);
                     next = position.saturating_add(1);
                 }

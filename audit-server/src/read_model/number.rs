@@ -1,5 +1,7 @@
 //! Numbers as the index keeps them: rounded to three bytes, in the same order.
 
+use std::ops::Range;
+
 use crate::filter::{Comparison, Decimal};
 
 /// A number rounded to sixteen bits of its mantissa: [`Code`]s compare as the numbers do, but that
@@ -49,15 +51,6 @@ pub(super) struct Codes {
     code: Code,
 }
 
-/// What a code says of the number behind it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verdict {
-    Holds,
-    /// The code is that of the number asked for: only the number itself can tell.
-    MayHold,
-    Fails,
-}
-
 impl Codes {
     pub(super) fn equal(code: Code) -> Self {
         Self { comparison: None, code }
@@ -67,12 +60,18 @@ impl Codes {
         Self { comparison: Some(comparison), code }
     }
 
-    pub(super) fn verdict(self, found: Code) -> Verdict {
-        match self.comparison {
-            _ if found == self.code => Verdict::MayHold,
-            Some(comparison) if comparison.holds(&found, &self.code) => Verdict::Holds,
-            _ => Verdict::Fails,
-        }
+    /// Which of these codes, as bytes and sorted, are asked for: those whose numbers hold, and those of
+    /// which only the number itself can tell, since they share the code of the one asked for.
+    pub(super) fn among(self, sorted: &[[u8; Code::BYTES]]) -> (Range<usize>, Range<usize>) {
+        let code = self.code.to_bytes();
+        let first = sorted.partition_point(|found| *found < code);
+        let behind = sorted.partition_point(|found| *found <= code);
+        let holds = match self.comparison {
+            None => 0..0,
+            Some(Comparison::Less | Comparison::AtMost) => 0..first,
+            Some(Comparison::Greater | Comparison::AtLeast) => behind..sorted.len(),
+        };
+        (holds, first..behind)
     }
 
     /// Whether nothing between these two can hold.
@@ -92,6 +91,20 @@ mod tests {
 
     use super::*;
 
+    enum Verdict {
+        Holds,
+        MayHold,
+        Fails,
+    }
+
+    fn verdict(codes: Codes, code: Code) -> Verdict {
+        match codes.among(&[code.to_bytes()]) {
+            (holds, may_hold) if holds.is_empty() && may_hold.is_empty() => Verdict::Fails,
+            (holds, _) if holds.is_empty() => Verdict::MayHold,
+            _ => Verdict::Holds,
+        }
+    }
+
     proptest! {
         #[test]
         fn codes_never_contradict_the_numbers(a in "-?[0-9]{1,20}(\\.[0-9]{1,20})?(e-?[0-9]{1,3})?",
@@ -108,14 +121,34 @@ mod tests {
                     [Comparison::Less, Comparison::AtMost, Comparison::Greater, Comparison::AtLeast]
                 {
                     let codes = Codes::compared(comparison, asked);
-                    match codes.verdict(code) {
+                    match verdict(codes, code) {
                         Verdict::Holds => prop_assert!(comparison.holds(&x, &y)),
                         Verdict::Fails => prop_assert!(!comparison.holds(&x, &y)),
                         Verdict::MayHold => {}
                     }
                     prop_assert!(!codes.excludes(code, code) || !comparison.holds(&x, &y));
                 }
-                prop_assert!(x != y || Codes::equal(asked).verdict(code) == Verdict::MayHold);
+                prop_assert!(x != y || matches!(verdict(Codes::equal(asked), code), Verdict::MayHold));
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn among_many_codes_each_is_found_as_it_is_alone(
+            numbers in proptest::collection::vec(-9..9_i8, 0..20), asked in -9..9_i8)
+        {
+            let code = |number: i8| Code::of(&number.to_string()).unwrap();
+            let mut sorted: Vec<_> = numbers.iter().map(|n| code(*n).to_bytes()).collect();
+            sorted.sort_unstable();
+            for comparison in [None, Some(Comparison::Less), Some(Comparison::AtLeast)] {
+                let codes = Codes { comparison, code: code(asked) };
+                let (holds, may_hold) = codes.among(&sorted);
+                for (at, bytes) in sorted.iter().enumerate() {
+                    let (alone, may_alone) = codes.among(&[*bytes]);
+                    prop_assert_eq!(holds.contains(&at), !alone.is_empty());
+                    prop_assert_eq!(may_hold.contains(&at), !may_alone.is_empty());
+                }
             }
         }
     }

@@ -12,7 +12,7 @@ use super::{
     bits::{self, Bits},
     columns,
     dictionary::{FacetId, NameId},
-    number::{Code, Codes, Verdict},
+    number::{Code, Codes},
     schema::entry_key,
     varint,
 };
@@ -220,37 +220,41 @@ pub(super) struct Numbers {
 
 impl Numbers {
     fn encode(numbers: &[(u16, Code)]) -> Self {
-        let mut data = Vec::with_capacity(numbers.len() * 4);
-        let mut last = 0;
-        for (position, code) in numbers {
-            varint::push(&mut data, u64::from(position - last));
-            last = *position;
-            data.extend_from_slice(&code.to_bytes());
-        }
-        let codes = || numbers.iter().map(|(_, code)| *code);
+        let mut sorted: Vec<_> =
+            numbers.iter().map(|(position, code)| (*code, *position)).collect();
+        sorted.sort_unstable();
+        let mut data = Vec::with_capacity(sorted.len() * BYTES_OF_NUMBER);
+        data.extend(sorted.iter().flat_map(|(code, _)| code.to_bytes()));
+        data.extend(sorted.iter().flat_map(|(_, position)| position.to_le_bytes()));
         let zero = Code::from_bytes([0; Code::BYTES]);
-        Self { least: codes().min().unwrap_or(zero), greatest: codes().max().unwrap_or(zero), data }
+        let code = |found: Option<&(Code, u16)>| found.map_or(zero, |(code, _)| *code);
+        Self { least: code(sorted.first()), greatest: code(sorted.last()), data }
     }
 }
 
-fn numbers(mut data: &[u8]) -> impl Iterator<Item = (u16, Code)> {
-    let mut last = 0_u64;
-    std::iter::from_fn(move || {
-        last = last.saturating_add(varint::read(&mut data)?);
-        let (&bytes, rest) = data.split_first_chunk()?;
-        data = rest;
-        let code = Code::from_bytes(bytes);
-        Some((u16::try_from(last).ok()?, code))
-    })
+/// Bytes of a number: its code, and its position.
+const BYTES_OF_NUMBER: usize = Code::BYTES + 2;
+
+/// The codes, sorted, and the position of each. In this order a comparison is a stretch of them, which
+/// is found without looking at the others: in that of positions each would have to be compared.
+fn sorted(data: &[u8]) -> (&[[u8; Code::BYTES]], &[[u8; 2]]) {
+    let count = data.len() / BYTES_OF_NUMBER;
+    let (codes, positions) = data.split_at_checked(count * Code::BYTES).unwrap_or_default();
+    (codes.as_chunks().0, positions.as_chunks().0)
+}
+
+fn numbers(data: &[u8]) -> impl Iterator<Item = (u16, Code)> {
+    let (codes, positions) = sorted(data);
+    let codes = codes.iter().map(|bytes| Code::from_bytes(*bytes));
+    positions.iter().map(|bytes| u16::from_le_bytes(*bytes)).zip(codes)
 }
 
 /// Adds the positions whose numbers are asked for to `holds`, and those whose may be to `may_hold`.
 pub(super) fn add_numbers(data: &[u8], codes: Codes, holds: &mut Bits, may_hold: &mut Bits) {
-    for (position, code) in numbers(data) {
-        match codes.verdict(code) {
-            Verdict::Holds => holds.set(position.into()),
-            Verdict::MayHold => may_hold.set(position.into()),
-            Verdict::Fails => {}
-        }
+    let (sorted, positions) = sorted(data);
+    let (certain, possible) = codes.among(sorted);
+    for (stretch, bits) in [(certain, holds), (possible, may_hold)] {
+        let positions = positions.get(stretch).unwrap_or_default();
+        positions.iter().for_each(|bytes| bits.set(u16::from_le_bytes(*bytes).into()));
     }
 }

@@ -115,14 +115,40 @@ impl Plan {
             Filter::All(all) => {
                 let rest = all.iter().filter(|filter| !matches!(filter, Filter::During(_)));
                 let plans = rest.map(|filter| planner.plan(filter));
-                Ok(Self::All(plans.collect::<rusqlite::Result<_>>()?))
+                Ok(Self::all(plans.collect::<rusqlite::Result<_>>()?))
             }
             other => planner.plan(other),
         }
     }
 
-    /// A question to the term index that every match answers, when there is one.
-    pub(super) fn terms(&self) -> Option<Terms> {
+    /// Each of these, what costs least to know first: the rest of a chunk is not looked at where
+    /// nothing is left. The numbers of a name are the dearest, and where it stands is cheap.
+    fn all(mut plans: Vec<Self>) -> Self {
+        if plans.len() > 1 {
+            let present = plans.iter().filter_map(|plan| match plan {
+                Self::Numbers(name, _) => Some(Self::Facet(name.present())),
+                _ => None,
+            });
+            plans.extend(present.collect::<Vec<_>>());
+            plans.sort_by_key(Self::cost);
+        }
+        Self::All(plans)
+    }
+
+    fn cost(&self) -> u8 {
+        match self {
+            Self::Nothing => 0,
+            Self::Facet(_) => 1,
+            Self::Some(..) | Self::Any(_) | Self::All(_) | Self::Not(_) => 2,
+            Self::Word(..) => 3,
+            Self::Numbers(..) => 4,
+            Self::Key(_) | Self::Prefix(_) | Self::Unknown => 5,
+        }
+    }
+
+    /// A question to the term index that every match answers, when there is one. Of a model that has
+    /// `damaged` records these answer it too.
+    pub(super) fn terms(&self, damaged: bool) -> Option<Terms> {
         let mut terms = self.required()?;
         // A prefix is looked up whole, and a key has few records: these are read instead.
         if terms.has_key && terms.has_prefix {
@@ -298,7 +324,7 @@ impl Planner<'_> {
             filters.iter().map(|filter| self.plan(filter)).collect()
         };
         Ok(match filter {
-            Filter::All(all) => Plan::All(each(all)?),
+            Filter::All(all) => Plan::all(each(all)?),
             Filter::Any(any) => Plan::Any(each(any)?),
             Filter::Not(inner) => Plan::Not(Box::new(self.plan(inner)?)),
             Filter::Raises(flag) => self.equals(RAISED, flag.as_str())?,
