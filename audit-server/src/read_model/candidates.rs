@@ -7,7 +7,6 @@ use rusqlite::{Connection, params};
 use super::{
     bits::CHUNK,
     chunk::Chunk,
-    dictionary::FacetId,
     plan::{Plan, Set, Terms},
     run::Run,
     schema::RowId,
@@ -181,9 +180,12 @@ impl<'p> Candidates<'p> {
     }
 
     fn may_match(&mut self, connection: &Connection, position: u64) -> rusqlite::Result<bool> {
+        if !self.run.damaged && self.plan.is_left_to_terms() {
+            return Ok(true);
+        }
         let (chunk, at) = (position / CHUNK as u64, (position % CHUNK as u64) as usize);
         if self.possible.as_ref().is_none_or(|(known, ..)| *known != chunk) {
-            let read = Chunk::read(connection, self.run.number, chunk, self.run.count)?;
+            let read = Chunk::read(connection, self.run, chunk)?;
             self.keep(chunk, &read)?;
         }
         Ok(self.possible.as_ref().is_some_and(|(_, set, _)| match set {
@@ -195,13 +197,13 @@ impl<'p> Candidates<'p> {
 
     fn keep(&mut self, chunk: u64, read: &Chunk<'_>) -> rusqlite::Result<()> {
         let possible = self.plan.bounds(read)?.possible;
-        let whole = read.facet(FacetId::DAMAGED)?.is_none();
+        let whole = read.damaged()?.is_none();
         self.possible = Some((chunk, possible, whole));
         Ok(())
     }
 
     fn is_whole(&self) -> bool {
-        self.possible.as_ref().is_some_and(|(.., whole)| *whole)
+        !self.run.damaged || self.possible.as_ref().is_some_and(|(.., whole)| *whole)
     }
 
     /// Takes what may match of the next chunk from its bitmaps.
@@ -214,7 +216,7 @@ impl<'p> Candidates<'p> {
         let chunk = last / CHUNK as u64;
         let start = chunk * CHUNK as u64;
         let (from, to) = (self.from.max(start), self.to.min(start + CHUNK as u64));
-        let mut read = Chunk::read(connection, self.run.number, chunk, self.run.count)?;
+        let mut read = Chunk::read(connection, self.run, chunk)?;
         if terms.is_some() && (!read.is_full() || self.looked_up < LOOKED_UP_FIRST) {
             read = read.asking_terms();
         }

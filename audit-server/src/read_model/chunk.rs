@@ -9,13 +9,14 @@ use super::{
     dictionary::{FacetId, NameId},
     number::{Code, Codes},
     part::{self, EntryId},
+    run::Run,
     schema::{RowId, chunk_key},
 };
 
 /// A chunk of a run, as it is read.
 pub(super) struct Chunk<'c> {
     connection: &'c Connection,
-    run: u32,
+    run: Run,
     chunk: u64,
     /// How many positions it has.
     count: usize,
@@ -28,16 +29,11 @@ pub(super) struct Chunk<'c> {
 }
 
 impl<'c> Chunk<'c> {
-    /// The chunk of a run of that many records.
-    pub(super) fn read(
-        connection: &'c Connection,
-        run: u32,
-        chunk: u64,
-        records: u64,
-    ) -> rusqlite::Result<Self> {
-        let rest = records.saturating_sub(chunk * CHUNK as u64);
+    /// That chunk of the run.
+    pub(super) fn read(connection: &'c Connection, run: Run, chunk: u64) -> rusqlite::Result<Self> {
+        let rest = run.count.saturating_sub(chunk * CHUNK as u64);
         let count = usize::try_from(rest).unwrap_or(CHUNK).min(CHUNK);
-        let parts = if count < CHUNK { Some(part::count(connection, run)?) } else { None };
+        let parts = if count < CHUNK { Some(part::count(connection, run.number)?) } else { None };
         Ok(Self {
             connection,
             run,
@@ -65,12 +61,13 @@ impl<'c> Chunk<'c> {
         let mut add = |encoded: &[u8]| found.get_or_insert_with(Bits::empty).add(encoded);
         match &self.parts {
             Some(parts) => {
-                part::each_entry(self.connection, self.run, *parts, EntryId::facet(facet), add)?;
+                let id = EntryId::facet(facet);
+                part::each_entry(self.connection, self.run.number, *parts, id, add)?;
             }
             None => {
                 self.connection
                     .prepare_cached("SELECT data FROM bits WHERE key = ?1")?
-                    .query_row([chunk_key(facet.0, self.run, self.chunk)], |row| {
+                    .query_row([chunk_key(facet.0, self.run.number, self.chunk)], |row| {
                         add(row.get_ref(0)?.as_blob()?);
                         Ok(())
                     })
@@ -78,6 +75,11 @@ impl<'c> Chunk<'c> {
             }
         }
         Ok(found)
+    }
+
+    /// The positions whose records could not be read; none when there are none.
+    pub(super) fn damaged(&self) -> rusqlite::Result<Option<Bits>> {
+        if self.run.damaged { self.facet(FacetId::DAMAGED) } else { Ok(None) }
     }
 
     /// The positions that say a word: from its bitmap, else from the term index, while that may be
@@ -99,8 +101,8 @@ impl<'c> Chunk<'c> {
             return Ok(None);
         }
         let start = self.chunk * CHUNK as u64;
-        let first = RowId::new(self.run, start);
-        let last = RowId::new(self.run, start + CHUNK as u64 - 1);
+        let first = RowId::new(self.run.number, start);
+        let last = RowId::new(self.run.number, start + CHUNK as u64 - 1);
         // One word at a time: with two the term index reads on beyond the chunk until they meet.
         let mut statement = self.connection.prepare_cached(
             "SELECT rowid FROM terms WHERE terms MATCH ?1 AND rowid BETWEEN ?2 AND ?3",
@@ -137,10 +139,11 @@ impl<'c> Chunk<'c> {
         };
         match &self.parts {
             Some(parts) => {
-                part::each_entry(self.connection, self.run, *parts, EntryId::numbers(name), add)?;
+                let id = EntryId::numbers(name);
+                part::each_entry(self.connection, self.run.number, *parts, id, add)?;
             }
             None => {
-                let key = chunk_key(name.0, self.run, self.chunk);
+                let key = chunk_key(name.0, self.run.number, self.chunk);
                 self.connection
                     .prepare_cached("SELECT least, greatest, data FROM numbers WHERE key = ?1")?
                     .query_row(params![key], |row| {

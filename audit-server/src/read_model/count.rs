@@ -185,7 +185,7 @@ impl Search<'_> {
             usize::try_from(position.saturating_sub(start)).unwrap_or(CHUNK).min(CHUNK)
         };
         let (from, to) = (within(from), within(to));
-        let read = Chunk::read(self.model, run.number, chunk, run.count)?.asking_terms();
+        let read = Chunk::read(self.model, run, chunk)?.asking_terms();
         let bounds = self.plan.bounds(&read)?;
         let mut range = Bits::first(to);
         range.and_not(&Bits::first(from));

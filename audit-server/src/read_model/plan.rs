@@ -154,7 +154,9 @@ impl Plan {
         if terms.has_key && terms.has_prefix {
             terms = self.without_prefixes().required()?;
         }
-        terms.question = format!("({}) OR \"{DAMAGED}\"", terms.question);
+        if damaged {
+            terms.question = format!("({}) OR \"{DAMAGED}\"", terms.question);
+        }
         Some(terms)
     }
 
@@ -205,7 +207,18 @@ impl Plan {
     pub(super) fn bounds(&self, chunk: &Chunk<'_>) -> rusqlite::Result<Bounds> {
         let mut bounds = self.evaluate(chunk)?;
         // Of what cannot be read the index knows nothing, and whoever asks is to be told.
-        if let Some(damaged) = chunk.facet(FacetId::DAMAGED)? {
+        if let Some(damaged) = chunk.damaged()? {
+    /// Whether all that is known of it is what the question to the term index asks for.
+    pub(super) fn is_left_to_terms(&self) -> bool {
+        match self {
+            Self::Key(_) | Self::Word(..) | Self::Prefix(_) | Self::Unknown => true,
+            Self::All(inner) | Self::Any(inner) => inner.iter().all(Self::is_left_to_terms),
+            Self::Facet(_) | Self::Some(..) | Self::Numbers(..) | Self::Not(_) | Self::Nothing => {
+                false
+            }
+        }
+    }
+
             bounds.possible = bounds.possible.or(Set::Bits(damaged.clone()));
             bounds.certain = bounds.certain.and(Set::Bits(damaged).not(chunk.count()));
         }

@@ -249,7 +249,7 @@ impl Reading<'_> {
         }
         let filter = scan.table.filter().and(scan.filter.clone());
         let plan = Plan::of(&filter, model, self.state.hash_key)?;
-        let terms = plan.terms();
+        let terms = plan.terms(self.state.damaged);
         find(&Search {
             model,
             trail: Trail::new(snapshot)?,

@@ -19,6 +19,8 @@ pub(super) struct Run {
     pub(super) count: u64,
     pub(super) from_time: i64,
     pub(super) to_time: i64,
+    /// Whether any of its records may be one that could not be read.
+    pub(super) damaged: bool,
 }
 
 #[derive(Debug)]
@@ -50,6 +52,11 @@ pub(super) fn all(connection: &Connection) -> rusqlite::Result<Vec<Run>> {
         "SELECT first, count, to_time FROM blocks WHERE first < ?1 ORDER BY first DESC LIMIT 1",
     )?;
     let mut from = RowId::new(0, 0);
+    let damaged = connection
+        .prepare_cached("SELECT damaged FROM state")?
+        .query_row([], |row| row.get(0))
+        .optional()?
+        .unwrap_or(true);
     loop {
         let found = first.query_row([from.0], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
         let Some((number, from_time)) = found else { return Ok(runs) };
@@ -57,7 +64,7 @@ pub(super) fn all(connection: &Connection) -> rusqlite::Result<Vec<Run>> {
         let (last, count, to_time) = last.query_row([from.0], |row| {
             Ok((RowId(row.get(0)?), row.get::<_, u64>(1)?, row.get(2)?))
         })?;
-        runs.push(Run { number, count: last.position() + count, from_time, to_time });
+        runs.push(Run { number, count: last.position() + count, from_time, to_time, damaged });
     }
 }
 

@@ -24,6 +24,7 @@ CREATE TABLE state (
     hash_key  BLOB    NOT NULL,
     arrival   INTEGER NOT NULL,  -- the last record of the trail that is in here
     line      INTEGER NOT NULL,  -- a hash of its line
+    damaged   INTEGER NOT NULL,  -- whether any record in here could not be read
     rebuild   INTEGER NOT NULL   -- whether to begin anew has been asked for
 ) STRICT;
 
@@ -147,6 +148,8 @@ pub(super) struct State {
     pub(super) arrival: i64,
     /// A hash of that record's line.
     pub(super) line: i64,
+    /// Whether any record in it could not be read.
+    pub(super) damaged: bool,
     pub(super) rebuild: bool,
 }
 
@@ -191,7 +194,8 @@ pub(super) fn clear(connection: &mut Connection, fresh_key: [u8; 16]) -> rusqlit
         transaction.execute_batch(tables)?;
     }
     transaction.execute(
-        "INSERT INTO state (one, hash_key, arrival, line, rebuild) VALUES (1, ?1, 0, 0, 0)",
+        "INSERT INTO state (one, hash_key, arrival, line, damaged, rebuild)
+         VALUES (1, ?1, 0, 0, 0, 0)",
         params![fresh_key],
     )?;
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
@@ -231,13 +235,14 @@ pub(super) fn state(connection: &Connection) -> rusqlite::Result<Option<State>> 
         return Ok(None);
     }
     connection
-        .prepare_cached("SELECT hash_key, arrival, line, rebuild FROM state")?
+        .prepare_cached("SELECT hash_key, arrival, line, damaged, rebuild FROM state")?
         .query_row([], |row| {
             Ok(State {
                 hash_key: HashKey(row.get(0)?),
                 arrival: row.get(1)?,
                 line: row.get(2)?,
-                rebuild: row.get(3)?,
+                damaged: row.get(3)?,
+                rebuild: row.get(4)?,
             })
         })
         .optional()
