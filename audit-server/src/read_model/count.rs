@@ -240,11 +240,16 @@ impl Terms {
             Plan::All(all) => all.iter().all(|plan| self.is_all_that_is_open(plan)),
             // Bitmaps decide these, and nothing else is in them.
             Plan::Facet(_) | Plan::Nothing => true,
-            Plan::Any(any) => any.iter().all(is_facets),
+            // Words are so joined that begin as asked for, in the question as well.
+            Plan::Any(any) => any.iter().all(is_facets) || any.iter().all(is_word),
             Plan::Not(inner) => is_facets(inner),
             Plan::Some(..) | Plan::Numbers(..) | Plan::Unknown => false,
         }
     }
+}
+
+fn is_word(plan: &Plan) -> bool {
+    matches!(plan, Plan::Word(..))
 }
 
 fn is_facets(plan: &Plan) -> bool {

@@ -71,6 +71,7 @@ mod tests;
 mod tokens;
 mod top;
 mod varint;
+mod vocabulary;
 mod writer;
 
 pub(crate) use columns::Column;

@@ -14,7 +14,6 @@ use super::{
     dictionary::{FacetId, NameId},
     number::{Code, Codes},
     schema::entry_key,
-    varint,
 };
 use crate::fact::Sheet;
 

@@ -14,8 +14,13 @@ use super::{
     dictionary::{self, FacetId, NameId, Whereabouts},
     number::{Code, Codes},
     tokens::{DAMAGED, HashKey},
+    vocabulary,
 };
 use crate::filter::{Field, Filter, Test, Wanted, Words};
+
+/// The most words of one beginning that are asked for one by one. Where there are more, one of them is
+/// soon met.
+const MAX_BEGINNING: usize = 32;
 
 /// What the index can say of a filter.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -203,11 +208,6 @@ impl Plan {
         }
     }
 
-    /// What of the chunk matches and may match.
-    pub(super) fn bounds(&self, chunk: &Chunk<'_>) -> rusqlite::Result<Bounds> {
-        let mut bounds = self.evaluate(chunk)?;
-        // Of what cannot be read the index knows nothing, and whoever asks is to be told.
-        if let Some(damaged) = chunk.damaged()? {
     /// Whether all that is known of it is what the question to the term index asks for.
     pub(super) fn is_left_to_terms(&self) -> bool {
         match self {
@@ -219,6 +219,11 @@ impl Plan {
         }
     }
 
+    /// What of the chunk matches and may match.
+    pub(super) fn bounds(&self, chunk: &Chunk<'_>) -> rusqlite::Result<Bounds> {
+        let mut bounds = self.evaluate(chunk)?;
+        // Of what cannot be read the index knows nothing, and whoever asks is to be told.
+        if let Some(damaged) = chunk.damaged()? {
             bounds.possible = bounds.possible.or(Set::Bits(damaged.clone()));
             bounds.certain = bounds.certain.and(Set::Bits(damaged).not(chunk.count()));
         }
@@ -415,14 +420,12 @@ impl Planner<'_> {
                     exact &= phrase.len() == 1;
                     for word in phrase {
                         exact &= word.len() <= content::MAX_WHOLE_WORD;
-                        let word = content::cut(word);
-                        let id = dictionary::word(self.connection, word)?;
-                        plans.push(Plan::Word(format!("\"{word}\""), id));
+                        plans.push(self.word(content::cut(word))?);
                     }
                 }
                 Wanted::Prefix(prefix) => {
                     exact &= prefix.len() <= content::MAX_WHOLE_WORD;
-                    plans.push(Plan::Prefix(format!("\"{}\"*", content::cut(prefix))));
+                    plans.push(self.begin_words(content::cut(prefix))?);
                 }
             }
         }
@@ -430,6 +433,27 @@ impl Planner<'_> {
             plans.push(Plan::Unknown);
         }
         Ok(Plan::All(plans))
+    }
+
+    /// The terms of words that begin so.
+    fn begin_words(&self, prefix: &str) -> rusqlite::Result<Plan> {
+        let Some(words) = vocabulary::beginning(self.connection, prefix, MAX_BEGINNING)? else {
+            return Ok(Plan::Prefix(format!("\"{prefix}\"*")));
+        };
+        let mut plans = words.iter().map(|word| self.word(word)).collect::<Result<Vec<_>, _>>()?;
+        Ok(match plans.pop() {
+            None => Plan::Nothing,
+            Some(only) if plans.is_empty() => only,
+            Some(last) => {
+                plans.push(last);
+                Plan::Any(plans)
+            }
+        })
+    }
+
+    fn word(&self, word: &str) -> rusqlite::Result<Plan> {
+        let id = dictionary::word(self.connection, word)?;
+        Ok(Plan::Word(format!("\"{word}\""), id))
     }
 
     /// The terms of a message that is exactly this.

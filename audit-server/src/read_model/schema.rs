@@ -4,7 +4,7 @@ use std::{path::Path, time::Duration};
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
-use super::{proof, tokens::HashKey};
+use super::{proof, tokens::HashKey, vocabulary};
 
 /// The version of everything below, and of what is put into it. Another one is built anew.
 pub(super) const VERSION: i32 = 3;
@@ -190,7 +190,8 @@ pub(super) fn open_to_write(path: &Path, fresh_key: [u8; 16]) -> rusqlite::Resul
 pub(super) fn clear(connection: &mut Connection, fresh_key: [u8; 16]) -> rusqlite::Result<()> {
     let transaction =
         connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-    for tables in [DROP, proof::DROP, TABLES, proof::TABLES] {
+    let drops = [DROP, proof::DROP, vocabulary::DROP];
+    for tables in drops.into_iter().chain([TABLES, proof::TABLES, vocabulary::TABLE]) {
         transaction.execute_batch(tables)?;
     }
     transaction.execute(

@@ -21,6 +21,7 @@ use super::{
     proof::Proof,
     schema::{self, MAX_RUNS, RowId, State, chunk_key, entry_key},
     tokens::{self, HashKey},
+    vocabulary::Vocabulary,
 };
 use crate::{fact::ValueKey, store::StreamHead};
 
@@ -39,6 +40,7 @@ pub(super) struct Writer {
     connection: Connection,
     state: State,
     dictionary: Dictionary,
+    vocabulary: Vocabulary,
     proof: Proof,
     runs: Vec<Run>,
 }
@@ -64,8 +66,8 @@ impl Run {
 
     /// Reads the parts of the chunk that is not full.
     fn read_parts(&mut self, connection: &Connection, run: u32) -> rusqlite::Result<()> {
-        let mut sheets = connection
-            .prepare_cached("SELECT sheet FROM parts WHERE run = ?1 AND part = ?2")?;
+        let mut sheets =
+            connection.prepare_cached("SELECT sheet FROM parts WHERE run = ?1 AND part = ?2")?;
         let mut entries = connection
             .prepare_cached("SELECT key, data FROM entries WHERE key >= ?1 AND key < ?2")?;
         self.parts = part::count(connection, run)?;
@@ -106,6 +108,7 @@ impl Writer {
     fn load(connection: Connection) -> rusqlite::Result<Self> {
         let state = schema::state(&connection)?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
         let dictionary = Dictionary::load(&connection)?;
+        let vocabulary = Vocabulary::load(&connection)?;
         let proof = Proof::load(&connection)?;
         let mut runs = Vec::new();
         for run in 0..MAX_RUNS {
@@ -113,7 +116,7 @@ impl Writer {
             loaded.read_parts(&connection, run)?;
             runs.push(loaded);
         }
-        Ok(Self { connection, state, dictionary, proof, runs })
+        Ok(Self { connection, state, dictionary, vocabulary, proof, runs })
     }
 
     /// Where the model stands.
@@ -174,9 +177,10 @@ impl Writer {
     /// When SQLite fails: the model on disk stands as it did, and this one must be opened anew.
     pub(super) fn take_in(&mut self, mut batch: Vec<Arrived>) -> rusqlite::Result<()> {
         let Some(last) = batch.last() else { return Ok(()) };
-        let state = State { arrival: last.arrival, line: self.hash_of(&last.line), ..self.state };
+        let line = self.hash_of(&last.line);
+        let mut state = State { arrival: last.arrival, line, ..self.state };
         batch.sort_unstable_by_key(|arrived| (arrived.timestamp, arrived.arrival));
-        let Self { connection, dictionary, proof, runs, .. } = self;
+        let Self { connection, dictionary, vocabulary, proof, runs, .. } = self;
         let mut by_run: Vec<Vec<Arrived>> = Vec::new();
         for arrived in batch {
             let run = run_for(runs, (arrived.timestamp, arrived.arrival));
@@ -186,7 +190,7 @@ impl Writer {
 
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         {
-            let mut entry = Entry::new(state.hash_key, proof);
+            let mut entry = Entry::new(state.hash_key, proof, vocabulary);
             let mut add =
                 transaction.prepare_cached("INSERT INTO terms (rowid, text) VALUES (?1, ?2)")?;
             for (number, (run, records)) in runs.iter_mut().zip(by_run).enumerate() {
@@ -199,11 +203,13 @@ impl Writer {
                 };
                 target.take_in(&records, &mut entry, &mut add)?;
             }
+            state.damaged |= entry.damaged;
             dictionary.save(&transaction)?;
+            vocabulary.save(&transaction)?;
             proof.save(&transaction)?;
             transaction
-                .prepare_cached("UPDATE state SET arrival = ?1, line = ?2")?
-                .execute(params![state.arrival, state.line])?;
+                .prepare_cached("UPDATE state SET arrival = ?1, line = ?2, damaged = ?3")?
+                .execute(params![state.arrival, state.line, state.damaged])?;
         }
         transaction.commit()?;
         self.state = state;
@@ -392,12 +398,15 @@ struct Entry<'p> {
     hash_key: HashKey,
     /// Is given each record where it is parsed, and puts them in the order of arrival.
     proof: &'p mut Proof,
+    vocabulary: &'p mut Vocabulary,
     text: String,
+    /// Whether any of them could not be read.
+    damaged: bool,
 }
 
 impl<'p> Entry<'p> {
-    fn new(hash_key: HashKey, proof: &'p mut Proof) -> Self {
-        Self { hash_key, proof, text: String::new() }
+    fn new(hash_key: HashKey, proof: &'p mut Proof, vocabulary: &'p mut Vocabulary) -> Self {
+        Self { hash_key, proof, vocabulary, text: String::new(), damaged: false }
     }
 
     fn read(&mut self, arrived: &Arrived, run: &mut Run, dictionary: &mut Dictionary) {
@@ -411,10 +420,12 @@ impl<'p> Entry<'p> {
         match record {
             Ok(record) => {
                 let text = &mut self.text;
-                let mut sink = Indexed { text, hash_key, dictionary, part, position };
+                let vocabulary = &mut *self.vocabulary;
+                let mut sink = Indexed { text, hash_key, dictionary, vocabulary, part, position };
                 content::read(&record, &mut sink);
             }
             Err(_) => {
+                self.damaged = true;
                 self.text.push_str(tokens::DAMAGED);
                 part.facet(FacetId::DAMAGED, position);
             }
@@ -426,6 +437,7 @@ struct Indexed<'i> {
     text: &'i mut String,
     hash_key: HashKey,
     dictionary: &'i mut Dictionary,
+    vocabulary: &'i mut Vocabulary,
     part: &'i mut Part,
     position: u16,
 }
@@ -462,6 +474,7 @@ impl Sink for Indexed<'_> {
     fn word(&mut self, word: &str) {
         self.text.push(' ');
         self.text.push_str(word);
+        self.vocabulary.note(word);
         self.part.word(word, self.position);
     }
 }
