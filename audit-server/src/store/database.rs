@@ -11,7 +11,7 @@
 use std::{io, ops::Deref, path::PathBuf, time::Duration};
 
 use audit_layer::{APPLICATION_ID, SCHEMA_VERSION};
-use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, config::DbConfig};
 
 use super::{
     Batch, DamagedRecord, DatabaseForeign, DatabaseMissing, DatabaseNewer, DatabaseUnreadable,
@@ -103,6 +103,8 @@ impl DatabaseStore {
         connection.busy_timeout(BUSY_TIMEOUT)?;
         connection.execute_batch("PRAGMA query_only = ON; PRAGMA trusted_schema = OFF;")?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS);
+        // Else a statement that looks in a range is prepared anew for each.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         Ok(connection)
     }
 
