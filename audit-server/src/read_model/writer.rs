@@ -25,6 +25,9 @@ use super::{
 };
 use crate::{fact::ValueKey, store::StreamHead};
 
+/// The most records of a block. A page whose records are far apart reads one for each.
+const BLOCK: usize = 1024;
+
 /// A record of the trail.
 #[derive(Debug, Clone)]
 pub(super) struct Arrived {
@@ -280,11 +283,15 @@ impl Target<'_> {
             });
             filling.to_time = arrived.timestamp;
             filling.arrivals.push(arrived.arrival);
+            let is_full = filling.arrivals.len() >= BLOCK;
             self.run.count += 1;
-            if self.run.in_chunk() == 0
+            let ends_chunk = self.run.in_chunk() == 0;
+            if (is_full || ends_chunk)
                 && let Some(full) = block.take()
             {
                 self.end_block(&full)?;
+            }
+            if ends_chunk {
                 self.seal()?;
             }
         }
