@@ -13,8 +13,12 @@ use super::{
 };
 
 /// How many rows the term index is asked for at first. It is asked for more each time: most
-/// questions end with a page, and for each that does not a cursor is opened anew.
+/// questions end with a page, and for each that does not a cursor is opened anew, which takes as long
+/// as two hundred rows.
 const FIRST_ROWS: usize = 128;
+
+/// How many times as many rows it is asked for next.
+const MORE_ROWS: usize = 4;
 
 /// How many positions are walked before the term index is asked for a prefix. What one record in 120
 /// says has filled a page by then; of what fewer say, the term index puts 80,000 together at most,
@@ -154,7 +158,7 @@ impl<'p> Candidates<'p> {
             None if self.newest_first => self.to = from,
             None => self.from = to,
         }
-        self.rows = (self.rows * 2).min(MOST_ROWS);
+        self.rows = (self.rows * MORE_ROWS).min(MOST_ROWS);
         for row in rows {
             if self.may_match(connection, row.position())? {
                 self.found.push_back((row.position(), self.is_whole()));
