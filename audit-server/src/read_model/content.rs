@@ -47,6 +47,9 @@ pub(super) const RAISED: &str = "regulation";
 /// record that the layer made; in one that was changed it need not be.
 pub(super) const TYPE_CATEGORY: &str = "category of event_type";
 
+/// The name under which two words stand that follow each other. It is none that a record has.
+pub(super) const PAIR: &str = "pair of words";
+
 /// Stands for a text that is longer than any that can be asked for. It may yet begin as asked for.
 pub(super) const LONG: &str = "\0";
 
@@ -63,6 +66,8 @@ pub(super) trait Sink {
     fn number(&mut self, name: &str, code: Code);
     /// The record says this word, in lower case.
     fn word(&mut self, word: &str);
+    /// The record says these two words one after the other, with a blank between them here.
+    fn pair(&mut self, pair: &str);
 }
 
 /// Gives the index everything that it takes from the record.
@@ -83,9 +88,9 @@ pub(super) fn read(record: &Record<'_>, sink: &mut impl Sink) {
     {
         sink.number(Member::DurationUs.name(), code);
     }
-    let mut word = String::new();
+    let mut said = Said::default();
     if let Some(message) = &record.message {
-        said(sink, message, &mut word);
+        said.take(sink, message);
     }
     let mut name = String::new();
     if let Some(details) = record.details {
@@ -93,7 +98,7 @@ pub(super) fn read(record: &Record<'_>, sink: &mut impl Sink) {
             under(&mut name, "details.", path);
             valued(sink, &name, leaf.text);
             if leaf.quoted && !Decimal::is_one(leaf.text) {
-                said(sink, leaf.text, &mut word);
+                said.take(sink, leaf.text);
             }
         });
     }
@@ -126,12 +131,34 @@ fn keyed(sink: &mut impl Sink, name: &str, text: &str) {
     }
 }
 
-fn said(sink: &mut impl Sink, text: &str, word: &mut String) {
-    for piece in words(text) {
-        word.clear();
-        push_folded(word, piece);
-        sink.word(cut(word));
+/// The words of a text, one after the other.
+#[derive(Default)]
+struct Said {
+    /// The word before, and behind a blank the one that is looked at.
+    pair: String,
+}
+
+impl Said {
+    fn take(&mut self, sink: &mut impl Sink, text: &str) {
+        self.pair.clear();
+        for piece in words(text) {
+            let start = self.pair.len();
+            push_folded(&mut self.pair, piece);
+            self.pair.truncate(start + cut(&self.pair[start..]).len());
+            sink.word(&self.pair[start..]);
+            if start > 0 && may_be_paired(&self.pair) {
+                sink.pair(&self.pair);
+            }
+            self.pair.drain(..start);
+            self.pair.push(' ');
+        }
     }
+}
+
+/// Whether a pair of words is indexed. With a digit it is a number of something, and such pairs are as
+/// many as there are records.
+pub(super) fn may_be_paired(pair: &str) -> bool {
+    !pair.bytes().any(|b| b.is_ascii_digit())
 }
 
 /// The longest word that is certain to stand there whole: one that was cut has at least this length,

@@ -22,8 +22,8 @@ const MAX_NAME_BYTES: usize = Text::MAX_BYTES + 32;
 /// The most names and facets together. What comes then goes into the term index.
 const MAX_ENTRIES: u32 = 100_000;
 
-/// The most words that have bitmaps.
-const MAX_WORDS: usize = 4_096;
+/// The most words, and pairs of words, that have bitmaps.
+const MAX_WORDS: usize = 8_192;
 
 /// The most names: more than that are made up by a program.
 pub(super) const MAX_NAMES: usize = 4_096;
@@ -144,7 +144,8 @@ impl Dictionary {
 /// The name under which words stand that many records of a chunk say. It is none that a record has.
 const WORD: &str = "word";
 
-/// The bitmaps of a word, which are there for chunks in which many records say it.
+/// The bitmaps of a word, or of two with a blank between them, which are there for chunks in which
+/// many records say it.
 pub(super) fn word(connection: &Connection, word: &str) -> rusqlite::Result<Option<FacetId>> {
     let Some(name) = name(connection, WORD)? else { return Ok(None) };
     connection

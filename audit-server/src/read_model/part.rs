@@ -23,8 +23,8 @@ pub(super) const MAX_PARTS: u32 = 16;
 /// How many records of a chunk say a word that gets a bitmap there.
 const DENSE: usize = 32;
 
-/// The most words of a chunk that are remembered. More are no language: the chunk does without.
-const MAX_DISTINCT: usize = 50_000;
+/// The most words, and pairs of them, of a chunk that are remembered. More are no language: the chunk does without.
+const MAX_DISTINCT: usize = 100_000;
 
 /// Positions by facet and by number.
 #[derive(Debug, Default)]
@@ -52,7 +52,7 @@ impl Part {
         self.numbers.entry(name).or_default().push((position, code));
     }
 
-    /// Notes that a position says a word.
+    /// Notes that a position says a word, or two with a blank between them.
     pub(super) fn word(&mut self, word: &str, position: u16) {
         // Words with digits are numbers of something: there are many, and none has many records.
         if let Words::Known(words) = &mut self.words

@@ -399,15 +399,15 @@ impl Planner<'_> {
         Ok(match dictionary::whereabouts(self.connection, name, text)? {
             Whereabouts::Facet(facet) => Plan::Facet(facet),
             Whereabouts::Nowhere => Plan::Nothing,
-            Whereabouts::Terms => self.token(name, Some(text)),
+            Whereabouts::Terms => Plan::Key(self.token(name, Some(text))),
         })
     }
 
-    fn token(&self, name: &str, text: Option<&str>) -> Plan {
+    fn token(&self, name: &str, text: Option<&str>) -> String {
         let mut question = String::from('"');
         self.key.push_token(&mut question, name, text);
         question.push('"');
-        Plan::Key(question)
+        question
     }
 
     /// The terms of words that are said anywhere.
@@ -417,11 +417,8 @@ impl Planner<'_> {
         for wanted in words.wanted() {
             match wanted {
                 Wanted::Phrase(phrase) => {
-                    exact &= phrase.len() == 1;
-                    for word in phrase {
-                        exact &= word.len() <= content::MAX_WHOLE_WORD;
-                        plans.push(self.word(content::cut(word))?);
-                    }
+                    exact &= phrase.iter().all(|word| word.len() <= content::MAX_WHOLE_WORD);
+                    exact &= self.phrase(phrase, &mut plans)?;
                 }
                 Wanted::Prefix(prefix) => {
                     exact &= prefix.len() <= content::MAX_WHOLE_WORD;
@@ -475,7 +472,9 @@ impl Planner<'_> {
     fn present(&self, name: &str) -> rusqlite::Result<Plan> {
         Ok(match dictionary::name(self.connection, name)? {
             Some(name) => Plan::Facet(name.present()),
-            None if dictionary::names_are_full(self.connection)? => self.token(name, None),
+            None if dictionary::names_are_full(self.connection)? => {
+                Plan::Key(self.token(name, None))
+            }
             None => Plan::Nothing,
         })
     }
@@ -501,6 +500,25 @@ impl Planner<'_> {
         let long = values.facets.iter().find(|(_, text)| **text == *LONG).map(|(id, _)| *id);
         let mut facets: Vec<FacetId> = values
             .facets
+    /// The terms of words that follow each other; whether they say it all.
+    fn phrase(&self, phrase: &[Box<str>], plans: &mut Vec<Plan>) -> rusqlite::Result<bool> {
+        let words: Vec<&str> = phrase.iter().map(|word| content::cut(word)).collect();
+        let mut is_paired = vec![false; words.len()];
+        for (at, pair) in words.windows(2).enumerate() {
+            let pair = pair.join(" ");
+            if content::may_be_paired(&pair) {
+                is_paired[at..at + 2].fill(true);
+                let question = self.token(content::PAIR, Some(&pair));
+                plans.push(Plan::Word(question, dictionary::word(self.connection, &pair)?));
+            }
+        }
+        // Who says the pair says its words.
+        for (word, _) in words.iter().zip(&is_paired).filter(|(_, paired)| !**paired) {
+            plans.push(self.word(word)?);
+        }
+        Ok(words.len() == 1 || words.len() == 2 && is_paired == [true, true])
+    }
+
             .iter()
             .filter(|(_, text)| text.starts_with(prefix))
             .map(|(facet, _)| *facet)

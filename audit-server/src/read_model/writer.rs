@@ -13,7 +13,7 @@ use super::{
     arrivals::{self, Arrivals},
     bits::CHUNK,
     columns::{self, Column},
-    content::{self, Sink},
+    content::{self, PAIR, Sink},
     dictionary::{Dictionary, FacetId},
     heads::{self, Alarm},
     number::Code,
@@ -483,5 +483,10 @@ impl Sink for Indexed<'_> {
         self.text.push_str(word);
         self.vocabulary.note(word);
         self.part.word(word, self.position);
+    }
+
+    fn pair(&mut self, pair: &str) {
+        self.term(PAIR, Some(pair));
+        self.part.word(pair, self.position);
     }
 }
