@@ -76,33 +76,58 @@ impl Bits {
 
     /// Adds what was encoded. What is no encoding adds what can be read of it; whoever asks reads
     /// the records themselves afterwards.
-    pub(super) fn add(&mut self, mut encoded: &[u8]) {
-        match encoded.split_off_first() {
-            Some(&GAPS) => {
-                let mut next = 0_usize;
-                loop {
-                    // Most gaps are of one byte.
-                    let gap = match encoded {
-                        [byte @ ..0x80, rest @ ..] => {
-                            encoded = rest;
-                            usize::from(*byte)
-                        }
-                        _ => match varint::read(&mut encoded) {
-                            Some(gap) => usize::try_from(gap).unwrap_or(usize::MAX),
-                            None => break,
-                        },
-                    };
-                    let position = next.saturating_add(gap);
-                    self.set(position);
-                    next = position.saturating_add(1);
-                }
-            }
-            Some(&BITMAP) => {
-                for (word, bytes) in self.0.iter_mut().zip(encoded.as_chunks().0) {
+    pub(super) fn add(&mut self, encoded: &[u8]) {
+        match encoded.split_first() {
+            Some((&GAPS, gaps)) => each_of(gaps, |position| self.set(position)),
+            Some((&BITMAP, words)) => {
+                for (word, bytes) in self.0.iter_mut().zip(words.as_chunks().0) {
                     *word |= u64::from_le_bytes(*bytes);
                 }
             }
             _ => {}
+        }
+    }
+
+    /// What of these was encoded, without making a set of all that was.
+    pub(super) fn among(&self, encoded: &[u8]) -> Self {
+        let mut found = Self::empty();
+        match encoded.split_first() {
+            Some((&GAPS, gaps)) => each_of(gaps, |position| {
+                if self.has(position) {
+                    found.set(position);
+                }
+            }),
+            Some((&BITMAP, words)) => {
+                let here = found.0.iter_mut().zip(&*self.0);
+                for ((found, word), bytes) in here.zip(words.as_chunks().0) {
+                    *found = word & u64::from_le_bytes(*bytes);
+                }
+            }
+            _ => {}
+        }
+        found
+    }
+}
+
+/// Gives the positions behind gaps; some of them may lie behind the chunk when it is no encoding.
+fn each_of(mut gaps: &[u8], mut visit: impl FnMut(usize)) {
+    let mut next = 0_usize;
+    while next < CHUNK {
+        // Most gaps are of one byte.
+        if let Some((eight, rest)) = gaps.split_first_chunk::<8>()
+            && u64::from_le_bytes(*eight) & 0x8080_8080_8080_8080 == 0
+        {
+            for gap in eight {
+                next += usize::from(*gap);
+                visit(next);
+                next += 1;
+            }
+            gaps = rest;
+        } else {
+            let Some(gap) = varint::read(&mut gaps) else { break };
+            next = next.saturating_add(usize::try_from(gap).unwrap_or(usize::MAX));
+            visit(next);
+            next = next.saturating_add(1);
         }
     }
 }
@@ -147,6 +172,7 @@ mod tests {
         for positions in [&all, &every_third] {
             assert_eq!(encode(positions).len(), CHUNK / 8 + 1);
             assert!(set(positions).iter().eq(positions.iter().map(|p| usize::from(*p))));
+            assert!(set(positions).among(&encode(positions)) == set(positions));
         }
         assert!(set(&all) == Bits::first(CHUNK));
     }
@@ -167,6 +193,7 @@ mod tests {
             prop_assert_eq!(read(&and), list(&(&a & &b)));
             prop_assert_eq!(read(&or), list(&(&a | &b)));
             prop_assert_eq!(read(&not), list(&(&a - &b)));
+            prop_assert!(x.among(&encode(&list(&b))) == and);
             let mut backwards = read(&x);
             backwards.reverse();
             prop_assert!(x.iter().rev().eq(backwards.iter().map(|p| usize::from(*p))));
@@ -177,6 +204,7 @@ mod tests {
         #[test]
         fn bytes_that_are_no_set_are_no_panic(bytes: Vec<u8>) {
             Bits::empty().add(&bytes);
+            Bits::first(CHUNK).among(&bytes);
         }
     }
 }

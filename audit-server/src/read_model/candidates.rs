@@ -200,7 +200,7 @@ impl<'p> Candidates<'p> {
     }
 
     fn keep(&mut self, chunk: u64, read: &Chunk<'_>) -> rusqlite::Result<()> {
-        let possible = self.plan.bounds(read)?.possible;
+        let possible = self.plan.bounds(read)?.possible();
         let whole = read.damaged()?.is_none();
         self.possible = Some((chunk, possible, whole));
         Ok(())
@@ -221,6 +221,10 @@ impl<'p> Candidates<'p> {
         let start = chunk * CHUNK as u64;
         let (from, to) = (self.from.max(start), self.to.min(start + CHUNK as u64));
         let mut read = Chunk::read(connection, self.run, chunk)?;
+        if terms.is_none() && !self.plan.has_bounds() {
+            // One part of it has bitmaps, and the other is in the term index.
+            read = read.asking_terms();
+        }
         if terms.is_some() && (!read.is_full() || self.looked_up < LOOKED_UP_FIRST) {
             read = read.asking_terms();
         }

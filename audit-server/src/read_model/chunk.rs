@@ -9,6 +9,7 @@ use super::{
     dictionary::{FacetId, NameId},
     number::{Code, Codes},
     part::{self, EntryId},
+    plan::Set,
     run::Run,
     schema::{RowId, chunk_key},
 };
@@ -22,7 +23,7 @@ pub(super) struct Chunk<'c> {
     count: usize,
     /// Of how many parts it is put together when it is not full.
     parts: Option<u32>,
-    /// Whether words that have no bitmap here are looked up in the term index.
+    /// Whether keys, and words that have no bitmap here, are looked up in the term index.
     asks_terms: bool,
     /// Whether a word was asked for that has no bitmap here.
     lacks_word: Cell<bool>,
@@ -45,7 +46,7 @@ impl<'c> Chunk<'c> {
         })
     }
 
-    /// The same, with words that have no bitmap here looked up in the term index.
+    /// The same, with keys, and words that have no bitmap here, looked up in the term index.
     pub(super) fn asking_terms(self) -> Self {
         Self { asks_terms: true, ..self }
     }
@@ -58,23 +59,42 @@ impl<'c> Chunk<'c> {
     /// The positions of a facet; none when there are none.
     pub(super) fn facet(&self, facet: FacetId) -> rusqlite::Result<Option<Bits>> {
         let mut found: Option<Bits> = None;
-        let mut add = |encoded: &[u8]| found.get_or_insert_with(Bits::empty).add(encoded);
+        let add = |encoded: &[u8]| found.get_or_insert_with(Bits::empty).add(encoded);
         match &self.parts {
             Some(parts) => {
                 let id = EntryId::facet(facet);
                 part::each_entry(self.connection, self.run.number, *parts, id, add)?;
             }
             None => {
-                self.connection
-                    .prepare_cached("SELECT data FROM bits WHERE key = ?1")?
-                    .query_row([chunk_key(facet.0, self.run.number, self.chunk)], |row| {
-                        add(row.get_ref(0)?.as_blob()?);
-                        Ok(())
-                    })
-                    .optional()?;
+                self.encoded(facet, add)?;
             }
         }
         Ok(found)
+    }
+
+    /// Which of these positions have a facet.
+    pub(super) fn facet_among(&self, facet: FacetId, these: &Bits) -> rusqlite::Result<Set> {
+        if self.parts.is_some() {
+            let Some(mut found) = self.facet(facet)? else { return Ok(Set::Empty) };
+            found.and(these);
+            return Ok(Set::Bits(found));
+        }
+        let found = self.encoded(facet, |encoded| these.among(encoded))?;
+        Ok(found.map_or(Set::Empty, Set::Bits))
+    }
+
+    /// What is stored of a facet in a chunk that is full.
+    fn encoded<T>(
+        &self,
+        facet: FacetId,
+        read: impl FnOnce(&[u8]) -> T,
+    ) -> rusqlite::Result<Option<T>> {
+        self.connection
+            .prepare_cached("SELECT data FROM bits WHERE key = ?1")?
+            .query_row([chunk_key(facet.0, self.run.number, self.chunk)], |row| {
+                Ok(read(row.get_ref(0)?.as_blob()?))
+            })
+            .optional()
     }
 
     /// The positions whose records could not be read; none when there are none.
@@ -97,6 +117,11 @@ impl<'c> Chunk<'c> {
             return Ok(known);
         }
         self.lacks_word.set(true);
+        self.term(question)
+    }
+
+    /// The positions that have a term, while the term index may be asked; none when it may not.
+    pub(super) fn term(&self, question: &str) -> rusqlite::Result<Option<Bits>> {
         if !self.asks_terms {
             return Ok(None);
         }
@@ -124,6 +149,19 @@ impl<'c> Chunk<'c> {
     /// Whether a word was asked for that has no bitmap here.
     pub(super) fn lacks_word(&self) -> bool {
         self.lacks_word.get()
+    }
+
+    /// Whether any number under the name may hold, as far as the least and the greatest tell.
+    pub(super) fn reaches(&self, name: NameId, codes: Codes) -> rusqlite::Result<bool> {
+        if self.parts.is_some() {
+            return Ok(true);
+        }
+        let mut statement =
+            self.connection.prepare_cached("SELECT least, greatest FROM numbers WHERE key = ?1")?;
+        let bounds = statement.query_row([chunk_key(name.0, self.run.number, self.chunk)], |row| {
+            Ok((Code::from_order(row.get(0)?), Code::from_order(row.get(1)?)))
+        });
+        Ok(bounds.optional()?.is_some_and(|(least, greatest)| !codes.excludes(least, greatest)))
     }
 
     /// The positions whose number under the name holds, and those where it may hold.

@@ -186,7 +186,7 @@ impl Search<'_> {
         };
         let (from, to) = (within(from), within(to));
         let read = Chunk::read(self.model, run, chunk)?.asking_terms();
-        let bounds = self.plan.bounds(&read)?;
+        let (certain, possible) = self.plan.bounds(&read)?.both();
         let mut range = Bits::first(to);
         range.and_not(&Bits::first(from));
         let bits = |set: Set| match set {
@@ -194,7 +194,7 @@ impl Search<'_> {
             Set::Full => Bits::first(read.count()),
             Set::Bits(bits) => bits,
         };
-        let (mut certain, mut open) = (bits(bounds.certain), bits(bounds.possible));
+        let (mut certain, mut open) = (bits(certain), bits(possible));
         open.and_not(&certain);
         certain.and(&range);
         open.and(&range);
@@ -243,7 +243,7 @@ impl Terms {
             // Words are so joined that begin as asked for, in the question as well.
             Plan::Any(any) => any.iter().all(is_facets) || any.iter().all(is_word),
             Plan::Not(inner) => is_facets(inner),
-            Plan::Some(..) | Plan::Numbers(..) | Plan::Unknown => false,
+            Plan::Some(..) | Plan::Numbers(..) | Plan::Reaches(..) | Plan::Unknown => false,
         }
     }
 }

@@ -34,6 +34,9 @@ pub(super) enum Plan {
     Some(Vec<FacetId>, FacetId),
     /// The records whose number under the name is so.
     Numbers(NameId, Codes),
+    /// All records of a chunk where that may be so of any, and none of the others: what can be known
+    /// without looking at each.
+    Reaches(NameId, Codes),
     /// The records that have this key, as a term.
     Key(String),
     /// The records that say this word, as a term; and its bitmaps, in the chunks that have one.
@@ -55,10 +58,11 @@ pub(super) enum Set {
     Bits(Bits),
 }
 
-/// Positions that certainly match, and those that may.
-pub(super) struct Bounds {
-    pub(super) certain: Set,
-    pub(super) possible: Set,
+/// Positions that match.
+pub(super) enum Bounds {
+    Exactly(Set),
+    /// Those that certainly match, and those that may.
+    Between(Set, Set),
 }
 
 /// A question to the term index.
@@ -102,8 +106,47 @@ impl Terms {
 }
 
 impl Bounds {
-    fn unknown() -> Self {
-        Self { certain: Set::Empty, possible: Set::Full }
+    const UNKNOWN: Self = Self::Between(Set::Empty, Set::Full);
+
+    /// The positions that may match.
+    pub(super) fn possible(self) -> Set {
+        match self {
+            Self::Exactly(set) | Self::Between(_, set) => set,
+        }
+    }
+
+    /// The positions that certainly match, and those that may.
+    pub(super) fn both(self) -> (Set, Set) {
+        match self {
+            Self::Exactly(set) => (set.clone(), set),
+            Self::Between(certain, possible) => (certain, possible),
+        }
+    }
+
+    /// Whether nothing may match.
+    fn is_nothing(&self) -> bool {
+        match self {
+            Self::Exactly(set) | Self::Between(_, set) => set.is_empty(),
+        }
+    }
+
+    fn joined(self, other: Self, join: fn(Set, Set) -> Set) -> Self {
+        match (self, other) {
+            (Self::Exactly(a), Self::Exactly(b)) => Self::Exactly(join(a, b)),
+            (a, b) => {
+                let ((certain, possible), (other_certain, other_possible)) = (a.both(), b.both());
+                Self::Between(join(certain, other_certain), join(possible, other_possible))
+            }
+        }
+    }
+
+    fn not(self, count: usize) -> Self {
+        match self {
+            Self::Exactly(set) => Self::Exactly(set.not(count)),
+            Self::Between(certain, possible) => {
+                Self::Between(possible.not(count), certain.not(count))
+            }
+        }
     }
 }
 
@@ -130,11 +173,13 @@ impl Plan {
     /// nothing is left. The numbers of a name are the dearest, and where it stands is cheap.
     fn all(mut plans: Vec<Self>) -> Self {
         if plans.len() > 1 {
-            let present = plans.iter().filter_map(|plan| match plan {
-                Self::Numbers(name, _) => Some(Self::Facet(name.present())),
-                _ => None,
+            let before = plans.iter().flat_map(|plan| match plan {
+                Self::Numbers(name, codes) => {
+                    vec![Self::Reaches(*name, *codes), Self::Facet(name.present())]
+                }
+                _ => vec![],
             });
-            plans.extend(present.collect::<Vec<_>>());
+            plans.extend(before.collect::<Vec<_>>());
             plans.sort_by_key(Self::cost);
         }
         Self::All(plans)
@@ -143,11 +188,12 @@ impl Plan {
     fn cost(&self) -> u8 {
         match self {
             Self::Nothing => 0,
-            Self::Facet(_) => 1,
-            Self::Some(..) | Self::Any(_) | Self::All(_) | Self::Not(_) => 2,
-            Self::Word(..) => 3,
-            Self::Numbers(..) => 4,
-            Self::Key(_) | Self::Prefix(_) | Self::Unknown => 5,
+            Self::Reaches(..) => 1,
+            Self::Facet(_) => 2,
+            Self::Some(..) | Self::Any(_) | Self::All(_) | Self::Not(_) => 3,
+            Self::Word(..) => 4,
+            Self::Numbers(..) => 5,
+            Self::Key(_) | Self::Prefix(_) | Self::Unknown => 6,
         }
     }
 
@@ -199,12 +245,26 @@ impl Plan {
 
     /// Whether bitmaps say anything of it.
     pub(super) fn has_bounds(&self) -> bool {
+        self.is_bounded(&|_| false)
+    }
+
+    /// Whether bitmaps say anything of it, with the term index asked for those of its keys and words
+    /// in each chunk.
+    pub(super) fn has_bounds_by_chunk(&self) -> bool {
+        self.is_bounded(&|plan| matches!(plan, Self::Key(_) | Self::Word(..)))
+    }
+
+    fn is_bounded(&self, is_asked_for: &dyn Fn(&Self) -> bool) -> bool {
         match self {
-            Self::Facet(_) | Self::Some(..) | Self::Numbers(..) | Self::Nothing => true,
-            Self::Key(_) | Self::Word(..) | Self::Prefix(_) | Self::Unknown => false,
-            Self::All(all) => all.iter().any(Self::has_bounds),
-            Self::Any(any) => any.iter().all(Self::has_bounds),
-            Self::Not(inner) => inner.has_bounds(),
+            Self::Facet(_)
+            | Self::Some(..)
+            | Self::Numbers(..)
+            | Self::Reaches(..)
+            | Self::Nothing => true,
+            Self::Key(_) | Self::Word(..) | Self::Prefix(_) | Self::Unknown => is_asked_for(self),
+            Self::All(all) => all.iter().any(|plan| plan.is_bounded(is_asked_for)),
+            Self::Any(any) => any.iter().all(|plan| plan.is_bounded(is_asked_for)),
+            Self::Not(inner) => inner.is_bounded(is_asked_for),
         }
     }
 
@@ -213,73 +273,79 @@ impl Plan {
         match self {
             Self::Key(_) | Self::Word(..) | Self::Prefix(_) | Self::Unknown => true,
             Self::All(inner) | Self::Any(inner) => inner.iter().all(Self::is_left_to_terms),
-            Self::Facet(_) | Self::Some(..) | Self::Numbers(..) | Self::Not(_) | Self::Nothing => {
-                false
-            }
+            Self::Facet(_)
+            | Self::Some(..)
+            | Self::Numbers(..)
+            | Self::Reaches(..)
+            | Self::Not(_)
+            | Self::Nothing => false,
         }
     }
 
     /// What of the chunk matches and may match.
     pub(super) fn bounds(&self, chunk: &Chunk<'_>) -> rusqlite::Result<Bounds> {
-        let mut bounds = self.evaluate(chunk)?;
+        let bounds = self.evaluate(chunk)?;
         // Of what cannot be read the index knows nothing, and whoever asks is to be told.
-        if let Some(damaged) = chunk.damaged()? {
-            bounds.possible = bounds.possible.or(Set::Bits(damaged.clone()));
-            bounds.certain = bounds.certain.and(Set::Bits(damaged).not(chunk.count()));
-        }
-        Ok(bounds)
+        let Some(damaged) = chunk.damaged()? else { return Ok(bounds) };
+        let (certain, possible) = bounds.both();
+        let damaged = Set::Bits(damaged);
+        Ok(Bounds::Between(certain.and(damaged.clone().not(chunk.count())), possible.or(damaged)))
     }
 
     fn evaluate(&self, chunk: &Chunk<'_>) -> rusqlite::Result<Bounds> {
-        let exactly = |set: Set| Bounds { certain: set.clone(), possible: set };
         let facet =
             |id| -> rusqlite::Result<Set> { Ok(chunk.facet(id)?.map_or(Set::Empty, Set::Bits)) };
         Ok(match self {
-            Self::Nothing => exactly(Set::Empty),
-            Self::Unknown | Self::Key(_) | Self::Prefix(_) => Bounds::unknown(),
-            Self::Word(question, id) => match chunk.word(*id, question)? {
-                Some(bits) => exactly(Set::Bits(bits)),
-                None => Bounds::unknown(),
+            Self::Nothing => Bounds::Exactly(Set::Empty),
+            Self::Unknown | Self::Prefix(_) => Bounds::UNKNOWN,
+            Self::Key(question) => match chunk.term(question)? {
+                Some(bits) => Bounds::Exactly(Set::Bits(bits)),
+                None => Bounds::UNKNOWN,
             },
-            Self::Facet(id) => exactly(facet(*id)?),
+            Self::Word(question, id) => match chunk.word(*id, question)? {
+                Some(bits) => Bounds::Exactly(Set::Bits(bits)),
+                None => Bounds::UNKNOWN,
+            },
+            Self::Facet(id) => Bounds::Exactly(facet(*id)?),
             Self::Some(facets, besides) => {
                 let mut certain = Set::Empty;
                 for id in facets {
                     certain = certain.or(facet(*id)?);
                 }
                 let possible = certain.clone().or(facet(*besides)?);
-                Bounds { certain, possible }
+                Bounds::Between(certain, possible)
             }
             Self::Numbers(name, codes) => match chunk.numbers(*name, *codes)? {
-                None => exactly(Set::Empty),
+                None => Bounds::Exactly(Set::Empty),
                 Some((holds, mut may_hold)) => {
                     may_hold.or(&holds);
-                    Bounds { certain: Set::Bits(holds), possible: Set::Bits(may_hold) }
+                    Bounds::Between(Set::Bits(holds), Set::Bits(may_hold))
                 }
             },
-            Self::Not(inner) => {
-                let Bounds { certain, possible } = inner.evaluate(chunk)?;
-                let count = chunk.count();
-                Bounds { certain: possible.not(count), possible: certain.not(count) }
+            Self::Reaches(name, codes) => {
+                let reaches = chunk.reaches(*name, *codes)?;
+                Bounds::Exactly(if reaches { Set::Full } else { Set::Empty })
             }
+            Self::Not(inner) => inner.evaluate(chunk)?.not(chunk.count()),
             Self::All(all) => {
-                let mut bounds = exactly(Set::Full);
+                let mut bounds = Bounds::Exactly(Set::Full);
                 for plan in all {
-                    let Bounds { certain, possible } = plan.evaluate(chunk)?;
-                    bounds.certain = bounds.certain.and(certain);
-                    bounds.possible = bounds.possible.and(possible);
-                    if bounds.possible.is_empty() {
-                        return Ok(exactly(Set::Empty));
+                    bounds = match (plan, bounds) {
+                        (Self::Facet(id), Bounds::Exactly(Set::Bits(bits))) => {
+                            Bounds::Exactly(chunk.facet_among(*id, &bits)?)
+                        }
+                        (plan, bounds) => bounds.joined(plan.evaluate(chunk)?, Set::and),
+                    };
+                    if bounds.is_nothing() {
+                        return Ok(Bounds::Exactly(Set::Empty));
                     }
                 }
                 bounds
             }
             Self::Any(any) => {
-                let mut bounds = exactly(Set::Empty);
+                let mut bounds = Bounds::Exactly(Set::Empty);
                 for plan in any {
-                    let Bounds { certain, possible } = plan.evaluate(chunk)?;
-                    bounds.certain = bounds.certain.or(certain);
-                    bounds.possible = bounds.possible.or(possible);
+                    bounds = bounds.joined(plan.evaluate(chunk)?, Set::or);
                 }
                 bounds
             }
@@ -432,6 +498,25 @@ impl Planner<'_> {
         Ok(Plan::All(plans))
     }
 
+    /// The terms of words that follow each other; whether they say it all.
+    fn phrase(&self, phrase: &[Box<str>], plans: &mut Vec<Plan>) -> rusqlite::Result<bool> {
+        let words: Vec<&str> = phrase.iter().map(|word| content::cut(word)).collect();
+        let mut is_paired = vec![false; words.len()];
+        for (at, pair) in words.windows(2).enumerate() {
+            let pair = pair.join(" ");
+            if content::may_be_paired(&pair) {
+                is_paired[at..at + 2].fill(true);
+                let question = self.token(content::PAIR, Some(&pair));
+                plans.push(Plan::Word(question, dictionary::word(self.connection, &pair)?));
+            }
+        }
+        // Who says the pair says its words.
+        for (word, _) in words.iter().zip(&is_paired).filter(|(_, paired)| !**paired) {
+            plans.push(self.word(word)?);
+        }
+        Ok(words.len() == 1 || words.len() == 2 && is_paired == [true, true])
+    }
+
     /// The terms of words that begin so.
     fn begin_words(&self, prefix: &str) -> rusqlite::Result<Plan> {
         let Some(words) = vocabulary::beginning(self.connection, prefix, MAX_BEGINNING)? else {
@@ -500,25 +585,6 @@ impl Planner<'_> {
         let long = values.facets.iter().find(|(_, text)| **text == *LONG).map(|(id, _)| *id);
         let mut facets: Vec<FacetId> = values
             .facets
-    /// The terms of words that follow each other; whether they say it all.
-    fn phrase(&self, phrase: &[Box<str>], plans: &mut Vec<Plan>) -> rusqlite::Result<bool> {
-        let words: Vec<&str> = phrase.iter().map(|word| content::cut(word)).collect();
-        let mut is_paired = vec![false; words.len()];
-        for (at, pair) in words.windows(2).enumerate() {
-            let pair = pair.join(" ");
-            if content::may_be_paired(&pair) {
-                is_paired[at..at + 2].fill(true);
-                let question = self.token(content::PAIR, Some(&pair));
-                plans.push(Plan::Word(question, dictionary::word(self.connection, &pair)?));
-            }
-        }
-        // Who says the pair says its words.
-        for (word, _) in words.iter().zip(&is_paired).filter(|(_, paired)| !**paired) {
-            plans.push(self.word(word)?);
-        }
-        Ok(words.len() == 1 || words.len() == 2 && is_paired == [true, true])
-    }
-
             .iter()
             .filter(|(_, text)| text.starts_with(prefix))
             .map(|(facet, _)| *facet)

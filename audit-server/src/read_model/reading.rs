@@ -228,7 +228,7 @@ impl Reading<'_> {
         deadline: Deadline,
     ) -> rusqlite::Result<Option<Batch>> {
         self.search(model, snapshot, scan, deadline, |search| {
-            let informed = search.terms.is_some() || search.plan.has_bounds();
+            let informed = search.terms.is_some() || search.plan.has_bounds_by_chunk();
             if *scan.filter == Filter::ANY || !informed {
                 return Ok(None);
             }
