@@ -146,10 +146,10 @@ fn schema(view: View, parameter: &Parameter) -> MetaSchema {
             ..MetaSchema::new("integer")
         },
         Kind::Count => MetaSchema { minimum: Some(1.0), ..MetaSchema::new("integer") },
-        Kind::Days { default } => MetaSchema {
+        Kind::Days { default, most } => MetaSchema {
             default: Some(json!(default)),
             minimum: Some(1.0),
-            maximum: Some(f64::from(report::MAX_DAYS)),
+            maximum: Some(f64::from(most)),
             ..MetaSchema::new("integer")
         },
         Kind::Threshold => MetaSchema {

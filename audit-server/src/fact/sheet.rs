@@ -1,6 +1,6 @@
 //! A sheet: facts in columns, with tables of their own for what their numbers stand for.
 
-use std::{collections::HashMap, hash::Hasher};
+use std::{borrow::Cow, collections::HashMap, hash::Hasher};
 
 use audit_layer::{
     event_type,
@@ -31,8 +31,8 @@ impl ValueKey {
     }
 }
 
-/// The longest word, status or type in bytes; of a longer one its beginning stands there. A program
-/// that makes up long ones must not fill the tables.
+/// The longest word, status or type in bytes; of a longer one its beginning stands there, with a
+/// hash of the whole. A program that makes up long ones must not fill the tables.
 pub(crate) const MAX_WORD_BYTES: usize = 128;
 
 /// Stands in the column of kinds for a line that is no record.
@@ -98,7 +98,7 @@ fn number<K: std::hash::Hash + Eq + Clone>(
 impl Tables {
     fn kind(&mut self, event_type: &str, status: &str, severity: &str) -> u32 {
         let [event_type, status, severity] =
-            [event_type, status, severity].map(|text| cut(text).into());
+            [event_type, status, severity].map(|text| Box::from(&*cut(text)));
         self.take_kind(Kind { event_type, status, severity })
     }
 
@@ -115,14 +115,14 @@ impl Tables {
     }
 
     fn word(&mut self, text: &str) -> u32 {
-        let text = cut(text);
         if text.is_empty() {
             return 0;
         }
-        if let Some(known) = self.index.words.get(text) {
+        let text = cut(text);
+        if let Some(known) = self.index.words.get(&*text) {
             return *known;
         }
-        number(&mut self.words, &mut self.index.words, text.into())
+        number(&mut self.words, &mut self.index.words, Box::from(&*text))
     }
 
     /// Makes the index of tables that were read back.
@@ -153,12 +153,6 @@ impl Sheet {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.times.is_empty()
-    }
-
-    /// How many lines between two places are no records.
-    pub(crate) fn damaged(&self, (from, to): (usize, usize)) -> u64 {
-        let kinds = self.kinds.get(from..to).unwrap_or_default();
-        kinds.iter().filter(|kind| **kind == DAMAGED).count() as u64
     }
 
     /// Adds the fact of a record, which the trail sorts at that time; of a line that is no record,
@@ -307,8 +301,15 @@ impl Sheet {
     }
 }
 
-fn cut(text: &str) -> &str {
-    &text[..text.floor_char_boundary(MAX_WORD_BYTES)]
+/// The text, or its beginning and a hash of all of it: what is cut stays apart, and says that it is.
+fn cut(text: &str) -> Cow<'_, str> {
+    if text.len() <= MAX_WORD_BYTES {
+        return Cow::Borrowed(text);
+    }
+    let mut hasher = SipHasher24::new();
+    hasher.write(text.as_bytes());
+    let beginning = &text[..text.floor_char_boundary(MAX_WORD_BYTES - 24)];
+    Cow::Owned(format!("{beginning}…{:016x}", hasher.finish()))
 }
 
 /// Numbers by places in a table, of which 0 is none.
@@ -360,4 +361,20 @@ fn entry(record: &Record<'_>, tables: &mut Tables, key: ValueKey) -> Entry {
         entry.agent = WordId(tables.word(name.or(record.user_id.as_deref()).unwrap_or_default()));
     }
     entry
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_that_are_cut_stay_apart_and_say_so() {
+        let long = |end: &str| format!("{}{end}", "ü".repeat(100));
+        let mut tables = Tables::default();
+        let (one, other) = (tables.word(&long("a")), tables.word(&long("b")));
+        assert_ne!(one, other);
+        assert_eq!(tables.word(&long("a")), one);
+        assert!(tables.words.iter().all(|word| word.contains('…') && word.len() <= MAX_WORD_BYTES));
+        assert_eq!(tables.word(""), 0);
+    }
 }

@@ -40,8 +40,8 @@ pub(crate) enum Kind {
     Id,
     /// Where the next page begins.
     Cursor,
-    /// An integer from 1 to [`crate::report::MAX_DAYS`].
-    Days { default: u32 },
+    /// An integer from 1 to `most`.
+    Days { default: u32, most: u32 },
     /// Names of regulations, separated by commas.
     Regulations,
     /// A number from 1 to 100.

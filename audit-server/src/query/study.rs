@@ -7,7 +7,7 @@ use crate::{
     Error,
     fact::{Fact, Fold, Legend, Origin, Sheet, Texts, ValueKey},
     filter::{Field, Filter, TimeRange},
-    read_model::{Column, CountingFold, Met, RecordTexts, ValueCounts, Verdict, Wanted},
+    read_model::{Column, CountingFold, Followed, Met, RecordTexts, ValueCounts, Wanted},
     store::Deadline,
 };
 
@@ -66,7 +66,7 @@ impl<'t> Study<'t> {
     ///
     /// # Errors
     /// When the read model cannot be read.
-    pub(crate) fn verdict(&self, range: TimeRange) -> Result<Option<Verdict>, Error> {
+    pub(crate) fn verdict(&self, range: TimeRange) -> Result<Option<Followed>, Error> {
         match &self.view.reading {
             Some(reading) => reading.verdict(&self.view.snapshot, range),
             None => Ok(None),

@@ -11,7 +11,9 @@ use rusqlite::{Connection, OptionalExtension};
 use super::{
     bits::{Bits, CHUNK},
     candidates::{Candidate, Candidates},
+    chunk::Chunk,
     columns::{self, Column},
+    dictionary::FacetId,
     reading::interrupt,
     run::{self, Resolver, Run},
     schema::{self, RowId, chunk_key},
@@ -90,12 +92,12 @@ impl Search<'_> {
                 }
                 let bounds = (from.max(start), to.min(start + size));
                 let bits = self.bits(&chosen, run, start, bounds)?;
+                fold.met.damaged += self.damaged(run, start, bounds)?;
                 if bits.as_ref().is_none_or(|bits| !bits.is_empty()) {
                     let sheet = read_sheet(self.model, run, start / size, columns)?;
                     let base = Origin::Row(RowId::new(run.number, start).0);
                     let at = |position: u64| (position - start) as usize;
                     let within = (at(bounds.0), at(bounds.1).min(sheet.len()));
-                    fold.met.damaged += sheet.damaged(within);
                     let wanted = |place| bits.as_ref().is_none_or(|bits| bits.has(place));
                     sheet.fold(within, wanted, (base, &[]), legend, &mut rows, &mut fold);
                 }
@@ -104,6 +106,14 @@ impl Search<'_> {
         }
         self.tail_facts(legend, key, &mut rows, &mut fold)?;
         Ok(fold.met)
+    }
+
+    /// How many lines between two positions of a chunk are no records, whatever is asked for.
+    fn damaged(&self, run: Run, start: u64, (from, to): (u64, u64)) -> rusqlite::Result<u64> {
+        let chunk = Chunk::read(self.model, run, start / CHUNK as u64)?;
+        let Some(damaged) = chunk.facet(FacetId::DAMAGED)? else { return Ok(0) };
+        let within = (from - start) as usize..(to - start) as usize;
+        Ok(damaged.iter().filter(|place| within.contains(place)).count() as u64)
     }
 
     pub(super) fn chosen(&self, run: Run, positions: (u64, u64)) -> rusqlite::Result<Chosen> {
@@ -198,6 +208,9 @@ impl Search<'_> {
         let mut found = statement.query([self.indexed, from, to])?;
         let mut damaged = 0;
         while let Some(row) = found.next()? {
+            if self.deadline.passed() {
+                return Err(interrupt());
+            }
             let (arrival, timestamp): (i64, i64) = (row.get(0)?, row.get(1)?);
             let line = row.get_ref(2)?.as_str().ok();
             match line.and_then(|line| Record::parse(line).ok()) {

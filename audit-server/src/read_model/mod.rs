@@ -80,5 +80,5 @@ pub(crate) use facts::{CountingFold, Met, RecordTexts, Wanted};
 pub(crate) use follower::{Follower, OnAlarm, reindex};
 pub(crate) use heads::Alarm;
 pub(crate) use proof::{ChainState, Verdict};
-pub(crate) use reading::{ReadModel, Reading};
+pub(crate) use reading::{Followed, ReadModel, Reading};
 pub(crate) use top::ValueCounts;

@@ -7,6 +7,7 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension};
 use super::{
     count::{Count, Counted, Counting},
     facts::{Met, Wanted},
+    heads::{self, Alarm},
     plan::Plan,
     proof::{self, Verdict},
     schema::{self, State},
@@ -38,6 +39,15 @@ pub(crate) struct ReadModel {
 pub(crate) struct Reading<'m> {
     lease: Lease<'m>,
     state: State,
+}
+
+/// What is known of the chains of a trail.
+#[derive(Debug)]
+pub(crate) struct Followed {
+    /// Of the records that were taken in.
+    pub(crate) verdict: Verdict,
+    /// What was there once and is not any more, the latest first.
+    pub(crate) alarms: Vec<Alarm>,
 }
 
 impl ReadModel {
@@ -200,9 +210,12 @@ impl Reading<'_> {
         &self,
         snapshot: &Snapshot<'_>,
         range: TimeRange,
-    ) -> Result<Option<Verdict>, Error> {
+    ) -> Result<Option<Followed>, Error> {
         let read = || match &self.lease.connection {
-            Some(model) if self.is_of(snapshot)? => proof::verdict(model, range).map(Some),
+            Some(model) if self.is_of(snapshot)? => {
+                let (verdict, alarms) = (proof::verdict(model, range)?, heads::alarms(model)?);
+                Ok(Some(Followed { verdict, alarms }))
+            }
             _ => Ok(None),
         };
         read().map_err(|error| {

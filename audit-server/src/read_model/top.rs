@@ -1,5 +1,7 @@
 //! How many records have each value of a name, from bitmaps.
 
+use std::collections::{HashMap, HashSet};
+
 use rusqlite::Connection;
 
 use super::{
@@ -108,21 +110,22 @@ impl Search<'_> {
         counts: &mut Vec<u64>,
     ) -> rusqlite::Result<()> {
         let present = counts.len() - 1;
+        let mut known: HashMap<Box<str>, usize> =
+            facets.iter().zip(0..).map(|((_, text), at)| (text.clone(), at)).collect();
         self.each_of_tail(|_, _, record| {
-            let mut met: Vec<usize> = Vec::new();
+            let mut met: HashSet<usize> = HashSet::new();
             field.each(record, |text| {
                 if text.is_empty() {
                     return;
                 }
                 let text = if text.len() > Text::MAX_BYTES { LONG } else { text };
-                let known = facets.iter().position(|(_, known)| **known == *text);
-                let at = known.unwrap_or_else(|| {
+                let at = known.get(text).copied().unwrap_or_else(|| {
                     facets.push((FacetId::DAMAGED, text.into()));
                     counts.push(0);
+                    known.insert(text.into(), counts.len() - 1);
                     counts.len() - 1
                 });
-                if !met.contains(&at) {
-                    met.push(at);
+                if met.insert(at) {
                     counts[at] += 1;
                 }
             });

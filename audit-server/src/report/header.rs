@@ -41,7 +41,8 @@ pub(crate) struct Header {
     pub(crate) generated_at: String,
     /// What it is about.
     pub(crate) window: Window,
-    /// How many records of that time the trail has.
+    /// How many records of that time it is computed from: all, but for trading those of the categories
+    /// trade, risk and agent, and of the user that is asked for.
     pub(crate) records: u64,
     /// Stored lines that are no records: what they were is not known. `audit-server verify` tells more.
     pub(crate) damaged: u64,

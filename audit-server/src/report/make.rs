@@ -90,9 +90,10 @@ pub(crate) fn anomalies(
     let mut detector = Detector::new(settings);
     let columns =
         [Column::Words, Column::Users, Column::Addresses, Column::Resources, Column::Entries];
-    let met = study.fold(window, &Filter::ANY, &columns, &mut detector)?;
+    // What was there before comes first: whoever makes up names in the window takes no place from it.
     let before = TimeRange { from: baseline_from, to: window.from.saturating_sub(1) };
     study.fold(before, &Filter::ANY, &columns, &mut detector)?;
+    let met = study.fold(window, &Filter::ANY, &columns, &mut detector)?;
     let header = header(&study, request, met)?;
     Ok(detector.finish(study.legend(), &mut study.texts(), header))
 }

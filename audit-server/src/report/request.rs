@@ -14,6 +14,9 @@ use crate::{
 /// The most days that a report is about.
 pub(crate) const MAX_DAYS: u32 = 366;
 
+/// The most days in which anomalies are looked for: more would take memory for each hour of each user.
+pub(crate) const MAX_LOOKBACK_DAYS: u32 = 92;
+
 /// Which report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Which {
@@ -54,20 +57,40 @@ const FORMAT: Parameter = of(
 );
 
 const SECURITY: &[Parameter] = &[
-    of("days", Kind::Days { default: 7 }, "How many days, up to the end; 7 when absent.", "7"),
+    of(
+        "days",
+        Kind::Days { default: 7, most: MAX_DAYS },
+        "How many days, up to the end; 7 when absent.",
+        "7",
+    ),
     END,
     FORMAT,
 ];
 
 const TRADING: &[Parameter] = &[
-    of("days", Kind::Days { default: 30 }, "How many days, up to the end; 30 when absent.", "30"),
-    of("user_id", Kind::Text, "Only records of the user or agent with this id.", "agent-1"),
+    of(
+        "days",
+        Kind::Days { default: 30, most: MAX_DAYS },
+        "How many days, up to the end; 30 when absent.",
+        "30",
+    ),
+    of(
+        "user_id",
+        Kind::Text,
+        "Only records with this `user_id`: of a person or an agent.",
+        "agent-1",
+    ),
     END,
     FORMAT,
 ];
 
 const COMPLIANCE: &[Parameter] = &[
-    of("days", Kind::Days { default: 90 }, "How many days, up to the end; 90 when absent.", "90"),
+    of(
+        "days",
+        Kind::Days { default: 90, most: MAX_DAYS },
+        "How many days, up to the end; 90 when absent.",
+        "90",
+    ),
     of(
         "regulations",
         Kind::Regulations,
@@ -81,7 +104,7 @@ const COMPLIANCE: &[Parameter] = &[
 const ANOMALIES: &[Parameter] = &[
     of(
         "lookback_days",
-        Kind::Days { default: 7 },
+        Kind::Days { default: 7, most: MAX_LOOKBACK_DAYS },
         "In how many days, up to the end, anomalies are looked for; 7 when absent. What is usual is taken from the 84 days before them.",
         "7",
     ),
@@ -116,12 +139,13 @@ impl Which {
         }
     }
 
-    fn default_days(self) -> u32 {
+    /// How many days when nothing is said, and at most.
+    fn days(self) -> (u32, u32) {
         let days = |parameter: &Parameter| match parameter.kind {
-            Kind::Days { default } => Some(default),
+            Kind::Days { default, most } => Some((default, most)),
             _ => None,
         };
-        self.parameters().iter().find_map(days).unwrap_or(MAX_DAYS)
+        self.parameters().iter().find_map(days).unwrap_or((MAX_DAYS, MAX_DAYS))
     }
 }
 
@@ -168,12 +192,12 @@ impl Request {
             move |reason: String| InvalidValue { name, reason }
         };
         let days_name = if which == Which::Anomalies { "lookback_days" } else { "days" };
+        let (default, most) = which.days();
         let days = match read(days_name) {
-            None => which.default_days(),
+            None => default,
             Some(text) => {
-                let days = text.parse().ok().filter(|days| (1..=MAX_DAYS).contains(days));
-                let reason =
-                    || invalid(days_name)(format!("it is an integer from 1 to {MAX_DAYS}"));
+                let days = text.parse().ok().filter(|days| (1..=most).contains(days));
+                let reason = || invalid(days_name)(format!("it is an integer from 1 to {most}"));
                 days.ok_or_else(reason)?
             }
         };

@@ -1,6 +1,6 @@
 //! Counting facts by time, category, kind and value.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use audit_layer::record::format_timestamp;
 
@@ -23,6 +23,7 @@ pub(super) struct Histogram {
     buckets: BTreeMap<i64, Vec<u64>>,
     /// Numbers of categories, by their names, and by kind.
     categories: Vec<Box<str>>,
+    by_name: HashMap<Box<str>, usize>,
     by_kind: Vec<usize>,
     kinds: Vec<u64>,
     counts_users: bool,
@@ -43,6 +44,7 @@ impl Histogram {
             range,
             buckets: BTreeMap::new(),
             categories: Vec::new(),
+            by_name: HashMap::new(),
             by_kind: Vec::new(),
             kinds: Vec::new(),
             counts_users: sources.contains(&Source::Value(ValueKind::User)),
@@ -76,9 +78,10 @@ impl Histogram {
     fn learn(&mut self, legend: &Legend) {
         for kind in legend.kinds().iter().skip(self.by_kind.len()) {
             let category = kind.category();
-            let known = self.categories.iter().position(|known| **known == *category);
+            let known = self.by_name.get(category).copied();
             self.by_kind.push(known.unwrap_or_else(|| {
                 self.categories.push(category.into());
+                self.by_name.insert(category.into(), self.categories.len() - 1);
                 self.categories.len() - 1
             }));
         }

@@ -94,7 +94,7 @@ pub(crate) struct TopValues {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Object)]
 #[oai(rename = "StatsValue")]
 pub(crate) struct ValueCount {
-    /// The value as a text.
+    /// The value as a text; of one of more than 1024 bytes the beginning and `…`.
     pub(crate) value: String,
     /// How many records.
     pub(crate) records: u64,

@@ -12,7 +12,7 @@ use super::{Request, TopValues, ValueCount, histogram::Histogram};
 use crate::{
     Error,
     fact::{Kind, Texts, ValueId, ValueKind},
-    filter::{Field, TimeRange},
+    filter::{Field, Text, TimeRange},
     query::{MAX_LIMIT, Study},
     report::shortlist,
     store::{Deadline, Order, Scan, Table},
@@ -92,10 +92,19 @@ fn ranked(
     let distinct = named.len() as u64;
     named.sort_unstable_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
     named.truncate(limit);
-    let value = |(value, records): (Box<str>, u64)| ValueCount { value: value.into(), records };
+    let value =
+        |(value, records): (Box<str>, u64)| ValueCount { value: shortened(&value), records };
     let Counts { absent, counted, complete } = counts;
     let values = named.into_iter().map(value).collect();
     TopValues { member, values, distinct, absent, counted, complete }
+}
+
+/// The value, or its beginning and a mark.
+fn shortened(value: &str) -> String {
+    match value.get(..value.floor_char_boundary(Text::MAX_BYTES)) {
+        Some(beginning) if beginning.len() < value.len() => format!("{beginning}…"),
+        _ => value.to_owned(),
+    }
 }
 
 fn of_kinds(study: &Study<'_>, member: Member, histogram: &Histogram, limit: usize) -> TopValues {

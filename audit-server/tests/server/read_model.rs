@@ -151,7 +151,9 @@ fn what_matches_is_counted_exactly_or_about() {
         let estimate = count(&format!("{question}&count=estimate"));
         assert_eq!(estimate["value"], value, "{question}");
     }
-    assert_eq!(count("q=%22the+tenth%22&count=estimate")["is"], "estimate");
+    let of_message = "filter=message%3D%22the+tenth%22";
+    assert_eq!(count(&format!("{of_message}&count=exact"))["value"], 105);
+    assert_eq!(count(&format!("{of_message}&count=estimate"))["is"], "estimate");
     assert_eq!(count("user_id=u-1"), Value::Null);
     for view in ["redis", "combined"] {
         let problem = fixture.get(&format!("/audit/{view}?count=exact")).problem(400);

@@ -241,3 +241,27 @@ fn a_record_that_was_changed_before_it_arrived_breaks_the_verdict() {
     assert_eq!((&chain["intact"], &chain["faults"]), (&false.into(), &1.into()), "{chain}");
     assert_eq!(chain["verdict"]["faults"][0]["kind"], "changed");
 }
+
+#[test]
+fn a_trail_that_was_cut_off_is_not_intact_although_its_chain_is() {
+    let (fixture, mut trail) = Fixture::with_trail(|_| {});
+    trail.write_all((0..20).map(|n| event("data.read", n * MINUTE)));
+    indexed(&fixture, 20);
+    trail.execute(
+        "DROP TRIGGER audit_logs_keep_delete; DELETE FROM audit_logs WHERE arrival > 15;
+         UPDATE audit_cursors SET seq = 15, hash = (SELECT substr(record, -66, 64) FROM audit_logs WHERE arrival = 15);",
+    );
+    let start = Instant::now();
+    let chain = loop {
+        let compliance = report(&fixture, "/audit/reports/compliance?days=1");
+        let chain = compliance["chain"].clone();
+        if chain["intact"] == false {
+            break chain;
+        }
+        assert!(start.elapsed() < Duration::from_secs(120), "{chain}");
+        thread::sleep(Duration::from_millis(50));
+    };
+    let told = chain["sentence"].as_str().unwrap();
+    assert!(told.contains("had 20 records and ends at 15"), "{chain}");
+    assert_eq!((&chain["faults"], &chain["gaps"]), (&0.into(), &0.into()), "{chain}");
+}

@@ -147,7 +147,7 @@ impl Tally {
     /// wait for memory, and the processor lets many wait at once when nothing else is between.
     fn take_hour(&mut self, hour: usize, rows: &[Fact]) {
         let day = hour / 24;
-        for fact in rows {
+        for fact in rows.iter().filter(|fact| fact.kind.index() < MAX_KINDS) {
             self.by_hour.add(hour, fact.kind.index());
         }
         // A user or address of 0 is none. To count it is quicker than to look whether there is one, and it

@@ -47,11 +47,11 @@ impl Whole {
     pub(super) fn of(counts: &Counts<'_>, header: &Header) -> Result<Self, Error> {
         let Counts { evidence, range, .. } = *counts;
         // Of a window that ended long ago, what is after it is not yet of the future.
-        let made_at = parse_timestamp(&header.generated_at).unwrap_or(range.to).max(range.to);
+        let made_at = parse_timestamp(&header.generated_at).unwrap_or(range.to);
         let later = TimeRange { from: made_at.saturating_add(FUTURE_SLACK + 1), to: i64::MAX };
         let first = header.retention.first_record.as_deref();
         Ok(Self {
-            now: range.to,
+            now: made_at.min(range.to),
             first_record: first.and_then(parse_timestamp),
             archived: header.retention.archived,
             days: judge_days(evidence, range)?,
