@@ -3,6 +3,9 @@
 //! The index is asked in two ways. For each chunk, [`Plan::bounds`] gives positions that certainly
 //! match and positions that may: where the two are the same, nothing needs to be read. And
 //! [`Plan::terms`] is a question to the term index that each match must answer, if there is one.
+//!
+//! It is one file, however long: each kind of plan is made, asked for terms and evaluated here, and the
+//! three must agree.
 
 use audit_layer::{event_type, record::Member};
 use rusqlite::Connection;
