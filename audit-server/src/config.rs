@@ -63,6 +63,9 @@ pub struct Config {
     pub header_timeout: Duration,
     /// How long requests that run when the server is stopped may take to end. Default: 5 s.
     pub shutdown_timeout: Duration,
+    /// How much nicer `audit-server serve` is than what started it, 0 to 19: who shares a processor with
+    /// the application lets it go first. Default: 10.
+    pub nice: u8,
     /// What the server logs: trace, debug, info, warn, error or off. Default: info.
     pub log: tracing::level_filters::LevelFilter,
 }
@@ -84,6 +87,7 @@ impl Default for Config {
             max_connections: 512,
             header_timeout: Duration::from_secs(30),
             shutdown_timeout: Duration::from_secs(5),
+            nice: 10,
             log: tracing::level_filters::LevelFilter::INFO,
         }
     }
@@ -105,6 +109,7 @@ const SETTINGS: &[(&str, &str)] = &[
     ("max_connections", "AUDIT_SERVER_MAX_CONNECTIONS"),
     ("header_timeout", "AUDIT_SERVER_HEADER_TIMEOUT"),
     ("shutdown_timeout", "AUDIT_SERVER_SHUTDOWN_TIMEOUT"),
+    ("nice", "AUDIT_SERVER_NICE"),
     ("log", "AUDIT_SERVER_LOG"),
 ];
 
@@ -222,6 +227,10 @@ impl Config {
             "max_connections" => self.max_connections = count(text, 65_535)?,
             "header_timeout" => self.header_timeout = duration(text)?,
             "shutdown_timeout" => self.shutdown_timeout = duration(text)?,
+            "nice" => {
+                let nice = text.parse().ok().filter(|nice| *nice <= 19);
+                self.nice = nice.ok_or("it is a number from 0 to 19")?;
+            }
             "log" => self.log = parse(text, "it is trace, debug, info, warn, error or off")?,
             _ => return Err("there is no such setting".to_owned()),
         }

@@ -59,7 +59,8 @@ pub(super) async fn answer<T>(
     let form = request.form.unwrap_or(if accepted.html() { Form::Html } else { Form::Json });
     let for_report = state.clone();
     let make = move |deadline| {
-        let Made { json, document } = report::make(&for_report.trail, &request, deadline)?;
+        let Made { json, document } =
+            report::make(&for_report.trail, Some(&for_report.kept), &request, deadline)?;
         Ok(match form {
             Form::Json => json,
             Form::Html => html_page(&document)?,

@@ -14,6 +14,7 @@ use crate::{
     intrusion,
     query::Trail,
     read_model::{Follower, ReadModel},
+    report::Kept,
     store::{DatabaseStore, Readers, RedisStore},
 };
 
@@ -40,6 +41,8 @@ pub(crate) struct State {
     pub(crate) follower: Option<Follower>,
     pub(crate) database_readers: Readers,
     pub(crate) report_readers: Readers,
+    /// What reports keep from one to the next.
+    pub(crate) kept: Kept,
     pub(crate) redis: Option<RedisStore>,
     pub(crate) redis_readers: Readers,
     pub(crate) keys: KeyStore,
@@ -83,6 +86,7 @@ impl State {
             follower,
             database_readers: Readers::new(config.readers, timeout),
             report_readers: Readers::new(REPORT_READERS, config.report_timeout),
+            kept: Kept::default(),
             redis,
             redis_readers: Readers::new(REDIS_READERS, timeout),
             keys: KeyStore::open(&config.keys)?,

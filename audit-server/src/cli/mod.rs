@@ -93,6 +93,9 @@ struct ServeArgs {
     /// How long running requests may take to end [env: AUDIT_SERVER_SHUTDOWN_TIMEOUT] [default: 5s].
     #[arg(long, value_name = "TIME")]
     shutdown_timeout: Option<String>,
+    /// How much nicer to be than what started it, so that the application goes first [env: AUDIT_SERVER_NICE] [default: 10].
+    #[arg(long, value_name = "NUMBER")]
+    nice: Option<String>,
     /// What to log: trace, debug, info, warn, error or off [env: AUDIT_SERVER_LOG] [default: info].
     #[arg(long, value_name = "LEVEL")]
     log: Option<String>,
@@ -115,6 +118,7 @@ impl ServeArgs {
             ("max_connections", self.max_connections),
             ("header_timeout", self.header_timeout),
             ("shutdown_timeout", self.shutdown_timeout),
+            ("nice", self.nice),
             ("log", self.log),
         ];
         let flags = given.into_iter().filter_map(|(key, text)| Some((key, text?))).collect();
@@ -203,6 +207,11 @@ fn serve(args: ServeArgs) -> Result<(), Error> {
     let config = args.load()?;
     let log = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_filter(config.log);
     tracing_subscriber::registry().with(log).init();
+    // On Linux this is the thread's own, which all others are begun by.
+    if let Ok(nice) = rustix::process::getpriority_process(None) {
+        // Nobody forbids to be nicer, and it does no harm if it did.
+        let _ = rustix::process::setpriority_process(None, nice + i32::from(config.nice));
+    }
     let runtime = tokio::runtime::Runtime::new().map_err(Error::internal)?;
     // Queries that run off the async threads end at their own deadline.
     let patience = config.query_timeout.max(config.report_timeout) + config.shutdown_timeout;

@@ -44,12 +44,14 @@ impl<'f> Facts<'f> {
 }
 
 /// Something that is computed from all facts of a time.
-pub(crate) trait Fold {
+///
+/// Whoever reads the facts may give them from another thread, one call after the other.
+pub(crate) trait Fold: Send {
     /// Takes some facts. They are in the order of time; those of several calls are in none.
     fn take(&mut self, facts: &Facts<'_>);
 }
 
-impl<F: FnMut(&Facts<'_>)> Fold for F {
+impl<F: FnMut(&Facts<'_>) + Send> Fold for F {
     fn take(&mut self, facts: &Facts<'_>) {
         self(facts);
     }

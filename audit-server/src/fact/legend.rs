@@ -85,7 +85,7 @@ pub(crate) enum ValueKind {
 }
 
 /// Values of one member: their hashes, and a record that has each.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Values {
     numbers: HashMap<u64, u32, BuildHasherDefault<Hashed>>,
     /// Without the one that stands for none.
@@ -93,7 +93,7 @@ pub(crate) struct Values {
 }
 
 /// What is hashed already, under a key that nobody knows.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Hashed(u64);
 
 impl Hasher for Hashed {
@@ -150,7 +150,7 @@ impl Values {
 }
 
 /// What the numbers in facts stand for.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Legend {
     kinds: Vec<Kind>,
     by_kind: HashMap<Kind, KindId>,

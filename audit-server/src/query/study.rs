@@ -7,7 +7,7 @@ use crate::{
     Error,
     fact::{Fact, Fold, Legend, Origin, Sheet, Texts, ValueKey},
     filter::{Field, Filter, TimeRange},
-    read_model::{Column, CountingFold, Followed, Met, RecordTexts, ValueCounts, Wanted},
+    read_model::{Column, CountingFold, Followed, Met, RecordTexts, Taken, ValueCounts, Wanted},
     store::Deadline,
 };
 
@@ -50,16 +50,60 @@ impl<'t> Study<'t> {
         columns: &[Column],
         fold: &mut dyn Fold,
     ) -> Result<Met, Error> {
-        let wanted = Wanted { range, filter, columns };
+        self.fold_rest(&Wanted { range, filter, columns }, &Taken::default(), fold)
+    }
+
+    /// The same for a fold that has taken some: gives it the others.
+    ///
+    /// # Errors
+    /// Those of [`Study::fold`].
+    pub(crate) fn fold_rest(
+        &mut self,
+        wanted: &Wanted<'_>,
+        taken: &Taken,
+        fold: &mut dyn Fold,
+    ) -> Result<Met, Error> {
         if let Some(reading) = &self.view.reading {
-            let snapshot = &self.view.snapshot;
+            let (snapshot, legend) = (&self.view.snapshot, &mut self.legend);
             let given =
-                reading.facts(snapshot, &wanted, &mut self.legend, &mut *fold, self.deadline)?;
+                reading.facts(snapshot, wanted, taken, legend, &mut *fold, self.deadline)?;
             if let Some(met) = given {
                 return Ok(met);
             }
         }
-        self.walk(&wanted, fold).map_err(|source| self.view.snapshot.unreadable(source))
+        if *taken != Taken::default() {
+            let reason = "the read model cannot go on from what was taken from it";
+            return Err(Error::Internal(reason.into()));
+        }
+        self.walk(wanted, fold).map_err(|source| self.view.snapshot.unreadable(source))
+    }
+
+    /// Gives what the read model has reached of what is wanted to a fold that is kept, and asked for
+    /// more later on, but what it was given before; none without a read model, and nothing was given.
+    ///
+    /// What is left for [`Study::fold_rest`] is of this moment alone.
+    ///
+    /// # Errors
+    /// Those of [`Study::fold`]. What the fold was given is not known then.
+    pub(crate) fn take_indexed(
+        &mut self,
+        wanted: &Wanted<'_>,
+        taken: &mut Taken,
+        fold: &mut dyn Fold,
+    ) -> Result<Option<Met>, Error> {
+        let Some(reading) = &self.view.reading else { return Ok(None) };
+        let (snapshot, legend) = (&self.view.snapshot, &mut self.legend);
+        reading.take_indexed_facts(snapshot, wanted, taken, legend, fold, self.deadline)
+    }
+
+    /// Which model the numbers and rows of a legend are of: it has another key when it is made anew.
+    pub(crate) fn key(&self) -> ValueKey {
+        self.key
+    }
+
+    /// Goes on with the numbers of another study of the same model: see [`Study::key`].
+    pub(crate) fn go_on_with(&mut self, legend: Legend) {
+        self.legend = legend;
     }
 
     /// What is known of the chain in that time; none when no read model has followed it.
@@ -128,6 +172,11 @@ impl<'t> Study<'t> {
     /// What the numbers of all facts so far stand for.
     pub(crate) fn legend(&self) -> &Legend {
         &self.legend
+    }
+
+    /// The same, when nothing else is asked for.
+    pub(crate) fn into_legend(self) -> Legend {
+        self.legend
     }
 
     /// Finds the texts behind the numbers.

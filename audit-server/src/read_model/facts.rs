@@ -5,6 +5,8 @@
 //! column not to be read, the fold would have taken half of its facts already: that is an error, and
 //! no reason to begin again by walking.
 
+use std::{collections::HashMap, sync::mpsc, thread};
+
 use audit_layer::record::{Member, Record};
 use rusqlite::{Connection, OptionalExtension};
 
@@ -44,6 +46,22 @@ pub(crate) struct Met {
     pub(crate) damaged: u64,
 }
 
+/// How far the facts of the index were taken by a fold that is to go on where it ended: of each run
+/// the position up to which.
+///
+/// Within a run, records are in the order of time, and later ones are appended. So what was not taken
+/// yet of a time that only ever grows at its end lies behind that position.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Taken {
+    runs: HashMap<u32, u64>,
+}
+
+impl Taken {
+    fn of(&self, run: Run) -> u64 {
+        self.runs.get(&run.number).copied().unwrap_or_default()
+    }
+}
+
 /// A fold that counts what another is given.
 pub(crate) struct CountingFold<'f> {
     pub(crate) fold: &'f mut dyn Fold,
@@ -57,6 +75,26 @@ impl Fold for CountingFold<'_> {
     }
 }
 
+/// How many chunks are read before they are folded.
+const CHUNKS_AHEAD: usize = 2;
+
+/// What of a chunk is given to a fold.
+struct ChunkOfFacts {
+    sheet: Sheet,
+    base: Origin,
+    /// The places from the first up to before the second.
+    within: (usize, usize),
+    /// Which of these; none when all.
+    bits: Option<Bits>,
+}
+
+impl ChunkOfFacts {
+    fn fold(&self, legend: &mut Legend, rows: &mut Vec<Fact>, fold: &mut dyn Fold) {
+        let wanted = |place| self.bits.as_ref().is_none_or(|bits| bits.has(place));
+        self.sheet.fold(self.within, wanted, (self.base, &[]), legend, rows, fold);
+    }
+}
+
 /// Which positions of a run are meant.
 pub(super) enum Chosen {
     All,
@@ -67,22 +105,89 @@ pub(super) enum Chosen {
 }
 
 impl Search<'_> {
-    /// Gives the facts that are wanted to the fold.
+    /// Gives the facts that are wanted, and that are not taken yet, to the fold: of the index, and of what it
+    /// has not reached.
     pub(super) fn facts(
         &self,
         columns: &[Column],
+        taken: &Taken,
         legend: &mut Legend,
         key: ValueKey,
         fold: &mut dyn Fold,
     ) -> rusqlite::Result<Met> {
         let mut fold = CountingFold { fold, met: Met::default() };
-        let mut rows = Vec::new();
+        let damaged = self.indexed_facts(columns, &mut taken.clone(), legend, &mut fold)?;
+        fold.met.damaged += damaged;
+        self.tail_facts(legend, key, &mut fold)?;
+        Ok(fold.met)
+    }
+
+    /// The same of the index alone, which are taken thereby.
+    pub(super) fn take_indexed_facts(
+        &self,
+        columns: &[Column],
+        taken: &mut Taken,
+        legend: &mut Legend,
+        fold: &mut dyn Fold,
+    ) -> rusqlite::Result<Met> {
+        let mut fold = CountingFold { fold, met: Met::default() };
+        let damaged = self.indexed_facts(columns, taken, legend, &mut fold)?;
+        fold.met.damaged += damaged;
+        Ok(fold.met)
+    }
+
+    /// How many lines there are that are no records. This thread reads sheets, and another one folds them.
+    fn indexed_facts(
+        &self,
+        columns: &[Column],
+        taken: &mut Taken,
+        legend: &mut Legend,
+        fold: &mut CountingFold<'_>,
+    ) -> rusqlite::Result<u64> {
+        let given = thread::scope(|scope| {
+            let (sender, chunks) = mpsc::sync_channel::<ChunkOfFacts>(CHUNKS_AHEAD);
+            let (legend, fold) = (&mut *legend, &mut *fold);
+            let folder = move || {
+                let mut rows = Vec::new();
+                chunks.iter().for_each(|chunk| chunk.fold(legend, &mut rows, fold));
+            };
+            let named = thread::Builder::new().name("report".to_owned());
+            let folder = named.spawn_scoped(scope, folder).ok()?;
+            let given = self.each_sheet(columns, taken, |chunk| sender.send(chunk).is_ok());
+            drop(sender);
+            folder.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            Some(given)
+        });
+        given.unwrap_or_else(|| {
+            // The system gives no thread.
+            let mut rows = Vec::new();
+            self.each_sheet(columns, taken, |chunk| {
+                chunk.fold(legend, &mut rows, fold);
+                true
+            })
+        })
+    }
+
+    /// Gives the chunks that have any of the facts, until nobody takes them any more. How many lines of the
+    /// time there are that are no records.
+    fn each_sheet(
+        &self,
+        columns: &[Column],
+        taken: &mut Taken,
+        mut give: impl FnMut(ChunkOfFacts) -> bool,
+    ) -> rusqlite::Result<u64> {
+        let mut damaged = 0;
         for run in run::all(self.model)? {
             let range = self.scan.range;
             if run.from_time > range.to || run.to_time < range.from {
                 continue;
             }
             let (from, to) = run.within(self.model, &self.trail, range)?;
+            let from = from.max(taken.of(run));
+            if from >= to {
+                continue;
+            }
+            taken.runs.insert(run.number, to);
             let chosen = self.chosen(run, (from, to))?;
             let size = CHUNK as u64;
             let mut start = from / size * size;
@@ -92,20 +197,20 @@ impl Search<'_> {
                 }
                 let bounds = (from.max(start), to.min(start + size));
                 let bits = self.bits(&chosen, run, start, bounds)?;
-                fold.met.damaged += self.damaged(run, start, bounds)?;
+                damaged += self.damaged(run, start, bounds)?;
                 if bits.as_ref().is_none_or(|bits| !bits.is_empty()) {
                     let sheet = read_sheet(self.model, run, start / size, columns)?;
                     let base = Origin::Row(RowId::new(run.number, start).0);
                     let at = |position: u64| (position - start) as usize;
                     let within = (at(bounds.0), at(bounds.1).min(sheet.len()));
-                    let wanted = |place| bits.as_ref().is_none_or(|bits| bits.has(place));
-                    sheet.fold(within, wanted, (base, &[]), legend, &mut rows, &mut fold);
+                    if !give(ChunkOfFacts { sheet, base, within, bits }) {
+                        return Ok(damaged);
+                    }
                 }
                 start += size;
             }
         }
-        self.tail_facts(legend, key, &mut rows, &mut fold)?;
-        Ok(fold.met)
+        Ok(damaged)
     }
 
     /// How many lines between two positions of a chunk are no records, whatever is asked for.
@@ -180,7 +285,6 @@ impl Search<'_> {
         &self,
         legend: &mut Legend,
         key: ValueKey,
-        rows: &mut Vec<Fact>,
         fold: &mut CountingFold<'_>,
     ) -> rusqlite::Result<()> {
         let (mut sheet, mut origins) = (Sheet::default(), Vec::new());
@@ -189,7 +293,8 @@ impl Search<'_> {
             origins.push(arrival);
         })?;
         let all = (0, sheet.len());
-        sheet.fold(all, |_| true, (Origin::Arrival(0), &origins), legend, rows, fold);
+        let base = (Origin::Arrival(0), &origins[..]);
+        sheet.fold(all, |_| true, base, legend, &mut Vec::new(), fold);
         Ok(())
     }
 

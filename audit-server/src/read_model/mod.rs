@@ -76,7 +76,7 @@ mod writer;
 
 pub(crate) use columns::Column;
 pub use count::{Count, Counted, Counting};
-pub(crate) use facts::{CountingFold, Met, RecordTexts, Wanted};
+pub(crate) use facts::{CountingFold, Met, RecordTexts, Taken, Wanted};
 pub(crate) use follower::{Follower, OnAlarm, reindex};
 pub(crate) use heads::Alarm;
 pub(crate) use proof::{ChainState, Verdict};

@@ -6,7 +6,7 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension};
 
 use super::{
     count::{Count, Counted, Counting},
-    facts::{Met, Wanted},
+    facts::{Met, Taken, Wanted},
     heads::{self, Alarm},
     plan::Plan,
     proof::{self, Verdict},
@@ -154,7 +154,8 @@ impl Reading<'_> {
         }
     }
 
-    /// Gives the facts that are wanted to the fold; none when the model cannot, and nothing was given.
+    /// Gives the facts that are wanted to the fold, but those that were taken; none when the model
+    /// cannot, and nothing was given.
     ///
     /// # Errors
     /// When the deadline passes, or the model is damaged.
@@ -162,18 +163,47 @@ impl Reading<'_> {
         &self,
         snapshot: &Snapshot<'_>,
         wanted: &Wanted<'_>,
+        taken: &Taken,
         legend: &mut Legend,
         fold: &mut dyn Fold,
         deadline: Deadline,
     ) -> Result<Option<Met>, Error> {
+        self.of_facts(snapshot, wanted, deadline, |search| {
+            search.facts(wanted.columns, taken, legend, self.value_key(), fold)
+        })
+    }
+
+    /// The same of what the index has reached alone, all of which is taken afterwards.
+    ///
+    /// # Errors
+    /// When the deadline passes, or the model is damaged. Some were taken then, and nobody knows which.
+    pub(crate) fn take_indexed_facts(
+        &self,
+        snapshot: &Snapshot<'_>,
+        wanted: &Wanted<'_>,
+        taken: &mut Taken,
+        legend: &mut Legend,
+        fold: &mut dyn Fold,
+        deadline: Deadline,
+    ) -> Result<Option<Met>, Error> {
+        self.of_facts(snapshot, wanted, deadline, |search| {
+            search.take_indexed_facts(wanted.columns, taken, legend, fold)
+        })
+    }
+
+    fn of_facts(
+        &self,
+        snapshot: &Snapshot<'_>,
+        wanted: &Wanted<'_>,
+        deadline: Deadline,
+        give: impl FnOnce(&Search<'_>) -> rusqlite::Result<Met>,
+    ) -> Result<Option<Met>, Error> {
         let Some(model) = &self.lease.connection else { return Ok(None) };
-        let Wanted { range, filter, columns } = *wanted;
+        let Wanted { range, filter, .. } = *wanted;
         let range = range.and(filter.time());
         let (table, order) = (Table::Logs, Order::Asc);
         let scan = Scan { table, order, range, after: None, limit: 1, filter };
-        let given = self.search(model, snapshot, &scan, deadline, |search| {
-            search.facts(columns, legend, self.value_key(), fold).map(Some)
-        });
+        let given = self.search(model, snapshot, &scan, deadline, |search| give(search).map(Some));
         given.map_err(|error| {
             if is_interrupt(&error) { QueryTimeout.into() } else { Error::internal(error) }
         })

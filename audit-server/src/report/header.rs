@@ -18,16 +18,25 @@ pub(crate) struct Window {
     pub(crate) from: String,
     /// Its last moment, UTC.
     pub(crate) to: String,
-    /// How many days it has.
+    /// How many whole days it has.
     pub(crate) days: u32,
 }
+
+const DAY: i64 = 86_400_000_000;
 
 impl Window {
     /// The last days before a moment, both in microseconds since the Unix epoch.
     pub(crate) fn before(now: i64, days: u32) -> (Self, TimeRange) {
-        let from = now.saturating_sub(i64::from(days) * 86_400_000_000).saturating_add(1);
+        let from = now.saturating_sub(i64::from(days) * DAY).saturating_add(1);
         let window = Self { from: format_timestamp(from), to: format_timestamp(now), days };
         (window, TimeRange { from, to: now })
+    }
+
+    /// The same, and what is missing for the first of them to begin at midnight UTC.
+    pub(crate) fn whole_days_before(now: i64, days: u32) -> (Self, TimeRange) {
+        let (window, range) = Self::before(now, days);
+        let from = range.from.saturating_sub(range.from.rem_euclid(DAY));
+        (Self { from: format_timestamp(from), ..window }, TimeRange { from, ..range })
     }
 }
 

@@ -1,11 +1,13 @@
 //! Making a report from a trail.
 
+use std::collections::BTreeMap;
+
 use audit_layer::record::Member;
 use serde::Serialize;
 
 use super::{
     Document, Header, Request, Which,
-    anomalies::{Anomalies, Detector, MAX_BASELINE_DAYS, Settings},
+    anomalies::{Anomalies, Kept, MAX_BASELINE_DAYS, Settings, count},
     compliance::{ChainVerdict, Compliance, TrailEvidence, compliance},
     security::{Security, SecurityReport},
     trading::{Trading, TradingReport},
@@ -80,22 +82,30 @@ pub(crate) fn of_compliance(
 /// The anomalies.
 pub(crate) fn anomalies(
     trail: &Trail,
+    kept: Option<&Kept>,
     request: &Request,
     deadline: Deadline,
 ) -> Result<Anomalies, Error> {
-    let mut study = trail.study(deadline)?;
-    let window = request.range;
-    let baseline_from = window.from.saturating_sub(MAX_BASELINE_DAYS * 86_400_000_000);
-    let settings = Settings { window, baseline_from, threshold: request.threshold };
-    let mut detector = Detector::new(settings);
-    let columns =
-        [Column::Words, Column::Users, Column::Addresses, Column::Resources, Column::Entries];
-    // What was there before comes first: whoever makes up names in the window takes no place from it.
-    let before = TimeRange { from: baseline_from, to: window.from.saturating_sub(1) };
-    study.fold(before, &Filter::ANY, &columns, &mut detector)?;
-    let met = study.fold(window, &Filter::ANY, &columns, &mut detector)?;
+    let kept = kept.map(|kept| kept.place(request.is_standing()));
+    let (study, detector, met) = count(trail, kept, settings(request), deadline)?;
     let header = header(&study, request, met)?;
     Ok(detector.finish(study.legend(), &mut study.texts(), header))
+}
+
+/// Counts what anomalies are told from when they are asked for without any parameter, so that the answer is
+/// quick; false when it could not be counted yet: see [`Kept::prepare`].
+///
+/// # Errors
+/// When the trail cannot be read, or not in time.
+pub(crate) fn prepare(trail: &Trail, kept: &Kept, deadline: Deadline) -> Result<bool, Error> {
+    let request = Request::of(Which::Anomalies, &BTreeMap::new())?;
+    kept.prepare(trail, settings(&request), deadline)
+}
+
+fn settings(request: &Request) -> Settings {
+    let window = request.range;
+    let baseline_from = window.from.saturating_sub(MAX_BASELINE_DAYS * 86_400_000_000);
+    Settings { window, baseline_from, threshold: request.threshold }
 }
 
 fn header(study: &Study<'_>, request: &Request, met: Met) -> Result<Header, Error> {
@@ -118,14 +128,21 @@ impl Made {
     }
 }
 
-/// Makes whichever report is asked for.
-pub(crate) fn make(trail: &Trail, request: &Request, deadline: Deadline) -> Result<Made, Error> {
+/// Makes whichever report is asked for. What is kept makes some quicker.
+pub(crate) fn make(
+    trail: &Trail,
+    kept: Option<&Kept>,
+    request: &Request,
+    deadline: Deadline,
+) -> Result<Made, Error> {
     match request.which {
         Which::Security => Made::of(&security(trail, request, deadline)?, SecurityReport::document),
         Which::Trading => Made::of(&trading(trail, request, deadline)?, TradingReport::document),
         Which::Compliance => {
             Made::of(&of_compliance(trail, request, deadline)?, Compliance::document)
         }
-        Which::Anomalies => Made::of(&anomalies(trail, request, deadline)?, Anomalies::document),
+        Which::Anomalies => {
+            Made::of(&anomalies(trail, kept, request, deadline)?, Anomalies::document)
+        }
     }
 }

@@ -105,7 +105,7 @@ const ANOMALIES: &[Parameter] = &[
     of(
         "lookback_days",
         Kind::Days { default: 7, most: MAX_LOOKBACK_DAYS },
-        "In how many days, up to the end, anomalies are looked for; 7 when absent. What is usual is taken from the 84 days before them.",
+        "In how many days, up to the end, anomalies are looked for; 7 when absent. Days begin at midnight UTC, and the first is a whole one. What is usual is taken from the 84 days before it.",
         "7",
     ),
     of(
@@ -155,6 +155,8 @@ pub(crate) struct Request {
     pub(crate) which: Which,
     pub(crate) window: Window,
     pub(crate) range: TimeRange,
+    /// Whether no end was given.
+    pub(crate) up_to_now: bool,
     /// None when nothing is said of it.
     pub(crate) form: Option<Form>,
     pub(crate) user: Option<Text>,
@@ -225,8 +227,17 @@ impl Request {
                 threshold.ok_or_else(reason)?
             }
         };
-        let (window, range) = Window::before(end, days);
-        Ok(Self { which, window, range, form, user, regulations, threshold })
+        let (window, range) = match which {
+            Which::Anomalies => Window::whole_days_before(end, days),
+            _ => Window::before(end, days),
+        };
+        let up_to_now = read("end_date").is_none();
+        Ok(Self { which, window, range, up_to_now, form, user, regulations, threshold })
+    }
+
+    /// Whether it is about the usual days up to now: what is asked again and again.
+    pub(crate) fn is_standing(&self) -> bool {
+        self.up_to_now && self.window.days == self.which.days().0
     }
 }
 

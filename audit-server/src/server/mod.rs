@@ -27,6 +27,7 @@ use self::stall::Unstalled;
 use crate::{
     Config, Error,
     api::{self, State},
+    report,
 };
 
 /// The most headers of a request.
@@ -41,11 +42,17 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 /// The pause after an accept that failed: out of descriptors, mostly.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// The pause between two times that reports are made ready, and that while the read model cannot do
+/// it yet.
+const READY_PAUSE: Duration = Duration::from_secs(60);
+const NOT_YET_PAUSE: Duration = Duration::from_secs(2);
+
 /// A server that listens and does not answer yet.
 pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
     endpoint: Arc<BoxEndpoint<'static, Response>>,
+    state: Arc<State>,
     config: Config,
 }
 
@@ -86,8 +93,9 @@ impl Server {
         let state = tokio::task::spawn_blocking(open).await.map_err(Error::internal)??;
         let fail = |source| Error::Listen { address: config.listen, source };
         let address = listener.local_addr().map_err(fail)?;
-        let endpoint = Arc::new(api::endpoint(Arc::new(state)).boxed());
-        Ok(Self { listener, address, endpoint, config })
+        let state = Arc::new(state);
+        let endpoint = Arc::new(api::endpoint(state.clone()).boxed());
+        Ok(Self { listener, address, endpoint, state, config })
     }
 
     /// Where it listens; the port is the real one.
@@ -105,6 +113,11 @@ impl Server {
         let connections = Arc::new(Semaphore::new(self.config.max_connections));
         let (stop, stopped) = watch::channel(false);
         let mut tasks = JoinSet::new();
+        // Ends with this set, when the server does.
+        let mut helpers = JoinSet::new();
+        if self.state.follower.is_some() {
+            helpers.spawn(keep_ready(self.state.clone()));
+        }
         tokio::pin!(shutdown);
         tracing::info!(address = %self.address, "listening");
         loop {
@@ -192,5 +205,24 @@ impl Server {
                 tracing::debug!(%error, "a connection ended early");
             }
         }
+    }
+}
+
+/// Counts what reports are told from, again and again, so that whoever asks for one need not wait for it.
+async fn keep_ready(state: Arc<State>) {
+    loop {
+        let of_reports = state.clone();
+        let prepare =
+            move |deadline| report::prepare(&of_reports.trail, &of_reports.kept, deadline);
+        let pause = match state.report_readers.run(prepare).await {
+            Ok(true) => READY_PAUSE,
+            // The read model is being made.
+            Ok(false) => NOT_YET_PAUSE,
+            Err(error) => {
+                tracing::debug!(%error, "reports could not be prepared");
+                READY_PAUSE
+            }
+        };
+        tokio::time::sleep(pause).await;
     }
 }

@@ -18,8 +18,9 @@ use crate::{
     store::{Deadline, Order, Scan, Table},
 };
 
-/// The longest that reading records for one member may take.
-const PATIENCE: Duration = Duration::from_millis(500);
+/// The longest that reading records may take, for all members together that are counted so: with the
+/// rest of the answer a chart waits some tenths of a second.
+const PATIENCE: Duration = Duration::from_millis(160);
 
 /// The most values that are told apart while records are read.
 const MAX_DISTINCT: usize = 1_000_000;
@@ -155,7 +156,8 @@ fn read(
     range: TimeRange,
     request: &Request,
 ) -> Result<TopValues, Error> {
-    let most = study.deadline().remaining().mul_f64(0.5).min(PATIENCE);
+    let each = PATIENCE / u32::try_from(request.top.len()).unwrap_or(1).max(1);
+    let most = study.deadline().remaining().mul_f64(0.5).min(each);
     let deadline = Deadline::after(most);
     let mut counts: HashMap<Box<str>, u64> = HashMap::new();
     let (mut absent, mut counted, mut after) = (0, 0, None);

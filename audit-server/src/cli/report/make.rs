@@ -32,7 +32,7 @@ pub(super) fn make(args: &ReportArgs, config: Config) -> Result<Made, Error> {
     }
     let database = Arc::new(DatabaseStore::new(config.db));
     let trail = Trail::new(database, config.read_model.map(ReadModel::new));
-    report::make(&trail, &request, Deadline::after(config.report_timeout))
+    report::make(&trail, None, &request, Deadline::after(config.report_timeout))
 }
 
 /// Which report, and its parameters as the HTTP API names them.

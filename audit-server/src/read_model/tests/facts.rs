@@ -4,7 +4,7 @@ use audit_layer::record::{Member, Record};
 use proptest::prelude::*;
 
 use super::{
-    super::{Column, RecordTexts, Wanted},
+    super::{Column, RecordTexts, Taken, Wanted},
     Asked, asked, deadline, fixture,
 };
 use crate::{
@@ -77,7 +77,9 @@ proptest! {
             }
         };
         let wanted = Wanted { range, filter: &filter, columns: &Column::ALL };
-        let met = reading.facts(&snapshot, &wanted, &mut legend, &mut fold, deadline()).unwrap().unwrap();
+        let met = reading
+            .facts(&snapshot, &wanted, &Taken::default(), &mut legend, &mut fold, deadline())
+            .unwrap().unwrap();
         let mut expected: Vec<Said> = Vec::new();
         let mut damaged = 0;
         for (arrived, read) in fixture.records.iter().zip(&fixture.read) {

@@ -18,6 +18,11 @@ impl Periods {
         Self { rows: vec![Vec::new(); periods], beyond: Table::new(1 << 20) }
     }
 
+    /// Makes room for that many periods.
+    pub(super) fn extend(&mut self, periods: usize) {
+        self.rows.resize(periods.max(self.rows.len()), Vec::new());
+    }
+
     /// Counts the thing with that number. That of 0 is one that is not there, and is not told.
     #[inline(always)]
     pub(super) fn add(&mut self, period: usize, number: u32) {
@@ -64,11 +69,16 @@ impl Periods {
 
     /// What was met in the period, with how often, in the order of numbers.
     pub(super) fn row(&self, period: usize) -> impl Iterator<Item = (u32, u32)> {
-        let row = self.rows.get(period).map_or(&[][..], |row| row);
-        (0_u32..).zip(row).skip(1).filter(|(_, count)| **count > 0).map(move |(number, count)| {
+        let row = self.rows.get(period).and_then(|row| row.get(1..)).unwrap_or_default();
+        (1_u32..).zip(row).filter(|(_, count)| **count > 0).map(move |(number, count)| {
             let count = if *count == u8::MAX { self.get(period, number) } else { (*count).into() };
             (number, count)
         })
+    }
+
+    /// The highest number that may have been met, and one more.
+    pub(super) fn numbers(&self) -> usize {
+        self.rows.iter().map(Vec::len).max().unwrap_or(0)
     }
 
     /// Whether something was met so often that it was not counted any more.
@@ -86,6 +96,11 @@ pub(super) struct Active {
 impl Active {
     pub(super) fn new(hours: usize) -> Self {
         Self { rows: vec![Vec::new(); hours] }
+    }
+
+    /// Makes room for that many hours.
+    pub(super) fn extend(&mut self, hours: usize) {
+        self.rows.resize(hours.max(self.rows.len()), Vec::new());
     }
 
     #[inline]
@@ -122,6 +137,11 @@ pub(super) struct Hourly {
 impl Hourly {
     pub(super) fn new(hours: usize) -> Self {
         Self { rows: vec![Vec::new(); hours] }
+    }
+
+    /// Makes room for that many hours.
+    pub(super) fn extend(&mut self, hours: usize) {
+        self.rows.resize(hours.max(self.rows.len()), Vec::new());
     }
 
     #[inline]

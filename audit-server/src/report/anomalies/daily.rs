@@ -129,9 +129,13 @@ fn spikes(
     let mut candidates: Vec<(u32, usize, u32)> = Vec::new();
     for day in terms.first_day..grid.days {
         for (number, count) in counts.row(day) {
+            // Most days of most are small.
+            if f64::from(count) < least.more {
+                continue;
+            }
             let known = known(number);
             let mean = f64::from(known.sum) / f64::from(known.active.max(1));
-            let large = f64::from(count) >= (mean * least.times * 0.7).max(least.more);
+            let large = f64::from(count) >= mean * least.times * 0.7;
             if large && eligible(number) {
                 candidates.push((number, day, count));
             }
@@ -167,14 +171,10 @@ fn spikes(
 
 /// What was before the window, by number.
 fn before(counts: &Periods, terms: &Terms) -> Vec<Before> {
-    let mut out: Vec<Before> = Vec::new();
+    let mut out = vec![Before::default(); counts.numbers()];
     for day in terms.first_day..terms.grid.base_days {
         for (number, count) in counts.row(day) {
-            let at = number as usize;
-            if at >= out.len() {
-                out.resize(at + 1, Before::default());
-            }
-            let Some(known) = out.get_mut(at) else { continue };
+            let Some(known) = out.get_mut(number as usize) else { continue };
             if known.active == 0 {
                 known.first = day;
             }

@@ -56,6 +56,11 @@ impl Grid {
         }
     }
 
+    /// Whether the other is the same with an end that is not earlier.
+    pub(super) fn is_extended_by(&self, other: &Self) -> bool {
+        (self.from, self.base_days) == (other.from, other.base_days) && self.to <= other.to
+    }
+
     /// How many hours lie before the window.
     pub(super) fn base_hours(&self) -> usize {
         self.base_days * 24

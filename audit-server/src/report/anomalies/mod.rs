@@ -45,6 +45,7 @@ mod document;
 mod failures;
 mod finding;
 mod grid;
+mod kept;
 mod novelty;
 mod of_types;
 mod robust;
@@ -59,8 +60,14 @@ mod unusual_hours;
 pub(crate) use anomaly::{Anomalies, Anomaly, MAX_ANOMALIES};
 
 pub(crate) use grid::MAX_BASELINE_DAYS;
+pub(crate) use kept::{Kept, count};
 
-use self::{finding::Terms, grid::Grid, series::Series, tally::Tally};
+use self::{
+    finding::{Finding, Terms},
+    grid::Grid,
+    series::Series,
+    tally::Tally,
+};
 use super::{Header, Top};
 use crate::{
     fact::{Facts, Fold, Legend, Texts},
@@ -90,8 +97,21 @@ pub(crate) struct Settings {
     pub(crate) threshold: f64,
 }
 
+impl Settings {
+    fn grid(&self) -> Grid {
+        Grid::new(self.window, self.baseline_from)
+    }
+
+    fn bounded_threshold(&self) -> f64 {
+        if self.threshold.is_nan() {
+            return DEFAULT_THRESHOLD;
+        }
+        self.threshold.clamp(MIN_THRESHOLD, MAX_THRESHOLD)
+    }
+}
+
 /// Counts facts, and then says what is unusual about them.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Detector {
     tally: Tally,
     threshold: f64,
@@ -100,13 +120,17 @@ pub(crate) struct Detector {
 impl Detector {
     /// One that was given nothing yet.
     pub(crate) fn new(settings: Settings) -> Self {
-        let threshold = if settings.threshold.is_nan() {
-            DEFAULT_THRESHOLD
-        } else {
-            settings.threshold.clamp(MIN_THRESHOLD, MAX_THRESHOLD)
-        };
-        let grid = Grid::new(settings.window, settings.baseline_from);
-        Self { tally: Tally::new(grid), threshold }
+        Self { tally: Tally::new(settings.grid()), threshold: settings.bounded_threshold() }
+    }
+
+    /// Goes on with a later end of the same window; false, and nothing is changed, when it is another
+    /// window or an earlier end. The threshold may be another.
+    pub(crate) fn go_on(&mut self, settings: Settings) -> bool {
+        if !self.tally.extend(settings.grid()) {
+            return false;
+        }
+        self.threshold = settings.bounded_threshold();
+        true
     }
 
     /// Decides, and finds the texts for what is told.
@@ -137,15 +161,7 @@ impl Detector {
                     series::MIN_WEEKS * 7,
                 ));
             }
-            let all = Series::of_types(tally);
-            findings.extend(of_types::volume(tally, &all, &terms));
-            findings.extend(of_types::failures(tally, &all, &terms));
-            findings.extend(silence::silences(tally, &all, &terms));
-            findings.extend(daily::volume(tally, &terms));
-            findings.extend(failures::failures(tally, &terms));
-            findings.extend(novelty::firsts(tally, &terms));
-            findings.extend(unusual_hours::unusual_hours(tally, &terms));
-            findings.extend(amounts::amounts(tally, &terms, legend));
+            findings.extend(find(tally, &terms, legend));
         }
         let mut anomalies =
             Top::by(findings, MAX_ANOMALIES, finding::Finding::rank, |found| found.tell(texts));
@@ -163,6 +179,37 @@ impl Detector {
             left_out,
         }
     }
+}
+
+/// What is unusual. The searches have nothing to do with each other, so two threads share them.
+fn find(tally: &Tally, terms: &Terms, legend: &Legend) -> Vec<Finding> {
+    let of_users = || {
+        let mut out = daily::volume(tally, terms);
+        out.extend(failures::failures(tally, terms));
+        out.extend(unusual_hours::unusual_hours(tally, terms));
+        out
+    };
+    let of_the_rest = || {
+        let all = Series::of_types(tally);
+        let mut out = of_types::volume(tally, &all, terms);
+        out.extend(of_types::failures(tally, &all, terms));
+        out.extend(silence::silences(tally, &all, terms));
+        out.extend(novelty::firsts(tally, terms));
+        out.extend(amounts::amounts(tally, terms, legend));
+        out
+    };
+    std::thread::scope(|scope| {
+        let other = std::thread::Builder::new().name("anomalies".to_owned());
+        let other = other.spawn_scoped(scope, of_users);
+        let mut out = of_the_rest();
+        // Without another thread this one does both.
+        out.extend(match other.map(std::thread::ScopedJoinHandle::join) {
+            Ok(Ok(found)) => found,
+            Ok(Err(panic)) => std::panic::resume_unwind(panic),
+            Err(_) => of_users(),
+        });
+        out
+    })
 }
 
 impl Fold for Detector {

@@ -249,16 +249,15 @@ impl Search<'_> {
                 .map(|first| (rates.of(first, &history, before), *first))
                 .collect();
             let (single, many) = surprise(&news);
-            let (single, many) = (sigmas(single), sigmas(many));
             if before {
                 extremes.offer(one.day, single.max(many));
             } else {
-                found.push(((single, many), news, history));
+                found.push(((sigmas(single), sigmas(many)), news, history));
             }
         }
         let known = self.histories.iter().filter(|history| history.is_long(self.terms));
         let tests: u32 = known.map(|history| history.in_window).sum();
-        let usual = extremes.usual_from(self.terms.first_day + LEARNING, USUAL);
+        let usual = sigmas(extremes.usual_from(self.terms.first_day + LEARNING, USUAL));
         let gate =
             |indulgence| gate(self.terms.threshold, (tests as usize, indulgence), (usual, MARGIN));
         let (gate_one, gate_many) = (gate(INDULGENCE_ONE), gate(INDULGENCE_MANY));

@@ -73,7 +73,8 @@ pub(super) fn sigmas(surprise_of: f64) -> f64 {
 /// The part of the days before the window that is taken for usual: nineteen in twenty.
 pub(super) const USUAL: f64 = 0.95;
 
-/// The highest values of each day before the window, over all series of a family.
+/// The highest values of each day before the window, over all series of a family: scores, or anything that
+/// rises with them.
 #[derive(Debug, Clone)]
 pub(super) struct Extremes {
     by_day: Vec<f64>,

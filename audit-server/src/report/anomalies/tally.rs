@@ -52,7 +52,7 @@ pub(super) struct Moved {
 }
 
 /// What was counted.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Tally {
     pub(super) grid: Grid,
     /// Event types by number.
@@ -121,6 +121,21 @@ impl Tally {
             not_moved: 0,
             pairs: 0,
         }
+    }
+
+    /// Makes room up to a later end; false when the grid is another one.
+    pub(super) fn extend(&mut self, grid: Grid) -> bool {
+        if !self.grid.is_extended_by(&grid) {
+            return false;
+        }
+        self.grid = grid;
+        self.by_hour.extend(grid.hours);
+        self.active.extend(grid.hours);
+        self.user_hours.extend(grid.hours - grid.base_hours());
+        for by_day in [&mut self.users, &mut self.addresses, &mut self.of_user_types] {
+            by_day.extend(grid.days);
+        }
+        true
     }
 
     /// Which event types the kinds are of.

@@ -87,9 +87,10 @@ pub(super) fn unusual_hours(tally: &Tally, terms: &Terms) -> Vec<Finding> {
     let weeks = (terms.base_days() as f64 / 7.0).max(1.0);
     let mut extremes = Extremes::new(grid.base_days);
     let (mut found, mut tests) = (Vec::new(), 0);
+    let mut hours: Vec<Vec<u16>> = vec![Vec::new(); 64];
     for group in 0..tally.active.groups() {
         // Hour by hour, for 64 users at once, since the bits lie so.
-        let mut hours: Vec<Vec<u16>> = vec![Vec::new(); 64];
+        hours.iter_mut().for_each(Vec::clear);
         for hour in from..grid.hours {
             let mut word = tally.active.word(hour, group);
             while word != 0 {
@@ -140,10 +141,10 @@ pub(super) fn unusual_hours(tally: &Tally, terms: &Terms) -> Vec<Finding> {
                     continue;
                 }
                 let surprise = surprise_of(of_day);
-                let score = sigmas(surprise);
                 if *hour < base {
-                    extremes.offer(hour / 24, score);
+                    extremes.offer(hour / 24, surprise);
                 } else {
+                    let score = sigmas(surprise);
                     let likely: f64 = of_day.iter().map(|(_, surprise)| (-surprise).exp()).sum();
                     let hours: Vec<usize> = of_day.iter().map(|(hour, _)| *hour).collect();
                     found.push(Found { user, hours, score, likely, hours_before: profile.hours });
@@ -151,7 +152,7 @@ pub(super) fn unusual_hours(tally: &Tally, terms: &Terms) -> Vec<Finding> {
             }
         }
     }
-    let usual = extremes.usual_from(terms.first_day, USUAL);
+    let usual = sigmas(extremes.usual_from(terms.first_day, USUAL));
     let gate = gate(terms.threshold, (tests, INDULGENCE), (usual, MARGIN));
     found.retain(|found| found.score >= gate);
     joined_days(found).iter().filter_map(|found| found.tell(tally, terms, gate)).collect()

@@ -92,9 +92,18 @@ impl Pairs {
 /// Takes facts from before the window, of which only time, user and address need be known.
 #[derive(Debug)]
 pub(crate) struct Earlier<'r> {
-    pub(super) pairs: &'r mut Pairs,
+    pairs: &'r mut Pairs,
     /// When the window begins.
-    pub(super) from: i64,
+    from: i64,
+    /// The address that each user had last: mostly it is the next one again, and known.
+    last: Vec<ValueId>,
+}
+
+impl<'r> Earlier<'r> {
+    pub(super) fn new(pairs: &'r mut Pairs, from: i64) -> Self {
+        let last = vec![ValueId::NONE; pairs.had_records.len()];
+        Self { pairs, from, last }
+    }
 }
 
 impl Fold for Earlier<'_> {
@@ -106,6 +115,8 @@ impl Fold for Earlier<'_> {
             };
             *had_records = true;
             if fact.address.is_some()
+                && let Some(last) = self.last.get_mut(fact.user.index())
+                && std::mem::replace(last, fact.address) != fact.address
                 && let Some(met) = self.pairs.pairs.get_mut(&(fact.user, fact.address))
             {
                 met.before = true;

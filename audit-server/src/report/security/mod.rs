@@ -124,7 +124,7 @@ impl Security {
 
     /// What takes the facts before the window, after all of those in it.
     pub(crate) fn earlier(&mut self) -> Earlier<'_> {
-        Earlier { pairs: &mut self.pairs, from: self.range.from }
+        Earlier::new(&mut self.pairs, self.range.from)
     }
 
     #[inline(never)]

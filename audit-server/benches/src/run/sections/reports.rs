@@ -1,7 +1,8 @@
 //! Reports, anomalies and figures for charts, each asked some times over.
 //!
 //! Windows end where the generated history does, so that they are about the same records whenever
-//! this is run, and the writer adds to the trail, not to them.
+//! this is run, and the writer adds to the trail, not to them. So none of the questions is the one that a
+//! server keeps ready, about the last days up to now: the first time, all is counted from nothing.
 
 use std::{thread, time::Duration};
 
@@ -56,14 +57,15 @@ pub(in super::super) fn reports(client: &Client, times: usize, only: &str) {
         return;
     }
     println!(
-        "{:<30} {:>10} {:>4} {:>8} {:>8} {:>8} {:>7}",
-        "report", "records", "n", "median", "max", "target", "errors"
+        "{:<30} {:>10} {:>4} {:>8} {:>8} {:>8} {:>8} {:>7}",
+        "report", "records", "n", "first", "median", "max", "target", "errors"
     );
     for (name, path, target) in asked {
-        let (figures, records) = ask(client, path, times);
+        let Answers { first, figures, records } = ask(client, path, times);
         println!(
-            "{name:<30} {records:>10} {:>4} {:>8} {:>8} {:>8} {:>7}",
+            "{name:<30} {records:>10} {:>4} {:>8} {:>8} {:>8} {:>8} {:>7}",
             figures.times.len(),
+            millis(first),
             millis(figures.percentile(50)),
             millis(figures.percentile(100)),
             target.map_or_else(|| "-".to_owned(), |target| target.to_string()),
@@ -75,7 +77,18 @@ pub(in super::super) fn reports(client: &Client, times: usize, only: &str) {
     }
 }
 
-fn ask(client: &Client, path: &str, times: usize) -> (Figures, u64) {
+/// What it took to be answered.
+#[derive(Default)]
+struct Answers {
+    /// The first time: some keep what they counted for the next.
+    first: Option<Duration>,
+    /// Every time after that.
+    figures: Figures,
+    /// How many records it is about.
+    records: u64,
+}
+
+fn ask(client: &Client, path: &str, times: usize) -> Answers {
     let end = Shape::of(0).end;
     let mut query = form_urlencoded::Serializer::new(format!("{path}&"));
     query.append_pair("end_date", &format_timestamp(end));
@@ -83,11 +96,14 @@ fn ask(client: &Client, path: &str, times: usize) -> (Figures, u64) {
         query.append_pair("start_date", &format_timestamp(end - 90 * DAY + 1));
     }
     let path = query.finish();
-    let (mut figures, mut records) = (Figures::default(), 0);
-    for _ in 0..times {
+    let Answers { mut first, mut figures, mut records } = Answers::default();
+    for _ in 0..=times {
         match client.get(&path) {
             Ok((took, body)) => {
-                figures.page(took, 0, false);
+                match first {
+                    None => first = Some(took),
+                    Some(_) => figures.page(took, 0, false),
+                }
                 let about: Option<About> = serde_json::from_str(&body).ok();
                 let in_header = |about: &About| about.header.as_ref().map(|of| of.records);
                 let said = about.and_then(|about| in_header(&about).or(about.records));
@@ -100,5 +116,5 @@ fn ask(client: &Client, path: &str, times: usize) -> (Figures, u64) {
             }
         }
     }
-    (figures, records)
+    Answers { first, figures, records }
 }
