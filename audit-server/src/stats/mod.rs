@@ -124,11 +124,7 @@ pub(crate) fn stats(trail: &Trail, request: &Request, deadline: Deadline) -> Res
     let mut histogram = Histogram::new(interval, range, request.top.iter().map(top::Source::of));
     let columns = histogram.columns();
     let met = study.fold(range, &request.filter, &columns, &mut histogram)?;
-    let tops = request
-        .top
-        .iter()
-        .map(|field| top::top(&study, field, range, request, (&histogram, met.records)))
-        .collect::<Result<Vec<_>, Error>>()?;
+    let tops = top::tops(&study, range, request, (&histogram, met.records))?;
     let (categories, buckets) = histogram.finish();
     Ok(Stats {
         from: format_timestamp(range.from),

@@ -28,7 +28,7 @@ pub(crate) const PARAMETERS: &[Parameter] = &[
     },
     Parameter {
         name: "top",
-        description: "Also count the values of these members: names as in `filter=`, separated by commas, eight at most. Of `user_id`, `ip_address` and whatever has at most 256 values all records are counted; of others the newest, as many as the time allows for, and the answer says how many.",
+        description: "Also count the values of these members: names as in `filter=`, separated by commas, eight at most. Of `user_id`, `ip_address` and whatever has at most 256 values all records are counted; of others the newest ten thousand at least, as many more as the time allows for, and the answer says how many.",
         example: "user_id,status,details.symbol",
         kind: Kind::Names,
     },

@@ -18,11 +18,13 @@ use crate::{
     store::{Deadline, Order, Scan, Table},
 };
 
-/// The longest that reading records may take, for all members together that are counted so: with the
-/// rest of the answer a chart waits some tenths of a second.
-const PATIENCE: Duration = Duration::from_millis(160);
+/// How many records are read at least, when that many match.
+const LEAST: u64 = 10_000;
 
-/// The most values that are told apart while records are read.
+/// The longest that more are read: with the rest of the answer a chart waits some tenths of a second.
+const PATIENCE: Duration = Duration::from_millis(150);
+
+/// The most values that are told apart while records are read, of all members together.
 const MAX_DISTINCT: usize = 1_000_000;
 
 /// Where the values of a member are counted.
@@ -49,31 +51,46 @@ impl Source {
     }
 }
 
-/// Counts the values of the member in the records that match.
+/// Counts the values of the members in the records that match.
 ///
 /// # Errors
 /// When the trail cannot be read, or time runs out before any record is.
-pub(super) fn top(
+pub(super) fn tops(
+    study: &Study<'_>,
+    range: TimeRange,
+    request: &Request,
+    (histogram, records): (&Histogram, u64),
+) -> Result<Vec<TopValues>, Error> {
+    let known = request
+        .top
+        .iter()
+        .map(|field| known(study, field, range, request, (histogram, records)))
+        .collect::<Result<Vec<_>, Error>>()?;
+    let open = |(known, field): (&Option<TopValues>, _)| known.is_none().then_some(field);
+    let open: Vec<&Field> = known.iter().zip(&request.top).filter_map(open).collect();
+    let mut read = read(study, &open, range, request)?.into_iter();
+    Ok(known.into_iter().filter_map(|known| known.or_else(|| read.next())).collect())
+}
+
+/// What is known without reading records; none when it is not.
+fn known(
     study: &Study<'_>,
     field: &Field,
     range: TimeRange,
     request: &Request,
     (histogram, records): (&Histogram, u64),
-) -> Result<TopValues, Error> {
-    match Source::of(field) {
-        Source::Kind(member) => Ok(of_kinds(study, member, histogram, request.limit)),
-        Source::Value(kind) => Ok(of_values(study, kind, histogram, request.limit)),
-        Source::Elsewhere => {
-            if let Some(found) = study.value_counts(field, range, &request.filter)? {
-                let distinct = found.values.iter().filter(|(_, count)| *count > 0);
-                let named = distinct.map(|(text, count)| (text.clone(), *count)).collect();
-                let absent = records.saturating_sub(found.present);
-                let counts = Counts { absent, counted: records, complete: true };
-                return Ok(ranked(field.to_string(), named, counts, request.limit));
-            }
-            read(study, field, range, request)
-        }
-    }
+) -> Result<Option<TopValues>, Error> {
+    Ok(match Source::of(field) {
+        Source::Kind(member) => Some(of_kinds(study, member, histogram, request.limit)),
+        Source::Value(kind) => Some(of_values(study, kind, histogram, request.limit)),
+        Source::Elsewhere => study.value_counts(field, range, &request.filter)?.map(|found| {
+            let distinct = found.values.iter().filter(|(_, count)| *count > 0);
+            let named = distinct.map(|(text, count)| (text.clone(), *count)).collect();
+            let absent = records.saturating_sub(found.present);
+            let counts = Counts { absent, counted: records, complete: true };
+            ranked(field.to_string(), named, counts, request.limit)
+        }),
+    })
 }
 
 #[derive(Clone, Copy)]
@@ -149,19 +166,46 @@ fn of_values(study: &Study<'_>, kind: ValueKind, histogram: &Histogram, limit: u
     TopValues { distinct, ..ranked(member.name().to_owned(), named, counts, limit) }
 }
 
-/// Reads the newest records that match, as far as the time allows.
+/// What records that were read have of a member.
+#[derive(Default)]
+struct Read {
+    values: HashMap<Box<str>, u64>,
+    absent: u64,
+}
+
+impl Read {
+    fn take(&mut self, field: &Field, record: &Record<'_>) {
+        let mut found: HashSet<Box<str>> = HashSet::new();
+        field.each(record, |text| {
+            if !text.is_empty() {
+                found.insert(text.into());
+            }
+        });
+        self.absent += u64::from(found.is_empty());
+        found.into_iter().for_each(|text| *self.values.entry(text).or_default() += 1);
+    }
+}
+
+/// Reads the newest records that match, as far as the time allows, for all of these members at once.
 fn read(
     study: &Study<'_>,
-    field: &Field,
+    fields: &[&Field],
     range: TimeRange,
     request: &Request,
-) -> Result<TopValues, Error> {
-    let each = PATIENCE / u32::try_from(request.top.len()).unwrap_or(1).max(1);
-    let most = study.deadline().remaining().mul_f64(0.5).min(each);
-    let deadline = Deadline::after(most);
-    let mut counts: HashMap<Box<str>, u64> = HashMap::new();
-    let (mut absent, mut counted, mut after) = (0, 0, None);
+) -> Result<Vec<TopValues>, Error> {
+    if fields.is_empty() {
+        return Ok(Vec::new());
+    }
+    let half = study.deadline().remaining().mul_f64(0.5);
+    let (least, more) = (Deadline::after(half), Deadline::after(half.min(PATIENCE)));
+    let mut read: Vec<Read> = fields.iter().map(|_| Read::default()).collect();
+    let (mut counted, mut after) = (0, None);
     let complete = loop {
+        let deadline = if counted < LEAST { least } else { more };
+        let distinct: usize = read.iter().map(|read| read.values.len()).sum();
+        if deadline.passed() || distinct > MAX_DISTINCT {
+            break false;
+        }
         let scan = Scan {
             table: Table::Logs,
             order: Order::Desc,
@@ -176,25 +220,17 @@ fn read(
         };
         for row in &batch.rows {
             let Ok(record) = Record::parse(&row.line) else { continue };
-            let mut found: HashSet<Box<str>> = HashSet::new();
-            field.each(&record, |text| {
-                if !text.is_empty() {
-                    found.insert(text.into());
-                }
-            });
-            absent += u64::from(found.is_empty());
             counted += 1;
-            found.into_iter().for_each(|text| *counts.entry(text).or_default() += 1);
+            read.iter_mut().zip(fields).for_each(|(read, field)| read.take(field, &record));
         }
         after = batch.next;
         if after.is_none() {
             break true;
         }
-        if deadline.passed() || counts.len() > MAX_DISTINCT {
-            break false;
-        }
     };
-    let named = counts.into_iter().collect();
-    let counts = Counts { absent, counted, complete };
-    Ok(ranked(field.to_string(), named, counts, request.limit))
+    let told = read.into_iter().zip(fields).map(|(read, field)| {
+        let counts = Counts { absent: read.absent, counted, complete };
+        ranked(field.to_string(), read.values.into_iter().collect(), counts, request.limit)
+    });
+    Ok(told.collect())
 }
