@@ -48,13 +48,15 @@ impl NameId {
     }
 }
 
+/// What the database does not have yet: number, of which name, and the text.
+pub(super) type Fresh = (u32, Option<NameId>, Box<str>);
+
 /// The whole dictionary, in the memory of the one who writes it.
 #[derive(Debug, Default)]
 pub(super) struct Dictionary {
     names: HashMap<Box<str>, Name>,
     last: u32,
-    /// Those that the database does not have yet: number, of which name, and the text.
-    fresh: Vec<(u32, Option<NameId>, Box<str>)>,
+    fresh: Vec<Fresh>,
 }
 
 #[derive(Debug)]
@@ -130,15 +132,20 @@ impl Dictionary {
         self.entry(WORD, word, MAX_WORDS)
     }
 
-    /// Writes what has come since.
-    pub(super) fn save(&mut self, connection: &Connection) -> rusqlite::Result<()> {
-        let mut insert =
-            connection.prepare_cached("INSERT INTO facets (id, name, text) VALUES (?1, ?2, ?3)")?;
-        for (id, of, text) in self.fresh.drain(..) {
-            insert.execute(params![id, of.map(|of| of.0), text])?;
-        }
-        Ok(())
+    /// What is to be written of it.
+    pub(super) fn take_fresh(&mut self) -> Vec<Fresh> {
+        std::mem::take(&mut self.fresh)
     }
+}
+
+/// Writes names and facets that have come.
+pub(super) fn write(connection: &Connection, fresh: &[Fresh]) -> rusqlite::Result<()> {
+    let mut insert =
+        connection.prepare_cached("INSERT INTO facets (id, name, text) VALUES (?1, ?2, ?3)")?;
+    for (id, of, text) in fresh {
+        insert.execute(params![id, of.map(|of| of.0), text])?;
+    }
+    Ok(())
 }
 
 /// The name under which words stand that many records of a chunk say. It is none that a record has.

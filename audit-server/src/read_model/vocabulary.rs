@@ -65,14 +65,24 @@ impl Vocabulary {
         }
     }
 
-    /// Writes what has come since.
-    pub(super) fn save(&mut self, connection: &Connection) -> rusqlite::Result<()> {
-        let mut insert = connection.prepare_cached("INSERT INTO words (word) VALUES (?1)")?;
-        for word in self.fresh.drain(..) {
-            insert.execute([word])?;
-        }
-        Ok(())
+    /// What is to be written of it.
+    pub(super) fn take_fresh(&mut self) -> Vec<Box<str>> {
+        std::mem::take(&mut self.fresh)
     }
+
+    #[cfg(test)]
+    fn save(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        write(connection, &self.take_fresh())
+    }
+}
+
+/// Writes words that have come.
+pub(super) fn write(connection: &Connection, words: &[Box<str>]) -> rusqlite::Result<()> {
+    let mut insert = connection.prepare_cached("INSERT INTO words (word) VALUES (?1)")?;
+    for word in words {
+        insert.execute([word])?;
+    }
+    Ok(())
 }
 
 /// The words that begin so, when all of them are known and there are `most` at most.

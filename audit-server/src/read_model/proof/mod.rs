@@ -79,7 +79,7 @@ use self::{
     line::{Checked, Link, Named},
     pieces::{Is, Piece, Pieces},
 };
-pub(super) use tables::{DROP, TABLES};
+pub(super) use tables::{Changes, DROP, TABLES};
 
 /// The most pieces, of all streams together: as many as there are streams whose heads are watched.
 const MAX_PIECES: usize = super::heads::MAX_STREAMS as usize;
@@ -101,7 +101,7 @@ pub(super) struct Proof {
     /// Pieces that are not in the database as they are here, or are there and no more here: the
     /// stream and the first number.
     touched: BTreeSet<(usize, u64)>,
-    /// Faults that the database does not have.
+    /// Faults that the database does not have yet.
     fresh: Vec<Found>,
 }
 
@@ -140,7 +140,7 @@ struct Taken {
 
 impl Proof {
     /// Takes a record: its arrival number and time, both of its row, and what was read from the line,
-    /// when it is a record. Hashes the line; places nothing before [`Proof::save`].
+    /// when it is a record. Hashes the line; places nothing before [`Proof::take_changes`].
     pub(super) fn take(&mut self, arrival: i64, at: i64, record: Option<&Record<'_>>, line: &str) {
         let checked = line::check(record, line, |name| self.names.get(name).copied());
         self.taken.push(Taken { arrival, at, checked });
