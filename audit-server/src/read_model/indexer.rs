@@ -145,7 +145,7 @@ impl Indexer {
                 rows: &mut rows,
                 ends: &mut terms.ends,
             };
-            target.take_in(&records, &mut entry);
+            target.take_in(records, &mut entry);
         }
         state.damaged |= entry.damaged;
         rows.state = Some(*state);
@@ -192,11 +192,11 @@ struct Target<'t> {
 }
 
 impl Target<'_> {
-    fn take_in(&mut self, records: &[Arrived], entry: &mut Entry<'_>) {
+    fn take_in(&mut self, records: Vec<Arrived>, entry: &mut Entry<'_>) {
         let mut block: Option<Block> = None;
         for arrived in records {
             let row = RowId::new(self.number, self.run.count);
-            entry.read(arrived, self.run, self.dictionary);
+            entry.read(&arrived, self.run, self.dictionary);
             self.ends.push((row, entry.text.len()));
             let filling = block.get_or_insert_with(|| Block {
                 first: row,
@@ -334,7 +334,12 @@ impl Sink for Indexed<'_> {
     }
 
     fn key(&mut self, name: &str, text: &str) {
-        match self.dictionary.facet(name, text) {
+        let Some((id, facet)) = self.dictionary.key(name, text) else {
+            self.term(name, None);
+            return self.term(name, Some(text));
+        };
+        self.part.facet(id.present(), self.position);
+        match facet {
             Some(facet) => self.part.facet(facet, self.position),
             None => self.term(name, Some(text)),
         }

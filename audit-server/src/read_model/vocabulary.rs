@@ -13,9 +13,9 @@
 //! one is its beginning before the first digit, marked with a `0`: that there are words which go on
 //! so. Where one of these begins as asked for, the term index is asked after all.
 
-use std::collections::HashSet;
-
 use rusqlite::Connection;
+
+use crate::keyed::KeyedSet;
 
 /// The most words. Where there are more nobody is told of any.
 const MAX_WORDS: usize = 65_536;
@@ -35,7 +35,7 @@ const DIGITS: char = '0';
 /// All of it, in the memory of the one who writes it.
 #[derive(Debug, Default)]
 pub(super) struct Vocabulary {
-    known: HashSet<Box<str>>,
+    known: KeyedSet<Box<str>>,
     /// Those that the database does not have yet.
     fresh: Vec<Box<str>>,
     marked: String,

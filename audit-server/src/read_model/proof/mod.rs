@@ -65,7 +65,7 @@ mod tables;
 mod tests;
 mod verdict;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use audit_layer::record::{Hash, Record};
 
@@ -79,6 +79,7 @@ use self::{
     line::{Checked, Link, Named},
     pieces::{Is, Piece, Pieces},
 };
+use crate::keyed::KeyedMap;
 pub(super) use tables::{Changes, DROP, TABLES};
 
 /// The most pieces, of all streams together: as many as there are streams whose heads are watched.
@@ -90,7 +91,7 @@ const MAX_FAULTS: usize = 10_000;
 /// The chains as far as records were taken in, in the memory of the one who writes the model.
 #[derive(Debug, Default)]
 pub(super) struct Proof {
-    names: HashMap<Box<str>, usize>,
+    names: KeyedMap<Box<str>, usize>,
     /// By the number that [`Proof::names`] gives.
     streams: Vec<Stream>,
     /// How many streams the database has.
