@@ -27,6 +27,7 @@ mod export;
 mod fact;
 mod filter;
 mod intrusion;
+mod keyed;
 mod query;
 mod read_model;
 mod report;

@@ -1,6 +1,6 @@
 //! A sheet: facts in columns, with tables of their own for what their numbers stand for.
 
-use std::{borrow::Cow, collections::HashMap, hash::Hasher};
+use std::{borrow::Cow, hash::Hasher};
 
 use audit_layer::{
     event_type,
@@ -14,7 +14,10 @@ use super::{
     legend::Kind,
     resource,
 };
-use crate::filter::{leaves, of_member};
+use crate::{
+    filter::{leaves, of_member},
+    keyed::KeyedMap,
+};
 
 /// Sixteen bytes under which values are hashed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,10 +69,13 @@ pub(crate) struct Tables {
 /// Where in the tables something stands; not needed to read a sheet.
 #[derive(Debug, Clone, Default)]
 struct Index {
-    kinds: HashMap<Kind, u32>,
-    users: HashMap<u64, u32>,
-    addresses: HashMap<u64, u32>,
-    words: HashMap<Box<str>, u32>,
+    /// By what [`kind_key`] makes of them.
+    kinds: KeyedMap<Box<[u8]>, u32>,
+    users: KeyedMap<u64, u32>,
+    addresses: KeyedMap<u64, u32>,
+    words: KeyedMap<Box<str>, u32>,
+    /// The key of the kind that was looked for last.
+    sought: Vec<u8>,
 }
 
 impl PartialEq for Index {
@@ -81,9 +87,18 @@ impl PartialEq for Index {
 
 impl Eq for Index {}
 
+/// Writes what tells kinds apart: no text has this byte, which UTF-8 does not know.
+fn kind_key(key: &mut Vec<u8>, texts: [&str; 3]) {
+    key.clear();
+    for text in texts {
+        key.extend_from_slice(text.as_bytes());
+        key.push(0xff);
+    }
+}
+
 fn number<K: std::hash::Hash + Eq + Clone>(
     table: &mut Vec<K>,
-    index: &mut HashMap<K, u32>,
+    index: &mut KeyedMap<K, u32>,
     key: K,
 ) -> u32 {
     if let Some(known) = index.get(&key) {
@@ -97,13 +112,17 @@ fn number<K: std::hash::Hash + Eq + Clone>(
 
 impl Tables {
     fn kind(&mut self, event_type: &str, status: &str, severity: &str) -> u32 {
-        let [event_type, status, severity] =
-            [event_type, status, severity].map(|text| Box::from(&*cut(text)));
-        self.take_kind(Kind { event_type, status, severity })
-    }
-
-    fn take_kind(&mut self, kind: Kind) -> u32 {
-        number(&mut self.kinds, &mut self.index.kinds, kind)
+        let [event_type, status, severity] = [event_type, status, severity].map(cut);
+        let sought = &mut self.index.sought;
+        kind_key(sought, [&event_type, &status, &severity]);
+        if let Some(known) = self.index.kinds.get(&**sought) {
+            return *known;
+        }
+        let [event_type, status, severity] = [event_type, status, severity].map(Box::from);
+        self.kinds.push(Kind { event_type, status, severity });
+        let number = self.kinds.len() as u32;
+        self.index.kinds.insert(Box::from(&**sought), number);
+        number
     }
 
     fn user(&mut self, hash: u64) -> u32 {
@@ -127,7 +146,12 @@ impl Tables {
 
     /// Makes the index of tables that were read back.
     fn reindex(&mut self) {
-        fn index<K: std::hash::Hash + Eq + Clone>(table: &[K]) -> HashMap<K, u32> {
+        fn key_of(kind: &Kind) -> Box<[u8]> {
+            let mut key = Vec::new();
+            kind_key(&mut key, [&kind.event_type, &kind.status, &kind.severity]);
+            key.into()
+        }
+        fn index<K: std::hash::Hash + Eq + Clone>(table: &[K]) -> KeyedMap<K, u32> {
             table.iter().cloned().zip(1..).collect()
         }
         if self.index.kinds.len() != self.kinds.len()
@@ -136,10 +160,11 @@ impl Tables {
             || self.index.addresses.len() != self.addresses.len()
         {
             self.index = Index {
-                kinds: index(&self.kinds),
+                kinds: self.kinds.iter().map(key_of).zip(1..).collect(),
                 users: index(&self.users),
                 addresses: index(&self.addresses),
                 words: index(&self.words),
+                sought: Vec::new(),
             };
         }
     }
@@ -201,7 +226,11 @@ impl Sheet {
             into.extend(column.iter().map(number));
         };
         let from = &later.tables;
-        let kinds = from.kinds.iter().map(|kind| tables.take_kind(kind.clone())).collect();
+        let kinds = from
+            .kinds
+            .iter()
+            .map(|kind| tables.kind(&kind.event_type, &kind.status, &kind.severity))
+            .collect();
         let users = from.users.iter().map(|hash| tables.user(*hash)).collect();
         let addresses = from.addresses.iter().map(|hash| tables.address(*hash)).collect();
         let words: Vec<u32> = from.words.iter().map(|word| tables.word(word)).collect();

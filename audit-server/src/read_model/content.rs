@@ -60,7 +60,7 @@ pub(super) const MAX_WORD: usize = 64;
 pub(super) trait Sink {
     /// A text, not empty, stands under this name.
     fn present(&mut self, name: &str);
-    /// This text stands under this name.
+    /// This text, not empty, stands under this name.
     fn key(&mut self, name: &str, text: &str);
     /// A number stands under this name.
     fn number(&mut self, name: &str, code: Code);
@@ -126,7 +126,6 @@ fn valued(sink: &mut impl Sink, name: &str, text: &str) {
 
 fn keyed(sink: &mut impl Sink, name: &str, text: &str) {
     if !text.is_empty() {
-        sink.present(name);
         sink.key(name, if text.len() <= Text::MAX_BYTES { text } else { LONG });
     }
 }

@@ -11,7 +11,7 @@ use std::collections::HashMap;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use crate::filter::Text;
+use crate::{filter::Text, keyed::KeyedMap};
 
 /// The most facets of a name.
 pub(super) const MAX_VALUES: usize = 256;
@@ -48,19 +48,23 @@ impl NameId {
     }
 }
 
+/// What the database does not have yet: number, of which name, and the text.
+pub(super) type Fresh = (u32, Option<NameId>, Box<str>);
+
 /// The whole dictionary, in the memory of the one who writes it.
 #[derive(Debug, Default)]
 pub(super) struct Dictionary {
-    names: HashMap<Box<str>, Name>,
+    /// By name its place in `names`.
+    places: KeyedMap<Box<str>, usize>,
+    names: Vec<Name>,
     last: u32,
-    /// Those that the database does not have yet: number, of which name, and the text.
-    fresh: Vec<(u32, Option<NameId>, Box<str>)>,
+    fresh: Vec<Fresh>,
 }
 
 #[derive(Debug)]
 struct Name {
     id: NameId,
-    values: HashMap<Box<str>, FacetId>,
+    values: KeyedMap<Box<str>, FacetId>,
 }
 
 impl Dictionary {
@@ -75,11 +79,11 @@ impl Dictionary {
             dictionary.last = id;
             match of.and_then(|of| by_id.get(&of)) {
                 None => {
-                    by_id.insert(id, text.clone());
-                    dictionary.names.insert(text, Name { id: NameId(id), values: HashMap::new() });
+                    by_id.insert(id, dictionary.names.len());
+                    dictionary.add(text, NameId(id));
                 }
-                Some(name) => {
-                    if let Some(name) = dictionary.names.get_mut(name) {
+                Some(place) => {
+                    if let Some(name) = dictionary.names.get_mut(*place) {
                         name.values.insert(text, FacetId(id));
                     }
                 }
@@ -88,10 +92,26 @@ impl Dictionary {
         Ok(dictionary)
     }
 
+    fn add(&mut self, name: Box<str>, id: NameId) {
+        self.places.insert(name, self.names.len());
+        self.names.push(Name { id, values: KeyedMap::default() });
+    }
+
     /// The number of the name; none when there are too many.
     pub(super) fn name(&mut self, name: &str) -> Option<NameId> {
-        if let Some(known) = self.names.get(name) {
-            return Some(known.id);
+        let place = self.place(name)?;
+        self.names.get(place).map(|name| name.id)
+    }
+
+    /// The number of the name, and the facet of the text under it. There is no number when there are
+    /// too many, and no facet when it is for the term index.
+    pub(super) fn key(&mut self, name: &str, text: &str) -> Option<(NameId, Option<FacetId>)> {
+        self.entry(name, text, MAX_VALUES)
+    }
+
+    fn place(&mut self, name: &str) -> Option<usize> {
+        if let Some(known) = self.places.get(name) {
+            return Some(*known);
         }
         if self.names.len() >= MAX_NAMES || name.len() > MAX_NAME_BYTES || self.last >= MAX_ENTRIES
         {
@@ -100,45 +120,45 @@ impl Dictionary {
         self.last += 1;
         let id = NameId(self.last);
         self.fresh.push((id.0, None, name.into()));
-        self.names.insert(name.into(), Name { id, values: HashMap::new() });
-        Some(id)
+        self.add(name.into(), id);
+        self.names.len().checked_sub(1)
     }
 
-    /// The facet of the text under that name; none when it is for the term index.
-    pub(super) fn facet(&mut self, name: &str, text: &str) -> Option<FacetId> {
-        self.entry(name, text, MAX_VALUES)
-    }
-
-    fn entry(&mut self, name: &str, text: &str, most: usize) -> Option<FacetId> {
-        self.name(name)?;
-        let name = self.names.get_mut(name)?;
+    fn entry(&mut self, name: &str, text: &str, most: usize) -> Option<(NameId, Option<FacetId>)> {
+        let place = self.place(name)?;
+        let name = self.names.get_mut(place)?;
         if let Some(known) = name.values.get(text) {
-            return Some(*known);
+            return Some((name.id, Some(*known)));
         }
         if name.values.len() >= most || self.last >= MAX_ENTRIES {
-            return None;
+            return Some((name.id, None));
         }
         self.last += 1;
         let id = FacetId(self.last);
         self.fresh.push((id.0, Some(name.id), text.into()));
         name.values.insert(text.into(), id);
-        Some(id)
+        Some((name.id, Some(id)))
     }
 
     /// The bitmaps of a word that many records of a chunk say; none when there are too many words.
     pub(super) fn word(&mut self, word: &str) -> Option<FacetId> {
-        self.entry(WORD, word, MAX_WORDS)
+        self.entry(WORD, word, MAX_WORDS)?.1
     }
 
-    /// Writes what has come since.
-    pub(super) fn save(&mut self, connection: &Connection) -> rusqlite::Result<()> {
-        let mut insert =
-            connection.prepare_cached("INSERT INTO facets (id, name, text) VALUES (?1, ?2, ?3)")?;
-        for (id, of, text) in self.fresh.drain(..) {
-            insert.execute(params![id, of.map(|of| of.0), text])?;
-        }
-        Ok(())
+    /// What is to be written of it.
+    pub(super) fn take_fresh(&mut self) -> Vec<Fresh> {
+        std::mem::take(&mut self.fresh)
     }
+}
+
+/// Writes names and facets that have come.
+pub(super) fn write(connection: &Connection, fresh: &[Fresh]) -> rusqlite::Result<()> {
+    let mut insert =
+        connection.prepare_cached("INSERT INTO facets (id, name, text) VALUES (?1, ?2, ?3)")?;
+    for (id, of, text) in fresh {
+        insert.execute(params![id, of.map(|of| of.0), text])?;
+    }
+    Ok(())
 }
 
 /// The name under which words stand that many records of a chunk say. It is none that a record has.

@@ -1,9 +1,10 @@
 //! Keeping the model up with the trail.
 //!
 //! One thread of one process reads what has arrived, a batch at a time, each in a snapshot that is
-//! given back before anything is written: a long reader would pin the trail's write-ahead log. It
+//! given back before anything is made of it: a long reader would pin the trail's write-ahead log. It
 //! looks for more ten times a second, by asking SQLite whether any other connection has committed,
-//! which touches no table.
+//! which touches no table. When there is more than a batch, a second thread reads and prepares
+//! what comes next while the first writes: see [`super::writer`].
 
 use std::{
     fs::{File, OpenOptions},
@@ -23,6 +24,7 @@ use time::OffsetDateTime;
 use super::{
     heads::{self, Alarm, MAX_STREAMS},
     reading::line_of,
+    schema::State,
     writer::{Arrived, Writer},
 };
 use crate::{
@@ -151,7 +153,7 @@ struct Following {
 impl Following {
     fn run(mut self, stop: &AtomicBool) {
         while !stop.load(Ordering::Relaxed) {
-            let pause = match self.step() {
+            let pause = match self.step(stop) {
                 Ok(true) => continue,
                 Ok(false) => PAUSE,
                 Err(error) => {
@@ -177,8 +179,8 @@ impl Following {
         }
     }
 
-    /// Takes in a batch; whether there may be more.
-    fn step(&mut self) -> Result<bool, Failure> {
+    /// Takes in what has arrived, a transaction's worth at most; whether there may be more.
+    fn step(&mut self, stop: &AtomicBool) -> Result<bool, Failure> {
         if self.files.is_some_and(|opened| Files::of(&self.model).ok() != Some(opened)) {
             tracing::warn!("the read model, or its lock, was deleted or replaced");
             (self.writer, self.lock, self.files) = (None, None, None);
@@ -206,7 +208,8 @@ impl Following {
             return Ok(true);
         }
         let newest = seen.newest;
-        writer.take_in(seen.batch)?;
+        let more = |state: State| state.arrival < newest && !stop.load(Ordering::Relaxed);
+        writer.take_in_with(seen.batch, more, |state| read_after(&self.trail, state))?;
         let indexed = writer.state().arrival;
         let mut progress = lock(&self.progress);
         (progress.indexed, progress.newest, progress.trouble) = (indexed, newest, None);
@@ -260,7 +263,7 @@ impl Following {
 
     /// What the trail has that the model has not.
     fn read(&mut self, writer: &Writer) -> Result<Seen, Failure> {
-        let state = writer.state();
+        let state = writer.state_ahead();
         let snapshot = match self.trail.snapshot(Deadline::after(READ_TIMEOUT)) {
             Ok(snapshot) => snapshot,
             // The application has not started yet.
@@ -268,9 +271,7 @@ impl Following {
             Err(error) => return Err(error.into()),
         };
         let newest = snapshot.last_arrival()?;
-        let last = line_of(&snapshot, state.arrival)?;
-        let replaced =
-            state.arrival > 0 && last.is_none_or(|line| writer.hash_of(&line) != state.line);
+        let replaced = is_replaced(&snapshot, state)?;
         let due = replaced
             || newest > state.arrival
             || self.heads_at.is_none_or(|at| at.elapsed() >= PAUSE_BETWEEN_HEADS);
@@ -283,7 +284,9 @@ impl Following {
             self.heads_at = Some(Instant::now());
             heads = Some((found, alarms));
         }
-        let batch = if replaced { Vec::new() } else { read_batch(&snapshot, state.arrival)? };
+        let is_ahead = state.arrival > writer.state().arrival;
+        let batch =
+            if replaced || is_ahead { Vec::new() } else { read_batch(&snapshot, state.arrival)? };
         Ok(Seen { batch, newest, heads, replaced })
     }
 }
@@ -315,6 +318,19 @@ fn lock_path(model: &Path) -> PathBuf {
     let mut path = model.as_os_str().to_owned();
     path.push("-lock");
     path.into()
+}
+
+/// Whether the last record that the model has is not in the trail.
+fn is_replaced(snapshot: &Snapshot<'_>, state: State) -> rusqlite::Result<bool> {
+    let same = |line: Box<str>| state.hash_key.of_line(&line) == state.line;
+    Ok(state.arrival > 0 && !line_of(snapshot, state.arrival)?.is_some_and(same))
+}
+
+/// What follows in the trail; nothing when it is another by now, which the next step finds.
+fn read_after(trail: &DatabaseStore, state: State) -> Result<Vec<Arrived>, Failure> {
+    let snapshot = trail.snapshot(Deadline::after(READ_TIMEOUT))?;
+    let replaced = is_replaced(&snapshot, state)?;
+    Ok(if replaced { Vec::new() } else { read_batch(&snapshot, state.arrival)? })
 }
 
 fn read_batch(snapshot: &Snapshot<'_>, after: i64) -> rusqlite::Result<Vec<Arrived>> {
@@ -403,8 +419,9 @@ pub(crate) fn reindex(
         files: None,
         told_at: None,
     };
+    let never = AtomicBool::new(false);
     loop {
-        let more = following.step()?;
+        let more = following.step(&never)?;
         let progress = self::lock(&following.progress).clone();
         tell(progress.indexed, progress.newest);
         if !more {

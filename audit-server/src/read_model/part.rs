@@ -4,8 +4,6 @@
 //! grows by a part with each transaction, each with rows of its own beside each other, so that what
 //! is written stays in proportion to what has come; when there are [`MAX_PARTS`], they become one.
 
-use std::collections::HashMap;
-
 use rusqlite::Connection;
 
 use super::{
@@ -15,7 +13,7 @@ use super::{
     number::{Code, Codes},
     schema::entry_key,
 };
-use crate::fact::Sheet;
+use crate::{fact::Sheet, keyed::KeyedMap};
 
 /// Parts of a chunk before they are made one.
 pub(super) const MAX_PARTS: u32 = 16;
@@ -32,8 +30,8 @@ pub(super) struct Part {
     /// The words, while all of them are known. They are not kept in parts, and so not known of a
     /// chunk that was begun by another process: it does without.
     words: Words,
-    facets: HashMap<FacetId, Vec<u16>>,
-    numbers: HashMap<NameId, Vec<(u16, Code)>>,
+    facets: KeyedMap<FacetId, Vec<u16>>,
+    numbers: KeyedMap<NameId, Vec<(u16, Code)>>,
     /// The facts of all its positions.
     pub(super) sheet: Sheet,
 }
@@ -150,13 +148,13 @@ impl Part {
 /// Positions by word.
 #[derive(Debug)]
 enum Words {
-    Known(HashMap<Box<str>, Vec<u16>>),
+    Known(KeyedMap<Box<str>, Vec<u16>>),
     Unknown,
 }
 
 impl Default for Words {
     fn default() -> Self {
-        Self::Known(HashMap::new())
+        Self::Known(KeyedMap::default())
     }
 }
 

@@ -13,9 +13,9 @@
 //! one is its beginning before the first digit, marked with a `0`: that there are words which go on
 //! so. Where one of these begins as asked for, the term index is asked after all.
 
-use std::collections::HashSet;
-
 use rusqlite::Connection;
+
+use crate::keyed::KeyedSet;
 
 /// The most words. Where there are more nobody is told of any.
 const MAX_WORDS: usize = 65_536;
@@ -35,7 +35,7 @@ const DIGITS: char = '0';
 /// All of it, in the memory of the one who writes it.
 #[derive(Debug, Default)]
 pub(super) struct Vocabulary {
-    known: HashSet<Box<str>>,
+    known: KeyedSet<Box<str>>,
     /// Those that the database does not have yet.
     fresh: Vec<Box<str>>,
     marked: String,
@@ -65,14 +65,24 @@ impl Vocabulary {
         }
     }
 
-    /// Writes what has come since.
-    pub(super) fn save(&mut self, connection: &Connection) -> rusqlite::Result<()> {
-        let mut insert = connection.prepare_cached("INSERT INTO words (word) VALUES (?1)")?;
-        for word in self.fresh.drain(..) {
-            insert.execute([word])?;
-        }
-        Ok(())
+    /// What is to be written of it.
+    pub(super) fn take_fresh(&mut self) -> Vec<Box<str>> {
+        std::mem::take(&mut self.fresh)
     }
+
+    #[cfg(test)]
+    fn save(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        write(connection, &self.take_fresh())
+    }
+}
+
+/// Writes words that have come.
+pub(super) fn write(connection: &Connection, words: &[Box<str>]) -> rusqlite::Result<()> {
+    let mut insert = connection.prepare_cached("INSERT INTO words (word) VALUES (?1)")?;
+    for word in words {
+        insert.execute([word])?;
+    }
+    Ok(())
 }
 
 /// The words that begin so, when all of them are known and there are `most` at most.

@@ -1,104 +1,47 @@
-//! Taking records in.
+//! Writing the model.
 //!
-//! One transaction takes in consecutive arrivals, sorts them by time, and appends each to the *run*
-//! whose last record is the latest that is not after it. Within a run positions are in the order of
-//! time, whatever the order of arrival; see the head of the module.
+//! Of consecutive arrivals, what the [`Indexer`] says is written in one transaction. When there is
+//! much to do, as when the model is made anew, that is shared by two threads: one reads and prepares, the
+//! other writes. They take about the same time. A transaction then takes in several batches,
+//! for what a chunk has of a facet, or the term index of a word, is nowhere near the next: each
+//! transaction writes as many pages as it touches, however many rows it has for each.
 
-use std::path::Path;
+use std::{iter, panic, path::Path, sync::mpsc, thread};
 
-use audit_layer::record::Record;
-use rusqlite::{Connection, Statement, TransactionBehavior, params};
+use rusqlite::{Connection, TransactionBehavior};
 
+pub(super) use super::indexer::Arrived;
 use super::{
-    arrivals::{self, Arrivals},
-    bits::CHUNK,
-    columns::{self, Column},
-    content::{self, PAIR, Sink},
-    dictionary::{Dictionary, FacetId},
     heads::{self, Alarm},
-    number::Code,
-    part::{self, EntryId, MAX_PARTS, Part},
-    proof::Proof,
-    schema::{self, MAX_RUNS, RowId, State, chunk_key, entry_key},
-    tokens::{self, HashKey},
-    vocabulary::Vocabulary,
+    indexer::Indexer,
+    rows::{Prepared, Rows},
+    schema::{self, State},
 };
-use crate::{fact::ValueKey, store::StreamHead};
+use crate::store::StreamHead;
 
-/// The most records of a block. A page whose records are far apart reads one for each.
-const BLOCK: usize = 1024;
+/// The most batches of a transaction.
+const MAX_BATCHES: usize = 8;
 
-/// A record of the trail.
-#[derive(Debug, Clone)]
-pub(super) struct Arrived {
-    pub(super) arrival: i64,
-    /// Microseconds since the Unix epoch, as the trail sorts it.
-    pub(super) timestamp: i64,
-    pub(super) line: Box<str>,
-}
+/// Batches that are prepared and wait to be written.
+const WAITING: usize = 1;
+
+/// How much nicer the thread that prepares is than the process, so that together the two leave the
+/// application its share.
+#[cfg(target_os = "linux")]
+const NICE: i32 = 5;
+
+/// Why records could not be taken in, in words.
+type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// The one who writes the model.
 #[derive(Debug)]
 pub(super) struct Writer {
     connection: Connection,
+    /// Where the model stands on disk.
     state: State,
-    dictionary: Dictionary,
-    vocabulary: Vocabulary,
-    proof: Proof,
-    runs: Vec<Run>,
-}
-
-/// Records in the order of time.
-#[derive(Debug)]
-struct Run {
-    count: u64,
-    /// Time and arrival of the last.
-    last: (i64, i64),
-    /// What the chunk that is not full has, as it stands in `parts`.
-    open: Part,
-    parts: u32,
-    /// What it has got since.
-    fresh: Part,
-}
-
-impl Run {
-    fn new() -> Self {
-        let last = (i64::MIN, i64::MIN);
-        Self { count: 0, last, open: Part::default(), parts: 0, fresh: Part::default() }
-    }
-
-    /// Reads the parts of the chunk that is not full.
-    fn read_parts(&mut self, connection: &Connection, run: u32) -> rusqlite::Result<()> {
-        let mut sheets =
-            connection.prepare_cached("SELECT sheet FROM parts WHERE run = ?1 AND part = ?2")?;
-        let mut entries = connection
-            .prepare_cached("SELECT key, data FROM entries WHERE key >= ?1 AND key < ?2")?;
-        self.parts = part::count(connection, run)?;
-        for part in 0..self.parts {
-            let sheet: Vec<u8> = sheets.query_row([run, part], |row| row.get(0))?;
-            self.open.add_sheet(&sheet).ok_or_else(schema::damaged)?;
-            let first = entry_key(run, part, 0);
-            let mut rows = entries.query([first, entry_key(run, part + 1, 0)])?;
-            while let Some(row) = rows.next()? {
-                let id = row.get::<_, i64>(0)?.abs_diff(first) as u32;
-                self.open.add_entry(EntryId(id), row.get_ref(1)?.as_blob()?);
-            }
-        }
-        Ok(())
-    }
-
-    fn in_chunk(&self) -> usize {
-        (self.count % CHUNK as u64) as usize
-    }
-}
-
-/// A block that is being filled.
-#[derive(Debug)]
-struct Block {
-    first: RowId,
-    from_time: i64,
-    to_time: i64,
-    arrivals: Vec<i64>,
+    indexer: Indexer,
+    /// What was prepared for the next transaction.
+    ahead: Option<Prepared>,
 }
 
 impl Writer {
@@ -110,16 +53,8 @@ impl Writer {
 
     fn load(connection: Connection) -> rusqlite::Result<Self> {
         let state = schema::state(&connection)?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
-        let dictionary = Dictionary::load(&connection)?;
-        let vocabulary = Vocabulary::load(&connection)?;
-        let proof = Proof::load(&connection)?;
-        let mut runs = Vec::new();
-        for run in 0..MAX_RUNS {
-            let Some(mut loaded) = last_of(&connection, run)? else { break };
-            loaded.read_parts(&connection, run)?;
-            runs.push(loaded);
-        }
-        Ok(Self { connection, state, dictionary, vocabulary, proof, runs })
+        let indexer = Indexer::load(&connection, state)?;
+        Ok(Self { connection, state, indexer, ahead: None })
     }
 
     /// Where the model stands.
@@ -127,16 +62,16 @@ impl Writer {
         self.state
     }
 
-    /// The hash of a line, as the state has it.
-    pub(super) fn hash_of(&self, line: &str) -> i64 {
-        self.state.hash_key.of_line(line)
+    /// Where it will stand when what was read of the trail is written.
+    pub(super) fn state_ahead(&self) -> State {
+        self.indexer.state()
     }
 
-    /// Whether someone has asked for a new beginning, or there are as many runs as there may be: a
-    /// transaction makes one at most, and a new beginning takes in more with each.
+    /// Whether someone has asked for a new beginning, or there are as many runs as there may be: a new
+    /// beginning takes in more with each transaction, which makes fewer.
     pub(super) fn is_to_rebuild(&self) -> rusqlite::Result<bool> {
         let asked = schema::state(&self.connection)?.is_none_or(|state| state.rebuild);
-        Ok(asked || self.runs.len() >= MAX_RUNS as usize)
+        Ok(asked || self.indexer.is_full())
     }
 
     /// The heads of the streams as they were remembered.
@@ -174,75 +109,86 @@ impl Writer {
         Self::load(self.connection)
     }
 
-    /// Takes in records that follow those before in the order of arrival.
+    /// Takes in records that follow those before in the order of arrival. When there may be `more`
+    /// behind a place, also what `read` gives from there on, up to a bound, in the same transaction;
+    /// what it gives at last is kept for the next.
     ///
     /// # Errors
-    /// When SQLite fails: the model on disk stands as it did, and this one must be opened anew.
-    pub(super) fn take_in(&mut self, mut batch: Vec<Arrived>) -> rusqlite::Result<()> {
-        let Some(last) = batch.last() else { return Ok(()) };
-        let line = self.hash_of(&last.line);
-        let mut state = State { arrival: last.arrival, line, ..self.state };
-        batch.sort_unstable_by_key(|arrived| (arrived.timestamp, arrived.arrival));
-        let Self { connection, dictionary, vocabulary, proof, runs, .. } = self;
-        let mut by_run: Vec<Vec<Arrived>> = Vec::new();
-        for arrived in batch {
-            let run = run_for(runs, (arrived.timestamp, arrived.arrival));
-            by_run.resize_with(by_run.len().max(run + 1), Vec::new);
-            by_run[run].push(arrived);
-        }
-
-        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        {
-            let mut entry = Entry::new(state.hash_key, proof, vocabulary);
-            let mut add =
-                transaction.prepare_cached("INSERT INTO terms (rowid, text) VALUES (?1, ?2)")?;
-            for (number, (run, records)) in runs.iter_mut().zip(by_run).enumerate() {
-                let mut target = Target {
-                    connection: &transaction,
-                    dictionary: &mut *dictionary,
-                    run,
-                    number: number as u32,
-                    batch: state.arrival,
-                };
-                target.take_in(&records, &mut entry, &mut add)?;
+    /// When SQLite fails: the model on disk stands as it did. When `read` fails: it has what was read
+    /// before. In either case this one must be opened anew.
+    pub(super) fn take_in_with(
+        &mut self,
+        batch: Vec<Arrived>,
+        more: impl Fn(State) -> bool + Sync,
+        read: impl Fn(State) -> Result<Vec<Arrived>, Failure> + Sync,
+    ) -> Result<(), Failure> {
+        let prepared = self.ahead.take().or_else(|| self.indexer.prepare(batch));
+        let Some(first) = prepared else { return Ok(()) };
+        let (state, indexer) = (self.state, &mut self.indexer);
+        let transaction =
+            self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let write = move |prepared: &mut dyn Iterator<Item = Prepared>| {
+            let mut rows = Rows::default();
+            for Prepared { terms, rows: later } in prepared {
+                terms.write(&transaction)?;
+                rows.append(later);
             }
-            state.damaged |= entry.damaged;
-            dictionary.save(&transaction)?;
-            vocabulary.save(&transaction)?;
-            proof.save(&transaction)?;
-            transaction
-                .prepare_cached("UPDATE state SET arrival = ?1, line = ?2, damaged = ?3")?
-                .execute(params![state.arrival, state.line, state.damaged])?;
+            rows.write(&transaction)?;
+            transaction.commit()?;
+            Ok::<_, rusqlite::Error>(rows.state.unwrap_or(state))
+        };
+        let goes_on = |indexer: &Indexer| !indexer.is_full() && more(indexer.state());
+        if !goes_on(indexer) {
+            self.state = write(&mut iter::once(first))?;
+            return Ok(());
         }
-        transaction.commit()?;
-        self.state = state;
+        let next = |indexer: &mut Indexer| {
+            if !goes_on(indexer) {
+                return Ok(None);
+            }
+            read(indexer.state()).map(|batch| indexer.prepare(batch))
+        };
+        let (written, ahead) = thread::scope(|scope| {
+            let (ready, waiting) = mpsc::sync_channel(WAITING);
+            let preparing = move || {
+                be_nice();
+                for _ in 1..MAX_BATCHES {
+                    let Some(prepared) = next(&mut *indexer)? else { return Ok(None) };
+                    // Whoever does not take it has failed, and says why.
+                    if ready.send(prepared).is_err() {
+                        return Ok(None);
+                    }
+                }
+                // So that the next is there while this transaction ends.
+                drop(ready);
+                next(indexer)
+            };
+            let name = "audit-read-ahead".to_owned();
+            let preparing = thread::Builder::new().name(name).spawn_scoped(scope, preparing)?;
+            let written = write(&mut iter::once(first).chain(waiting));
+            let ahead = preparing.join().unwrap_or_else(|panic| panic::resume_unwind(panic));
+            Ok::<_, Failure>((written, ahead))
+        })?;
+        self.state = written?;
+        self.ahead = ahead?;
         Ok(())
+    }
+
+    /// Takes in records that follow those before in the order of arrival.
+    #[cfg(test)]
+    pub(super) fn take_in(&mut self, batch: Vec<Arrived>) -> Result<(), Failure> {
+        self.take_in_with(batch, |_| false, |_| Ok(Vec::new()))
     }
 }
 
-/// The run that a record of this time is appended to; a new one when it is older than all.
-fn run_for(runs: &mut Vec<Run>, at: (i64, i64)) -> usize {
-    let fitting = runs.iter().enumerate().filter(|(_, run)| run.last <= at);
-    let latest = fitting.max_by_key(|(_, run)| run.last).map(|(number, _)| number);
-    let number = latest.unwrap_or_else(|| {
-        runs.push(Run::new());
-        runs.len() - 1
-    });
-    runs[number].last = at;
-    number
-}
-
-fn last_of(connection: &Connection, run: u32) -> rusqlite::Result<Option<Run>> {
-    let mut statement = connection.prepare_cached(
-        "SELECT first, count, to_time, arrivals FROM blocks WHERE first BETWEEN ?1 AND ?2
-         ORDER BY first DESC LIMIT 1",
-    )?;
-    let mut rows = statement.query([RowId::new(run, 0).0, RowId::new(run + 1, 0).0 - 1])?;
-    let Some(row) = rows.next()? else { return Ok(None) };
-    let (first, count, time): (_, u64, _) = (RowId(row.get(0)?), row.get(1)?, row.get(2)?);
-    let arrival = Arrivals::read(row.get_ref(3)?.as_blob()?).at(count.saturating_sub(1));
-    let last = (time, arrival.unwrap_or(i64::MAX));
-    Ok(Some(Run { count: first.position() + count, last, ..Run::new() }))
+/// Lets the application go before this thread.
+fn be_nice() {
+    // On Linux this is the thread's own; elsewhere it would be the whole process's.
+    #[cfg(target_os = "linux")]
+    if let Ok(nice) = rustix::process::getpriority_process(None) {
+        // Nobody forbids to be nicer, and it does no harm if it did.
+        let _ = rustix::process::setpriority_process(None, nice + NICE);
+    }
 }
 
 fn fresh_key() -> [u8; 16] {
@@ -254,239 +200,174 @@ fn fresh_key() -> [u8; 16] {
     key
 }
 
-/// One run, for the time of a transaction.
-struct Target<'t> {
-    connection: &'t Connection,
-    dictionary: &'t mut Dictionary,
-    run: &'t mut Run,
-    number: u32,
-    batch: i64,
-}
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::{fs, ops::Range, path::PathBuf};
 
-impl Target<'_> {
-    fn take_in(
-        &mut self,
-        records: &[Arrived],
-        entry: &mut Entry<'_>,
-        add: &mut Statement<'_>,
-    ) -> rusqlite::Result<()> {
-        let mut block: Option<Block> = None;
-        for arrived in records {
-            let row = RowId::new(self.number, self.run.count);
-            entry.read(arrived, self.run, self.dictionary);
-            add.execute(params![row.0, entry.text])?;
-            let filling = block.get_or_insert_with(|| Block {
-                first: row,
-                from_time: arrived.timestamp,
-                to_time: arrived.timestamp,
-                arrivals: Vec::new(),
+    use tempfile::TempDir;
+
+    use super::*;
+
+    const BATCH: i64 = 3_000;
+
+    /// Twice as many batches as a transaction has, more than one chunk, and a part of a batch.
+    const ALL: i64 = BATCH * 2 * MAX_BATCHES as i64 + 700;
+
+    fn arrived(arrivals: Range<i64>) -> Vec<Arrived> {
+        let one = |arrival: i64| {
+            let late = if arrival % 700 == 0 { 5_000_000 } else { arrival % 3 };
+            let line = serde_json::json!({
+                "v": 1, "id": format!("i{arrival}"), "stream": "desk@host~k3x9q2", "seq": arrival,
+                "timestamp": "t", "level": "INFO", "logger": "audit", "category": "trade",
+                "event_type": format!("trade.x{}", arrival % 4), "severity": "info",
+                "prev_hash": "0".repeat(64),
+                "message": format!("order {arrival} of desk"), "user_id": format!("u{}", arrival % 999),
+                "details": {"price": arrival % 50, "symbol": format!("S{}", arrival % 300)},
             });
-            filling.to_time = arrived.timestamp;
-            filling.arrivals.push(arrived.arrival);
-            let is_full = filling.arrivals.len() >= BLOCK;
-            self.run.count += 1;
-            let ends_chunk = self.run.in_chunk() == 0;
-            if (is_full || ends_chunk)
-                && let Some(full) = block.take()
-            {
-                self.end_block(&full)?;
+            let mut line = line.to_string();
+            line.truncate(line.len() - 1);
+            line.push_str(&format!(",\"hash\":\"{}\"}}", "0".repeat(64)));
+            if arrival % 5_000 == 0 {
+                line = "no record".to_owned();
             }
-            if ends_chunk {
-                self.seal()?;
-            }
-        }
-        if let Some(block) = block {
-            self.end_block(&block)?;
-        }
-        self.keep_open()
+            Arrived { arrival, timestamp: arrival * 1_000 - late, line: line.into() }
+        };
+        arrivals.map(one).collect()
     }
 
-    fn end_block(&self, block: &Block) -> rusqlite::Result<()> {
-        self.connection
-            .prepare_cached(
-                "INSERT INTO blocks (first, run, count, batch, from_time, to_time, arrivals)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-            )?
-            .execute(params![
-                block.first.0,
-                self.number,
-                block.arrivals.len(),
-                self.batch,
-                block.from_time,
-                block.to_time,
-                arrivals::encode(&block.arrivals)
-            ])?;
-        Ok(())
+    /// What follows in the trail.
+    fn after(state: State) -> Vec<Arrived> {
+        let from = state.arrival + 1;
+        arrived(from..(from + BATCH).min(ALL + 1))
     }
 
-    /// Writes the chunk that has become full.
-    fn seal(&mut self) -> rusqlite::Result<()> {
-        let mut full = std::mem::take(&mut self.run.open);
-        full.append(std::mem::take(&mut self.run.fresh));
-        let chunk = self.run.count / CHUNK as u64 - 1;
-        let mut insert =
-            self.connection.prepare_cached("INSERT INTO bits (key, data) VALUES (?1, ?2)")?;
-        for (facet, data) in full.facets() {
-            insert.execute(params![chunk_key(facet.0, self.number, chunk), data])?;
+    fn more(state: State) -> bool {
+        state.arrival < ALL
+    }
+
+    fn model(directory: &TempDir) -> PathBuf {
+        directory.path().join("model.db")
+    }
+
+    fn opened() -> (TempDir, Writer) {
+        let directory = tempfile::tempdir().unwrap();
+        let writer = Writer::open(&model(&directory)).unwrap();
+        (directory, writer)
+    }
+
+    /// All that a model says, in rows.
+    fn rows(model: &Path) -> Vec<String> {
+        let connection = Connection::open(model).unwrap();
+        let sql = "CREATE VIRTUAL TABLE temp.terms_of USING fts5vocab (main, terms, instance)";
+        connection.execute_batch(sql).unwrap();
+        let named = "FROM facets AS f LEFT JOIN facets AS n ON n.id = f.name";
+        let chunk = "key & ((1 << 40) - 1)";
+        [
+            "SELECT arrival, line, damaged FROM state",
+            "SELECT first, run, count, batch, from_time, to_time, hex(arrivals) FROM blocks",
+            &format!("SELECT n.text, f.text {named}"),
+            &format!(
+                "SELECT n.text, f.text, {chunk}, hex(data) {named} JOIN bits ON f.id = key >> 40"
+            ),
+            &format!(
+                "SELECT f.text, {chunk}, least, greatest, hex(data)
+                 {named} JOIN numbers ON f.id = key >> 40"
+            ),
+            "SELECT key, hex(data) FROM facts",
+            "SELECT run, part, hex(sheet) FROM parts",
+            "SELECT key, hex(data) FROM entries",
+            "SELECT word FROM words",
+            "SELECT * FROM proof",
+            "SELECT * FROM proof_streams",
+            "SELECT stream, first, last, hex(before), hex(hash), latest FROM proof_pieces",
+            "SELECT * FROM proof_faults",
+            "SELECT term, doc FROM terms_of",
+        ]
+        .into_iter()
+        .flat_map(|sql| {
+            let mut statement = connection.prepare(sql).unwrap();
+            let columns = statement.column_count();
+            let row = |row: &rusqlite::Row<'_>| {
+                let values = (0..columns).map(|at| format!("{:?}", row.get_ref(at).unwrap()));
+                Ok(format!("{sql}: {}", values.collect::<Vec<_>>().join(" ")))
+            };
+            let mut rows: Vec<String> =
+                statement.query_map([], row).unwrap().map(Result::unwrap).collect();
+            rows.sort_unstable();
+            rows
+        })
+        .collect()
+    }
+
+    #[test]
+    fn what_two_threads_make_is_what_one_makes() {
+        let (one, writer) = opened();
+        let other = tempfile::tempdir().unwrap();
+        drop(writer);
+        // Of one key, so that both hash alike.
+        fs::copy(model(&one), model(&other)).unwrap();
+        let mut writer = Writer::open(&model(&one)).unwrap();
+        while more(writer.state()) {
+            writer.take_in(after(writer.state())).unwrap();
         }
-        for (word, data) in full.dense_words() {
-            if let Some(id) = self.dictionary.word(word) {
-                insert.execute(params![chunk_key(id.0, self.number, chunk), data])?;
-            }
+        drop(writer);
+        let mut writer = Writer::open(&model(&other)).unwrap();
+        let mut transactions = 0;
+        while more(writer.state()) {
+            let behind = after(writer.state_ahead());
+            let before = writer.state().arrival;
+            writer.take_in_with(behind, more, |state| Ok(after(state))).unwrap();
+            transactions += 1;
+            let taken = writer.state().arrival - before;
+            assert!(taken == BATCH * MAX_BATCHES as i64 || !more(writer.state()));
+            assert_eq!(writer.state_ahead().arrival, ALL.min(writer.state().arrival + BATCH));
         }
-        let mut insert = self.connection.prepare_cached(
-            "INSERT INTO numbers (key, least, greatest, data) VALUES (?1, ?2, ?3, ?4)",
-        )?;
-        for (name, numbers) in full.numbers() {
-            insert.execute(params![
-                chunk_key(name.0, self.number, chunk),
-                numbers.least.order(),
-                numbers.greatest.order(),
-                numbers.data
-            ])?;
+        drop(writer);
+        assert_eq!(transactions, 3);
+        let (one, other) = (rows(&model(&one)), rows(&model(&other)));
+        let tables = one.iter().filter_map(|row| row.split(':').next());
+        let tables: std::collections::BTreeSet<_> = tables.collect();
+        assert_eq!(tables.len(), 14, "{tables:?}");
+        for (one, other) in one.iter().zip(&other) {
+            assert_eq!(one, other);
         }
-        let mut insert =
-            self.connection.prepare_cached("INSERT INTO facts (key, data) VALUES (?1, ?2)")?;
-        for column in Column::ALL {
-            let key = chunk_key(column as u32, self.number, chunk);
-            insert.execute(params![key, columns::encode(&full.sheet, column)])?;
-        }
-        self.drop_parts()
+        assert_eq!(one.len(), other.len());
     }
 
-    /// Writes what the chunk that is not full has got.
-    fn keep_open(&mut self) -> rusqlite::Result<()> {
-        let fresh = std::mem::take(&mut self.run.fresh);
-        if fresh.sheet.is_empty() {
-            return Ok(());
-        }
-        if self.run.parts < MAX_PARTS {
-            self.write_part(&fresh)?;
-            self.run.open.append(fresh);
-        } else {
-            self.run.open.append(fresh);
-            self.drop_parts()?;
-            self.write_part(&self.run.open)?;
-        }
-        self.run.parts += 1;
-        Ok(())
+    #[test]
+    fn what_was_read_before_reading_failed_is_taken_in() {
+        let (directory, mut writer) = opened();
+        let read = |state: State| match state.arrival {
+            0..6_000 => Ok(after(state)),
+            _ => Err("the trail cannot be read".into()),
+        };
+        let first = after(writer.state());
+        let error = writer.take_in_with(first, more, read).unwrap_err();
+        assert_eq!(error.to_string(), "the trail cannot be read");
+        drop(writer);
+        let writer = Writer::open(&model(&directory)).unwrap();
+        assert_eq!(writer.state().arrival, 2 * BATCH);
     }
 
-    fn write_part(&self, part: &Part) -> rusqlite::Result<()> {
-        let (run, number) = (self.number, self.run.parts);
-        self.connection
-            .prepare_cached("INSERT INTO parts (run, part, sheet) VALUES (?1, ?2, ?3)")?
-            .execute(params![run, number, part.encode_sheet()])?;
-        let mut insert =
-            self.connection.prepare_cached("INSERT INTO entries (key, data) VALUES (?1, ?2)")?;
-        let mut entries: Vec<_> = part.entries().collect();
-        entries.sort_unstable_by_key(|(id, _)| id.0);
-        for (id, data) in entries {
-            insert.execute(params![entry_key(run, number, id.0), data])?;
-        }
-        Ok(())
-    }
-
-    fn drop_parts(&mut self) -> rusqlite::Result<()> {
-        self.run.parts = 0;
-        self.connection
-            .prepare_cached("DELETE FROM parts WHERE run = ?1")?
-            .execute([self.number])?;
-        let (first, behind) = (entry_key(self.number, 0, 0), entry_key(self.number + 1, 0, 0));
-        self.connection
-            .prepare_cached("DELETE FROM entries WHERE key >= ?1 AND key < ?2")?
-            .execute([first, behind])?;
-        Ok(())
-    }
-}
-
-/// What one record puts into the index.
-struct Entry<'p> {
-    hash_key: HashKey,
-    /// Is given each record where it is parsed, and puts them in the order of arrival.
-    proof: &'p mut Proof,
-    vocabulary: &'p mut Vocabulary,
-    text: String,
-    /// Whether any of them could not be read.
-    damaged: bool,
-}
-
-impl<'p> Entry<'p> {
-    fn new(hash_key: HashKey, proof: &'p mut Proof, vocabulary: &'p mut Vocabulary) -> Self {
-        Self { hash_key, proof, vocabulary, text: String::new(), damaged: false }
-    }
-
-    fn read(&mut self, arrived: &Arrived, run: &mut Run, dictionary: &mut Dictionary) {
-        self.text.clear();
-        let position = run.in_chunk() as u16;
-        let (part, hash_key) = (&mut run.fresh, self.hash_key);
-        let Arrived { arrival, timestamp, line } = arrived;
-        let record = Record::parse(line);
-        part.sheet.push(*timestamp, record.as_ref().ok(), ValueKey(hash_key.0));
-        self.proof.take(*arrival, *timestamp, record.as_ref().ok(), line);
-        match record {
-            Ok(record) => {
-                let text = &mut self.text;
-                let vocabulary = &mut *self.vocabulary;
-                let mut sink = Indexed { text, hash_key, dictionary, vocabulary, part, position };
-                content::read(&record, &mut sink);
-            }
-            Err(_) => {
-                self.damaged = true;
-                self.text.push_str(tokens::DAMAGED);
-                part.facet(FacetId::DAMAGED, position);
-            }
-        }
-    }
-}
-
-struct Indexed<'i> {
-    text: &'i mut String,
-    hash_key: HashKey,
-    dictionary: &'i mut Dictionary,
-    vocabulary: &'i mut Vocabulary,
-    part: &'i mut Part,
-    position: u16,
-}
-
-impl Indexed<'_> {
-    fn term(&mut self, name: &str, text: Option<&str>) {
-        self.text.push(' ');
-        self.hash_key.push_token(self.text, name, text);
-    }
-}
-
-impl Sink for Indexed<'_> {
-    fn present(&mut self, name: &str) {
-        match self.dictionary.name(name) {
-            Some(id) => self.part.facet(id.present(), self.position),
-            None => self.term(name, None),
-        }
-    }
-
-    fn key(&mut self, name: &str, text: &str) {
-        match self.dictionary.facet(name, text) {
-            Some(facet) => self.part.facet(facet, self.position),
-            None => self.term(name, Some(text)),
-        }
-    }
-
-    fn number(&mut self, name: &str, code: Code) {
-        // Of a name too many nothing but its presence is known: those who ask read the records.
-        if let Some(id) = self.dictionary.name(name) {
-            self.part.number(id, self.position, code);
-        }
-    }
-
-    fn word(&mut self, word: &str) {
-        self.text.push(' ');
-        self.text.push_str(word);
-        self.vocabulary.note(word);
-        self.part.word(word, self.position);
-    }
-
-    fn pair(&mut self, pair: &str) {
-        self.term(PAIR, Some(pair));
-        self.part.word(pair, self.position);
+    #[test]
+    fn of_a_transaction_that_fails_nothing_is_taken_in() {
+        let (directory, mut writer) = opened();
+        writer.take_in(arrived(1..101)).unwrap();
+        let before = rows(&model(&directory));
+        // What the second batch would make is there, and is none of its rows.
+        let sql = "INSERT INTO words (word) VALUES ('unheard')";
+        writer.connection.execute_batch(sql).unwrap();
+        let read = |state: State| {
+            let mut batch = after(state);
+            batch.iter_mut().for_each(|one| one.line = one.line.replace("desk", "unheard").into());
+            Ok(batch)
+        };
+        let first = after(writer.state());
+        assert!(writer.take_in_with(first, more, read).is_err());
+        assert_eq!(writer.state().arrival, 100);
+        writer.connection.execute_batch("DELETE FROM words WHERE word = 'unheard'").unwrap();
+        drop(writer);
+        assert_eq!(rows(&model(&directory)), before);
     }
 }

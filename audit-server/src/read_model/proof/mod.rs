@@ -65,7 +65,7 @@ mod tables;
 mod tests;
 mod verdict;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use audit_layer::record::{Hash, Record};
 
@@ -79,7 +79,8 @@ use self::{
     line::{Checked, Link, Named},
     pieces::{Is, Piece, Pieces},
 };
-pub(super) use tables::{DROP, TABLES};
+use crate::keyed::KeyedMap;
+pub(super) use tables::{Changes, DROP, TABLES};
 
 /// The most pieces, of all streams together: as many as there are streams whose heads are watched.
 const MAX_PIECES: usize = super::heads::MAX_STREAMS as usize;
@@ -90,7 +91,7 @@ const MAX_FAULTS: usize = 10_000;
 /// The chains as far as records were taken in, in the memory of the one who writes the model.
 #[derive(Debug, Default)]
 pub(super) struct Proof {
-    names: HashMap<Box<str>, usize>,
+    names: KeyedMap<Box<str>, usize>,
     /// By the number that [`Proof::names`] gives.
     streams: Vec<Stream>,
     /// How many streams the database has.
@@ -101,7 +102,7 @@ pub(super) struct Proof {
     /// Pieces that are not in the database as they are here, or are there and no more here: the
     /// stream and the first number.
     touched: BTreeSet<(usize, u64)>,
-    /// Faults that the database does not have.
+    /// Faults that the database does not have yet.
     fresh: Vec<Found>,
 }
 
@@ -140,7 +141,7 @@ struct Taken {
 
 impl Proof {
     /// Takes a record: its arrival number and time, both of its row, and what was read from the line,
-    /// when it is a record. Hashes the line; places nothing before [`Proof::save`].
+    /// when it is a record. Hashes the line; places nothing before [`Proof::take_changes`].
     pub(super) fn take(&mut self, arrival: i64, at: i64, record: Option<&Record<'_>>, line: &str) {
         let checked = line::check(record, line, |name| self.names.get(name).copied());
         self.taken.push(Taken { arrival, at, checked });

@@ -91,27 +91,65 @@ impl Proof {
         Ok(proof)
     }
 
-    /// Places what was taken since, and writes what came of it.
-    ///
-    /// # Errors
-    /// When SQLite fails: what is in memory is ahead of the database then, and must be loaded anew.
-    pub(in crate::read_model) fn save(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+    /// Places what was taken since, and says what is to be written of it.
+    pub(in crate::read_model) fn take_changes(&mut self) -> Changes {
         self.place();
+        let fresh = self.streams.iter().enumerate().skip(self.saved_streams);
+        let streams = fresh.map(|(id, Stream { name, .. })| (id, name.clone())).collect();
+        self.saved_streams = self.streams.len();
+        let piece = |number: usize, first| self.streams.get(number)?.pieces.get(first).copied();
+        let touched = std::mem::take(&mut self.touched).into_iter();
+        Changes {
+            streams,
+            pieces: touched.map(|(number, first)| (number, first, piece(number, first))).collect(),
+            faults: std::mem::take(&mut self.fresh),
+            reached: Some(self.reached.clone()),
+        }
+    }
+
+    /// Writes all that was taken since.
+    #[cfg(test)]
+    pub(super) fn save(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        self.take_changes().write(connection)
+    }
+}
+
+/// What is to be written.
+#[derive(Debug, Default)]
+pub(in crate::read_model) struct Changes {
+    streams: Vec<(usize, Box<str>)>,
+    /// The stream and the first number of each piece; none of one that is no more.
+    pieces: Vec<(usize, u64, Option<Piece>)>,
+    faults: Vec<Found>,
+    reached: Option<Reached>,
+}
+
+impl Changes {
+    /// Adds what is to be written after these.
+    pub(in crate::read_model) fn append(&mut self, mut later: Self) {
+        self.streams.append(&mut later.streams);
+        self.pieces.append(&mut later.pieces);
+        self.faults.append(&mut later.faults);
+        self.reached = later.reached.or(self.reached.take());
+    }
+
+    /// Writes them.
+    pub(in crate::read_model) fn write(&self, connection: &Connection) -> rusqlite::Result<()> {
         let mut insert =
             connection.prepare_cached("INSERT INTO proof_streams (id, name) VALUES (?1, ?2)")?;
-        for (id, Stream { name, .. }) in self.streams.iter().enumerate().skip(self.saved_streams) {
+        for (id, name) in &self.streams {
             insert.execute(params![id, name])?;
         }
-        self.saved_streams = self.streams.len();
-        self.save_pieces(connection)?;
+        self.write_pieces(connection)?;
         let mut insert = connection.prepare_cached(
             "INSERT INTO proof_faults (kind, arrival, at, after, stream, seq)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         )?;
-        for Found { kind, seen: Seen { arrival, at, after }, stream, seq } in self.fresh.drain(..) {
+        for Found { kind, seen: Seen { arrival, at, after }, stream, seq } in &self.faults {
             insert.execute(params![kind.name(), arrival, at, after, stream, seq])?;
         }
-        let Reached { arrival, records, sound_at, beyond, unfollowed, .. } = self.reached;
+        let Some(reached) = &self.reached else { return Ok(()) };
+        let Reached { arrival, records, sound_at, beyond, unfollowed, .. } = reached;
         connection
             .prepare_cached(
                 "INSERT OR REPLACE INTO proof VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
@@ -130,7 +168,7 @@ impl Proof {
             .map(drop)
     }
 
-    fn save_pieces(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+    fn write_pieces(&self, connection: &Connection) -> rusqlite::Result<()> {
         let mut put = connection.prepare_cached(
             "INSERT OR REPLACE INTO proof_pieces
                 (stream, first, last, before, hash, first_at, first_arrival, last_at, earliest, latest)
@@ -138,8 +176,8 @@ impl Proof {
         )?;
         let mut remove = connection
             .prepare_cached("DELETE FROM proof_pieces WHERE stream = ?1 AND first = ?2")?;
-        for (number, first) in std::mem::take(&mut self.touched) {
-            match self.streams.get(number).and_then(|stream| stream.pieces.get(first)) {
+        for (number, first, piece) in &self.pieces {
+            match piece {
                 None => remove.execute(params![number, first])?,
                 Some(piece) => put.execute(params![
                     number,
