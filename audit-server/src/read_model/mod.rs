@@ -65,6 +65,7 @@ mod proof;
 mod reading;
 mod run;
 mod schema;
+mod sealed;
 mod search;
 #[cfg(test)]
 mod tests;
