@@ -312,9 +312,12 @@ mod tests {
 
     #[test]
     fn each_chunk_of_a_group_has_its_own_and_a_group_that_grew_is_read_anew() {
-        let model = Model::new(40);
-        for _ in 0..2 {
-            for full in [1, 16, 21, 40] {
+        let model = Model::new(0);
+        let mut filled = 0;
+        for full in [1, 16, 21, 40] {
+            (filled..full).for_each(|chunk| model.fill(chunk, chunk as u16));
+            filled = full;
+            for _ in 0..2 {
                 for chunk in 0..full {
                     let expected = if chunk % 3 == 2 { vec![] } else { vec![chunk as usize] };
                     assert_eq!(model.read(identity(1, 1), full * SIZE + 5, chunk), expected);
