@@ -39,7 +39,8 @@ struct Stretch {
 impl Arrivals {
     /// Reads what was encoded, as far as it is an encoding.
     pub(super) fn read(mut encoded: &[u8]) -> Self {
-        let mut stretches = Vec::new();
+        // Two bytes for a stretch, mostly.
+        let mut stretches = Vec::with_capacity(encoded.len() / 2);
         let (mut arrival, mut end) = (0_i64, 0_u64);
         while let Some(gap) = varint::read_signed(&mut encoded)
             && let Some(length) = varint::read(&mut encoded)

@@ -6,6 +6,8 @@
 //! of 65,536 positions and take two bytes a member up to one in sixteen, which is where most of
 //! what is indexed here lies.
 
+use std::borrow::Cow;
+
 use super::varint;
 
 /// Positions of a chunk.
@@ -65,13 +67,15 @@ impl Bits {
         self.0.iter().map(|word| u64::from(word.count_ones())).sum()
     }
 
+    /// Whether there are fewer than that. To count all would take as long as to read them.
+    fn are_fewer_than(&self, count: usize) -> bool {
+        count.checked_sub(1).is_some_and(|most| self.iter().nth(most).is_none())
+    }
+
     /// The positions, least first.
     pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = usize> + '_ {
-        // Word by word; both ends need only the word's own bits.
-        self.0.iter().enumerate().filter(|(_, word)| **word != 0).flat_map(|(at, word)| {
-            let word = *word;
-            (0..64).filter(move |bit| word >> bit & 1 == 1).map(move |bit| at * 64 + bit)
-        })
+        let words = self.0.iter().enumerate().filter(|(_, word)| **word != 0);
+        words.flat_map(|(at, word)| Ones(*word).map(move |bit| at * 64 + bit))
     }
 
     /// Adds what was encoded. What is no encoding adds what can be read of it; whoever asks reads
@@ -88,10 +92,65 @@ impl Bits {
         }
     }
 
+    fn to_bitmap(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(1 + CHUNK / 8);
+        out.push(BITMAP);
+        self.0.iter().for_each(|word| out.extend_from_slice(&word.to_le_bytes()));
+        out
+    }
+
+    /// Gives those of these that are behind the gaps, in order.
+    fn meet(&self, mut gaps: &[u8], mut visit: impl FnMut(usize)) {
+        let mut these = self.iter();
+        let Some(mut wanted) = these.next() else { return };
+        let mut next = 0_usize;
+        while !gaps.is_empty() {
+            if let Some((eight, rest)) = gaps.split_first_chunk::<8>() {
+                let word = u64::from_le_bytes(*eight);
+                // In pairs, and these added up in the highest of four.
+                let pairs = (word & 0x00ff_00ff_00ff_00ff) + (word >> 8 & 0x00ff_00ff_00ff_00ff);
+                let sum = (pairs.wrapping_mul(0x0001_0001_0001_0001) >> 48) as usize;
+                if word & 0x8080_8080_8080_8080 == 0 {
+                    gaps = rest;
+                    if next + sum + 8 <= wanted {
+                        next += sum + 8;
+                        continue;
+                    }
+                    for gap in eight {
+                        next += usize::from(*gap);
+                        if self.has(next) {
+                            visit(next);
+                        }
+                        next += 1;
+                    }
+                    while wanted < next {
+                        let Some(behind) = these.next() else { return };
+                        wanted = behind;
+                    }
+                    continue;
+                }
+            }
+            let Some(gap) = varint::read(&mut gaps) else { return };
+            let position = next.saturating_add(usize::try_from(gap).unwrap_or(usize::MAX));
+            while wanted < position {
+                let Some(behind) = these.next() else { return };
+                wanted = behind;
+            }
+            if wanted == position {
+                visit(position);
+            }
+            next = position.saturating_add(1);
+        }
+    }
+
     /// What of these was encoded, without making a set of all that was.
     pub(super) fn among(&self, encoded: &[u8]) -> Self {
         let mut found = Self::empty();
         match encoded.split_first() {
+            // What few are asked for is mostly passed over, eight gaps at a time.
+            Some((&GAPS, gaps)) if self.are_fewer_than(gaps.len() / 32) => {
+                self.meet(gaps, |position| found.set(position));
+            }
             Some((&GAPS, gaps)) => each_of(gaps, |position| {
                 if self.has(position) {
                     found.set(position);
@@ -106,6 +165,28 @@ impl Bits {
             _ => {}
         }
         found
+    }
+}
+
+/// The bits of a word that are set.
+struct Ones(u64);
+
+impl Iterator for Ones {
+    type Item = usize;
+
+    fn next(&mut self) -> Option<usize> {
+        let bit = self.0.trailing_zeros();
+        // The word without its lowest bit; none when it has none.
+        self.0 &= self.0.checked_sub(1)?;
+        Some(bit as usize)
+    }
+}
+
+impl DoubleEndedIterator for Ones {
+    fn next_back(&mut self) -> Option<usize> {
+        let bit = 63_u32.checked_sub(self.0.leading_zeros())?;
+        self.0 ^= 1 << bit;
+        Some(bit as usize)
     }
 }
 
@@ -135,6 +216,19 @@ fn each_of(mut gaps: &[u8], mut visit: impl FnMut(usize)) {
 const GAPS: u8 = 0;
 const BITMAP: u8 = 1;
 
+/// How many bytes an encoding has whose positions are read faster from a bitmap.
+const LONG: usize = 512;
+
+/// What was encoded, in the form that is read fastest.
+pub(super) fn for_reading(encoded: &[u8]) -> Cow<'_, [u8]> {
+    if encoded.len() < LONG || encoded.first() == Some(&BITMAP) {
+        return Cow::Borrowed(encoded);
+    }
+    let mut bits = Bits::empty();
+    bits.add(encoded);
+    Cow::Owned(bits.to_bitmap())
+}
+
 /// Encodes positions that are in order.
 pub(super) fn encode(positions: &[u16]) -> Vec<u8> {
     let mut out = vec![GAPS];
@@ -148,9 +242,7 @@ pub(super) fn encode(positions: &[u16]) -> Vec<u8> {
     }
     let mut bits = Bits::empty();
     positions.iter().for_each(|position| bits.set(usize::from(*position)));
-    let mut out = vec![BITMAP];
-    out.extend(bits.0.iter().flat_map(|word| word.to_le_bytes()));
-    out
+    bits.to_bitmap()
 }
 
 #[cfg(test)]
@@ -182,6 +274,7 @@ mod tests {
         fn sets_are_what_their_members_say(
             a in proptest::collection::btree_set(0..32_768_u16, 0..200),
             b in proptest::collection::btree_set(0..32_768_u16, 0..200),
+            stride in 2..60_u16,
         ) {
             let list = |set: &std::collections::BTreeSet<u16>| set.iter().copied().collect::<Vec<_>>();
             let (x, y) = (set(&list(&a)), set(&list(&b)));
@@ -194,6 +287,17 @@ mod tests {
             prop_assert_eq!(read(&or), list(&(&a | &b)));
             prop_assert_eq!(read(&not), list(&(&a - &b)));
             prop_assert!(x.among(&encode(&list(&b))) == and);
+            // Of few among many, which takes another way.
+            let dense: Vec<u16> = (0..32_768).filter(|p| p % stride != 0 || b.contains(p)).collect();
+            let few = set(&list(&a).into_iter().take(20).collect::<Vec<_>>());
+            let mut both = few.clone();
+            both.and(&set(&dense));
+            prop_assert!(few.among(&encode(&dense)) == both);
+            let thin: Vec<u16> = (0..32_768).filter(|p| p % (stride * 8) == 0 || b.contains(p)).collect();
+            let mut both = few.clone();
+            both.and(&set(&thin));
+            prop_assert!(few.among(&encode(&thin)) == both);
+            prop_assert!(few.among(&for_reading(&encode(&thin))) == both);
             let mut backwards = read(&x);
             backwards.reverse();
             prop_assert!(x.iter().rev().eq(backwards.iter().map(|p| usize::from(*p))));
@@ -205,6 +309,7 @@ mod tests {
         fn bytes_that_are_no_set_are_no_panic(bytes: Vec<u8>) {
             Bits::empty().add(&bytes);
             Bits::first(CHUNK).among(&bytes);
+            set(&[3, 20_000]).among(&bytes);
         }
     }
 }

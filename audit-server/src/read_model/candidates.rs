@@ -2,20 +2,24 @@
 
 use std::collections::VecDeque;
 
-use rusqlite::{Connection, params};
+use rusqlite::params;
 
 use super::{
-    bits::CHUNK,
+    bits::{Bits, CHUNK},
     chunk::Chunk,
     plan::{Plan, Set, Terms},
     run::Run,
     schema::RowId,
+    sealed::Source,
 };
 
 /// How many rows the term index is asked for at first. It is asked for more each time: most
 /// questions end with a page, and for each that does not a cursor is opened anew, which takes as long
 /// as two hundred rows.
 const FIRST_ROWS: usize = 128;
+
+/// The same where bitmaps are to decide as well.
+const FIRST_ROWS_TO_TEST: usize = 512;
 
 /// How many times as many rows it is asked for next.
 const MORE_ROWS: usize = 4;
@@ -51,6 +55,8 @@ pub(super) struct Candidates<'p> {
     from: u64,
     to: u64,
     rows: usize,
+    /// How many positions are wanted, of those that are not given out yet.
+    wanted: usize,
     /// How many positions were walked before the term index was asked.
     walked: u64,
     /// Each with whether every record of its chunk can be read.
@@ -79,7 +85,8 @@ impl<'p> Candidates<'p> {
             newest_first,
             from,
             to,
-            rows: FIRST_ROWS,
+            rows: if plan.is_left_to_terms() { FIRST_ROWS } else { FIRST_ROWS_TO_TEST },
+            wanted: usize::MAX,
             walked: 0,
             found: VecDeque::new(),
             possible: None,
@@ -93,26 +100,34 @@ impl<'p> Candidates<'p> {
         Self { walked: WALKED_FIRST, ..self }
     }
 
+    /// The same, for who wants so many at most.
+    pub(super) fn filling(self, wanted: usize) -> Self {
+        Self { wanted, ..self }
+    }
+
     /// The next position; none when there are no more. It may look at one chunk, or ask the term
     /// index once, and find nothing: then `Some(None)`, so that its caller can look at the clock.
     pub(super) fn next(
         &mut self,
-        connection: &Connection,
+        source: Source<'_>,
     ) -> rusqlite::Result<Option<Option<Candidate>>> {
         if self.found.is_empty() && self.from < self.to {
             match self.terms {
                 Some(terms) if terms.are_dense() && !self.asks => {
-                    self.read_chunk(connection, Some(terms))?;
+                    self.read_or_ask(source, terms)?;
                 }
                 Some(terms) if terms.has_prefix && self.walked < WALKED_FIRST => {
-                    self.walk(connection)?;
+                    self.walk(source)?;
                 }
-                Some(terms) => self.ask(connection, terms, (self.from, self.to))?,
-                None => self.read_chunk(connection, None)?,
+                Some(terms) => self.ask(source, terms, (self.from, self.to))?,
+                None => self.read_chunk(source, None)?,
             }
         }
         match self.found.pop_front() {
-            Some((position, whole)) => Ok(Some(Some(Candidate { position, whole }))),
+            Some((position, whole)) => {
+                self.wanted = self.wanted.saturating_sub(1);
+                Ok(Some(Some(Candidate { position, whole })))
+            }
             None if self.from < self.to => Ok(Some(None)),
             None => Ok(None),
         }
@@ -124,18 +139,29 @@ impl<'p> Candidates<'p> {
     }
 
     /// All that is left. For questions that need the whole set.
-    pub(super) fn rest(&mut self, connection: &Connection) -> rusqlite::Result<Vec<u64>> {
+    pub(super) fn rest(&mut self, source: Source<'_>) -> rusqlite::Result<Vec<u64>> {
         let mut all = Vec::new();
-        while let Some(found) = self.next(connection)? {
+        while let Some(found) = self.next(source)? {
             all.extend(found.map(|found| found.position));
         }
         Ok(all)
     }
 
+    /// Reads the next chunk, or asks the term index for some of its positions, where that is to be
+    /// asked anyhow: the bitmap of a word is put together from all that the chunk has.
+    fn read_or_ask(&mut self, source: Source<'_>, terms: &Terms) -> rusqlite::Result<()> {
+        let full = self.run.count / CHUNK as u64 * CHUNK as u64;
+        let is_open = if self.newest_first { self.to > full } else { self.from >= full };
+        if terms.are_several || !is_open {
+            return self.read_chunk(source, Some(terms));
+        }
+        self.ask(source, terms, (self.from.max(full), self.to))
+    }
+
     /// Asks the term index for positions in here.
     fn ask(
         &mut self,
-        connection: &Connection,
+        source: Source<'_>,
         terms: &Terms,
         (from, to): (u64, u64),
     ) -> rusqlite::Result<()> {
@@ -148,7 +174,7 @@ impl<'p> Candidates<'p> {
         };
         let (first, last) =
             (RowId::new(self.run.number, from), RowId::new(self.run.number, to - 1));
-        let mut statement = connection.prepare_cached(sql)?;
+        let mut statement = source.connection.prepare_cached(sql)?;
         let parameters = params![terms.question, first.0, last.0, self.rows];
         let rows = statement.query_map(parameters, |row| row.get(0).map(RowId))?;
         let rows = rows.collect::<rusqlite::Result<Vec<_>>>()?;
@@ -158,18 +184,36 @@ impl<'p> Candidates<'p> {
             None if self.newest_first => self.to = from,
             None => self.from = to,
         }
-        self.rows = (self.rows * MORE_ROWS).min(MOST_ROWS);
-        for row in rows {
-            if self.may_match(connection, row.position())? {
-                self.found.push_back((row.position(), self.is_whole()));
-            }
+        let asked = self.rows;
+        let positions: Vec<u64> = rows.into_iter().map(RowId::position).collect();
+        if !self.run.damaged && self.plan.is_left_to_terms() {
+            self.found.extend(positions.into_iter().map(|position| (position, true)));
+            self.rows = (asked * MORE_ROWS).min(MOST_ROWS);
+            return Ok(());
         }
+        let chunk = |position: u64| position / CHUNK as u64;
+        let place = |position: u64| (position % CHUNK as u64) as usize;
+        for here in positions.chunk_by(|a, b| chunk(*a) == chunk(*b)) {
+            let mut these = Bits::empty();
+            here.iter().for_each(|position| these.set(place(*position)));
+            let number = here.first().map_or(0, |first| chunk(*first));
+            let read = Chunk::read(source, self.run, number)?;
+            let possible = self.plan.bounds(&read, Some(&these))?.possible();
+            let whole = read.damaged()?.is_none();
+            let matching = here.iter().filter(|position| possible.has(place(**position)));
+            self.found.extend(matching.map(|position| (*position, whole)));
+        }
+        // As many as there would have to be for all that are wanted, and some more.
+        let left = self.wanted.saturating_sub(self.found.len());
+        let enough = left.saturating_mul(asked) / self.found.len().max(1);
+        let most = (asked * MORE_ROWS * MORE_ROWS).min(MOST_ROWS);
+        self.rows = enough.saturating_add(enough / 4).clamp(FIRST_ROWS, most);
         Ok(())
     }
 
     /// Gives out positions without asking the term index: what many records say is found among a
     /// few, and what few say costs little to look up.
-    fn walk(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+    fn walk(&mut self, source: Source<'_>) -> rusqlite::Result<()> {
         let position = if self.newest_first { self.to - 1 } else { self.from };
         if self.newest_first {
             self.to = position;
@@ -177,30 +221,26 @@ impl<'p> Candidates<'p> {
             self.from = position + 1;
         }
         self.walked += 1;
-        if self.may_match(connection, position)? {
+        if self.may_match(source, position)? {
             self.found.push_back((position, self.is_whole()));
         }
         Ok(())
     }
 
-    fn may_match(&mut self, connection: &Connection, position: u64) -> rusqlite::Result<bool> {
+    fn may_match(&mut self, source: Source<'_>, position: u64) -> rusqlite::Result<bool> {
         if !self.run.damaged && self.plan.is_left_to_terms() {
             return Ok(true);
         }
         let (chunk, at) = (position / CHUNK as u64, (position % CHUNK as u64) as usize);
         if self.possible.as_ref().is_none_or(|(known, ..)| *known != chunk) {
-            let read = Chunk::read(connection, self.run, chunk)?;
+            let read = Chunk::read(source, self.run, chunk)?;
             self.keep(chunk, &read)?;
         }
-        Ok(self.possible.as_ref().is_some_and(|(_, set, _)| match set {
-            Set::Empty => false,
-            Set::Full => true,
-            Set::Bits(bits) => bits.has(at),
-        }))
+        Ok(self.possible.as_ref().is_some_and(|(_, set, _)| set.has(at)))
     }
 
     fn keep(&mut self, chunk: u64, read: &Chunk<'_>) -> rusqlite::Result<()> {
-        let possible = self.plan.bounds(read)?.possible();
+        let possible = self.plan.bounds(read, None)?.possible();
         let whole = read.damaged()?.is_none();
         self.possible = Some((chunk, possible, whole));
         Ok(())
@@ -211,27 +251,26 @@ impl<'p> Candidates<'p> {
     }
 
     /// Takes what may match of the next chunk from its bitmaps.
-    fn read_chunk(
-        &mut self,
-        connection: &Connection,
-        terms: Option<&Terms>,
-    ) -> rusqlite::Result<()> {
+    fn read_chunk(&mut self, source: Source<'_>, terms: Option<&Terms>) -> rusqlite::Result<()> {
         let last = if self.newest_first { self.to - 1 } else { self.from };
         let chunk = last / CHUNK as u64;
         let start = chunk * CHUNK as u64;
         let (from, to) = (self.from.max(start), self.to.min(start + CHUNK as u64));
-        let mut read = Chunk::read(connection, self.run, chunk)?;
+        let mut read = Chunk::read(source, self.run, chunk)?;
         if terms.is_none() && !self.plan.has_bounds() {
             // One part of it has bitmaps, and the other is in the term index.
             read = read.asking_terms();
         }
-        if terms.is_some() && (!read.is_full() || self.looked_up < LOOKED_UP_FIRST) {
+        let is_asked_at_once =
+            terms.is_some_and(|terms| !terms.are_several) && self.plan.is_left_to_terms();
+        let most = if is_asked_at_once { 0 } else { LOOKED_UP_FIRST };
+        if terms.is_some() && (!read.is_full() || self.looked_up < most) {
             read = read.asking_terms();
         }
         self.keep(chunk, &read)?;
         if terms.is_some() && read.is_full() && read.lacks_word() {
             self.looked_up += 1;
-            if self.looked_up > LOOKED_UP_FIRST {
+            if self.looked_up > most {
                 self.asks = true;
                 return Ok(());
             }

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::params;
 
 use super::{
     bits::{Bits, CHUNK},
@@ -11,12 +11,13 @@ use super::{
     part::{self, EntryId},
     plan::Set,
     run::Run,
-    schema::{RowId, chunk_key},
+    schema::RowId,
+    sealed::{Source, Stored},
 };
 
 /// A chunk of a run, as it is read.
 pub(super) struct Chunk<'c> {
-    connection: &'c Connection,
+    source: Source<'c>,
     run: Run,
     chunk: u64,
     /// How many positions it has.
@@ -31,12 +32,13 @@ pub(super) struct Chunk<'c> {
 
 impl<'c> Chunk<'c> {
     /// That chunk of the run.
-    pub(super) fn read(connection: &'c Connection, run: Run, chunk: u64) -> rusqlite::Result<Self> {
+    pub(super) fn read(source: Source<'c>, run: Run, chunk: u64) -> rusqlite::Result<Self> {
         let rest = run.count.saturating_sub(chunk * CHUNK as u64);
         let count = usize::try_from(rest).unwrap_or(CHUNK).min(CHUNK);
-        let parts = if count < CHUNK { Some(part::count(connection, run.number)?) } else { None };
+        let parts =
+            if count < CHUNK { Some(part::count(source.connection, run.number)?) } else { None };
         Ok(Self {
-            connection,
+            source,
             run,
             chunk,
             count,
@@ -59,42 +61,49 @@ impl<'c> Chunk<'c> {
     /// The positions of a facet; none when there are none.
     pub(super) fn facet(&self, facet: FacetId) -> rusqlite::Result<Option<Bits>> {
         let mut found: Option<Bits> = None;
-        let add = |encoded: &[u8]| found.get_or_insert_with(Bits::empty).add(encoded);
+        let mut add = |encoded: &[u8]| found.get_or_insert_with(Bits::empty).add(encoded);
         match &self.parts {
             Some(parts) => {
                 let id = EntryId::facet(facet);
-                part::each_entry(self.connection, self.run.number, *parts, id, add)?;
+                part::each_entry(self.source.connection, self.run.number, *parts, id, add)?;
             }
             None => {
-                self.encoded(facet, add)?;
+                self.source.facet(facet, self.run, self.chunk)?.bytes().map(&mut add);
             }
         }
         Ok(found)
     }
 
-    /// Which of these positions have a facet.
-    pub(super) fn facet_among(&self, facet: FacetId, these: &Bits) -> rusqlite::Result<Set> {
-        if self.parts.is_some() {
-            let Some(mut found) = self.facet(facet)? else { return Ok(Set::Empty) };
-            found.and(these);
-            return Ok(Set::Bits(found));
-        }
-        let found = self.encoded(facet, |encoded| these.among(encoded))?;
-        Ok(found.map_or(Set::Empty, Set::Bits))
-    }
-
-    /// What is stored of a facet in a chunk that is full.
-    fn encoded<T>(
+    /// The positions that have all these facets, of those within when only these matter.
+    pub(super) fn facets(
         &self,
-        facet: FacetId,
-        read: impl FnOnce(&[u8]) -> T,
-    ) -> rusqlite::Result<Option<T>> {
-        self.connection
-            .prepare_cached("SELECT data FROM bits WHERE key = ?1")?
-            .query_row([chunk_key(facet.0, self.run.number, self.chunk)], |row| {
-                Ok(read(row.get_ref(0)?.as_blob()?))
-            })
-            .optional()
+        facets: impl Iterator<Item = FacetId>,
+        within: Option<&Bits>,
+    ) -> rusqlite::Result<Set> {
+        let mut found = within.map_or(Set::Full, |these| Set::Bits(these.clone()));
+        if self.parts.is_some() {
+            for facet in facets {
+                let Some(bits) = self.facet(facet)? else { return Ok(Set::Empty) };
+                found = found.and(Set::Bits(bits));
+            }
+            return Ok(found);
+        }
+        let stored = facets.map(|facet| self.source.facet(facet, self.run, self.chunk));
+        let stored: Vec<Stored> = stored.collect::<rusqlite::Result<_>>()?;
+        let encoded: Option<Vec<&[u8]>> = stored.iter().map(Stored::bytes).collect();
+        // One that is nowhere says it all.
+        let Some(mut encoded) = encoded else { return Ok(Set::Empty) };
+        // The fewest first: of the others it is only looked which of these have them.
+        encoded.sort_unstable_by_key(|bytes| bytes.len());
+        for bytes in encoded {
+            let these = if let Set::Bits(these) = &found { Some(these) } else { None };
+            let bits = decode(bytes, these);
+            if bits.is_empty() {
+                return Ok(Set::Empty);
+            }
+            found = Set::Bits(bits);
+        }
+        Ok(found)
     }
 
     /// The positions whose records could not be read; none when there are none.
@@ -102,19 +111,18 @@ impl<'c> Chunk<'c> {
         if self.run.damaged { self.facet(FacetId::DAMAGED) } else { Ok(None) }
     }
 
-    /// The positions that say a word: from its bitmap, else from the term index, while that may be
+    /// The positions that say a word, at least those within: from its bitmap, else from the term index, while that may be
     /// asked. None when it may not.
     pub(super) fn word(
         &self,
         id: Option<FacetId>,
         question: &str,
+        within: Option<&Bits>,
     ) -> rusqlite::Result<Option<Bits>> {
-        let known = match (id, &self.parts) {
-            (Some(id), None) => self.facet(id)?,
-            _ => None,
-        };
-        if known.is_some() {
-            return Ok(known);
+        if let (Some(id), None) = (id, &self.parts)
+            && let Some(bytes) = self.source.facet(id, self.run, self.chunk)?.bytes()
+        {
+            return Ok(Some(decode(bytes, within)));
         }
         self.lacks_word.set(true);
         self.term(question)
@@ -125,20 +133,36 @@ impl<'c> Chunk<'c> {
         if !self.asks_terms {
             return Ok(None);
         }
+        if self.parts.is_some() {
+            return self.ask(question).map(Some);
+        }
+        // To ask takes as long as to read a hundred bitmaps.
+        let ask = || self.ask(question);
+        let known = self.source.term(question, self.run, self.chunk, ask)?;
+        Ok(Some(known.bytes().map_or_else(Bits::empty, |bytes| decode(bytes, None))))
+    }
+
+    /// Asks the term index.
+    fn ask(&self, question: &str) -> rusqlite::Result<Bits> {
         let start = self.chunk * CHUNK as u64;
         let first = RowId::new(self.run.number, start);
         let last = RowId::new(self.run.number, start + CHUNK as u64 - 1);
-        // One word at a time: with two the term index reads on beyond the chunk until they meet.
-        let mut statement = self.connection.prepare_cached(
-            "SELECT rowid FROM terms WHERE terms MATCH ?1 AND rowid BETWEEN ?2 AND ?3",
-        )?;
+        // One word at a time: with two the term index reads on beyond the chunk until they meet. It
+        // walks to the chunk, through a page of its own at least: from the end that is nearer.
+        let is_late = self.run.number > 0 || start * 2 >= self.run.count;
+        let mut statement = self.source.connection.prepare_cached(if is_late {
+            "SELECT rowid FROM terms WHERE terms MATCH ?1 AND rowid BETWEEN ?2 AND ?3
+             ORDER BY rowid DESC"
+        } else {
+            "SELECT rowid FROM terms WHERE terms MATCH ?1 AND rowid BETWEEN ?2 AND ?3"
+        })?;
         let mut rows = statement.query(params![question, first.0, last.0])?;
         let mut bits = Bits::empty();
         while let Some(row) = rows.next()? {
             let position = RowId(row.get(0)?).position().saturating_sub(start);
             bits.set(usize::try_from(position).unwrap_or(usize::MAX));
         }
-        Ok(Some(bits))
+        Ok(bits)
     }
 
     /// Whether it will get no more positions.
@@ -156,12 +180,10 @@ impl<'c> Chunk<'c> {
         if self.parts.is_some() {
             return Ok(true);
         }
-        let mut statement =
-            self.connection.prepare_cached("SELECT least, greatest FROM numbers WHERE key = ?1")?;
-        let bounds = statement.query_row([chunk_key(name.0, self.run.number, self.chunk)], |row| {
-            Ok((Code::from_order(row.get(0)?), Code::from_order(row.get(1)?)))
-        });
-        Ok(bounds.optional()?.is_some_and(|(least, greatest)| !codes.excludes(least, greatest)))
+        let bounds = self.source.bounds(name, self.run, self.chunk)?;
+        Ok(bounds.is_some_and(|(least, greatest)| {
+            !codes.excludes(Code::from_order(least), Code::from_order(greatest))
+        }))
     }
 
     /// The positions whose number under the name holds, and those where it may hold.
@@ -178,24 +200,26 @@ impl<'c> Chunk<'c> {
         match &self.parts {
             Some(parts) => {
                 let id = EntryId::numbers(name);
-                part::each_entry(self.connection, self.run.number, *parts, id, add)?;
+                part::each_entry(self.source.connection, self.run.number, *parts, id, add)?;
             }
             None => {
-                let key = chunk_key(name.0, self.run.number, self.chunk);
-                self.connection
-                    .prepare_cached("SELECT least, greatest, data FROM numbers WHERE key = ?1")?
-                    .query_row(params![key], |row| {
-                        let (least, greatest) = (row.get(0)?, row.get(1)?);
-                        let excluded =
-                            codes.excludes(Code::from_order(least), Code::from_order(greatest));
-                        if !excluded {
-                            add(row.get_ref(2)?.as_blob()?);
-                        }
-                        Ok(())
-                    })
-                    .optional()?;
+                if self.reaches(name, codes)? {
+                    self.source.numbers(name, self.run, self.chunk)?.bytes().map(&mut add);
+                }
             }
         }
         Ok(found)
+    }
+}
+
+/// The positions that were encoded, of those within when only these matter.
+fn decode(encoded: &[u8], within: Option<&Bits>) -> Bits {
+    match within {
+        Some(these) => these.among(encoded),
+        None => {
+            let mut bits = Bits::empty();
+            bits.add(encoded);
+            bits
+        }
     }
 }

@@ -131,7 +131,7 @@ impl Search<'_> {
         let decided = terms.is_all_that_is_open(self.plan);
         let mut candidates =
             Candidates::new(self.plan, Some(terms), run, positions, false).without_walking();
-        while let Some(found) = candidates.next(self.model)? {
+        while let Some(found) = candidates.next(self.source())? {
             if self.deadline.passed() {
                 return Ok(false);
             }
@@ -185,8 +185,8 @@ impl Search<'_> {
             usize::try_from(position.saturating_sub(start)).unwrap_or(CHUNK).min(CHUNK)
         };
         let (from, to) = (within(from), within(to));
-        let read = Chunk::read(self.model, run, chunk)?.asking_terms();
-        let (certain, possible) = self.plan.bounds(&read)?.both();
+        let read = Chunk::read(self.source(), run, chunk)?.asking_terms();
+        let (certain, possible) = self.plan.bounds(&read, None)?.both();
         let mut range = Bits::first(to);
         range.and_not(&Bits::first(from));
         let bits = |set: Set| match set {

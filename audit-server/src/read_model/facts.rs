@@ -215,7 +215,7 @@ impl Search<'_> {
 
     /// How many lines between two positions of a chunk are no records, whatever is asked for.
     fn damaged(&self, run: Run, start: u64, (from, to): (u64, u64)) -> rusqlite::Result<u64> {
-        let chunk = Chunk::read(self.model, run, start / CHUNK as u64)?;
+        let chunk = Chunk::read(self.source(), run, start / CHUNK as u64)?;
         let Some(damaged) = chunk.facet(FacetId::DAMAGED)? else { return Ok(0) };
         let within = (from - start) as usize..(to - start) as usize;
         Ok(damaged.iter().filter(|place| within.contains(place)).count() as u64)
@@ -233,7 +233,7 @@ impl Search<'_> {
             Candidates::new(self.plan, Some(terms), run, positions, false).without_walking();
         let mut resolver = Resolver::default();
         let mut chosen = Vec::new();
-        while let Some(found) = candidates.next(self.model)? {
+        while let Some(found) = candidates.next(self.source())? {
             if self.deadline.passed() {
                 return Err(interrupt());
             }

@@ -27,6 +27,8 @@
 //! bitmap there as well: two of them that never meet would be read to the end by the term index.
 //! Numbers have a column a chunk besides, for comparisons, with the least and the greatest.
 //!
+//! What chunks have that are full is kept in memory, see [`sealed`]: it never changes.
+//!
 //! # Facts
 //! Reports and charts look at millions of records and at a few members of each. Of these there is a
 //! sheet of [`crate::fact`] beside each chunk, in columns. What would be a rollup elsewhere, sums by the
@@ -67,6 +69,7 @@ mod reading;
 mod rows;
 mod run;
 mod schema;
+mod sealed;
 mod search;
 #[cfg(test)]
 mod tests;

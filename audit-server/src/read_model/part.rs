@@ -4,14 +4,14 @@
 //! grows by a part with each transaction, each with rows of its own beside each other, so that what
 //! is written stays in proportion to what has come; when there are [`MAX_PARTS`], they become one.
 
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension};
 
 use super::{
     bits::{self, Bits},
     columns,
     dictionary::{FacetId, NameId},
     number::{Code, Codes},
-    schema::entry_key,
+    schema::{entry_key, part_of},
 };
 use crate::{fact::Sheet, keyed::KeyedMap};
 
@@ -184,9 +184,15 @@ impl EntryId {
 
 /// How many parts the chunk of the run has that is not full.
 pub(super) fn count(connection: &Connection, run: u32) -> rusqlite::Result<u32> {
-    connection
-        .prepare_cached("SELECT coalesce(max(part) + 1, 0) FROM parts WHERE run = ?1")?
-        .query_row([run], |row| row.get(0))
+    // A part that has records has entries. In `parts` the sheets would be read to find the last.
+    let (first, behind) = (entry_key(run, 0, 0), entry_key(run + 1, 0, 0));
+    let last = connection
+        .prepare_cached(
+            "SELECT key FROM entries WHERE key >= ?1 AND key < ?2 ORDER BY key DESC LIMIT 1",
+        )?
+        .query_row([first, behind], |row| row.get(0))
+        .optional()?;
+    Ok(last.map_or(0, |key| part_of(key) + 1))
 }
 
 /// Gives that entry of each of the parts, the first part first.

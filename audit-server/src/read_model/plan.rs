@@ -79,6 +79,8 @@ pub(super) struct Terms {
     /// Whether a prefix is among them. The term index puts all its records together before it
     /// gives out the first.
     pub(super) has_prefix: bool,
+    /// Whether there are several, of which no record may have all.
+    pub(super) are_several: bool,
 }
 
 impl Terms {
@@ -104,6 +106,7 @@ impl Terms {
             has_key: all.iter().any(|terms| terms.has_key),
             has_rare_word: all.iter().any(|terms| terms.has_rare_word),
             has_prefix: all.iter().any(|terms| terms.has_prefix),
+            are_several: true,
         })
     }
 }
@@ -123,6 +126,14 @@ impl Bounds {
         match self {
             Self::Exactly(set) => (set.clone(), set),
             Self::Between(certain, possible) => (certain, possible),
+        }
+    }
+
+    /// The positions that may match, unless all may.
+    fn left(&self) -> Option<&Bits> {
+        match self {
+            Self::Exactly(Set::Bits(bits)) | Self::Between(_, Set::Bits(bits)) => Some(bits),
+            _ => None,
         }
     }
 
@@ -285,9 +296,13 @@ impl Plan {
         }
     }
 
-    /// What of the chunk matches and may match.
-    pub(super) fn bounds(&self, chunk: &Chunk<'_>) -> rusqlite::Result<Bounds> {
-        let bounds = self.evaluate(chunk)?;
+    /// What of the chunk matches and may match; only of some positions when only these matter.
+    pub(super) fn bounds(
+        &self,
+        chunk: &Chunk<'_>,
+        within: Option<&Bits>,
+    ) -> rusqlite::Result<Bounds> {
+        let bounds = self.evaluate(chunk, within)?;
         // Of what cannot be read the index knows nothing, and whoever asks is to be told.
         let Some(damaged) = chunk.damaged()? else { return Ok(bounds) };
         let (certain, possible) = bounds.both();
@@ -295,9 +310,9 @@ impl Plan {
         Ok(Bounds::Between(certain.and(damaged.clone().not(chunk.count())), possible.or(damaged)))
     }
 
-    fn evaluate(&self, chunk: &Chunk<'_>) -> rusqlite::Result<Bounds> {
-        let facet =
-            |id| -> rusqlite::Result<Set> { Ok(chunk.facet(id)?.map_or(Set::Empty, Set::Bits)) };
+    /// What it says of positions that are not within means nothing.
+    fn evaluate(&self, chunk: &Chunk<'_>, within: Option<&Bits>) -> rusqlite::Result<Bounds> {
+        let facet = |id| chunk.facets(std::iter::once(id), within);
         Ok(match self {
             Self::Nothing => Bounds::Exactly(Set::Empty),
             Self::Unknown | Self::Prefix(_) => Bounds::UNKNOWN,
@@ -305,7 +320,7 @@ impl Plan {
                 Some(bits) => Bounds::Exactly(Set::Bits(bits)),
                 None => Bounds::UNKNOWN,
             },
-            Self::Word(question, id) => match chunk.word(*id, question)? {
+            Self::Word(question, id) => match chunk.word(*id, question, within)? {
                 Some(bits) => Bounds::Exactly(Set::Bits(bits)),
                 None => Bounds::UNKNOWN,
             },
@@ -329,16 +344,26 @@ impl Plan {
                 let reaches = chunk.reaches(*name, *codes)?;
                 Bounds::Exactly(if reaches { Set::Full } else { Set::Empty })
             }
-            Self::Not(inner) => inner.evaluate(chunk)?.not(chunk.count()),
+            Self::Not(inner) => inner.evaluate(chunk, within)?.not(chunk.count()),
             Self::All(all) => {
+                let facets = all.iter().filter_map(|plan| match plan {
+                    Self::Facet(id) => Some(*id),
+                    _ => None,
+                });
                 let mut bounds = Bounds::Exactly(Set::Full);
+                let mut has_facets = false;
                 for plan in all {
-                    bounds = match (plan, bounds) {
-                        (Self::Facet(id), Bounds::Exactly(Set::Bits(bits))) => {
-                            Bounds::Exactly(chunk.facet_among(*id, &bits)?)
+                    let left = bounds.left().or(within);
+                    let next = match plan {
+                        Self::Facet(_) if has_facets => continue,
+                        // All of them at once.
+                        Self::Facet(_) => {
+                            has_facets = true;
+                            Bounds::Exactly(chunk.facets(facets.clone(), left)?)
                         }
-                        (plan, bounds) => bounds.joined(plan.evaluate(chunk)?, Set::and),
+                        plan => plan.evaluate(chunk, left)?,
                     };
+                    bounds = bounds.joined(next, Set::and);
                     if bounds.is_nothing() {
                         return Ok(Bounds::Exactly(Set::Empty));
                     }
@@ -348,7 +373,7 @@ impl Plan {
             Self::Any(any) => {
                 let mut bounds = Bounds::Exactly(Set::Empty);
                 for plan in any {
-                    bounds = bounds.joined(plan.evaluate(chunk)?, Set::or);
+                    bounds = bounds.joined(plan.evaluate(chunk, within)?, Set::or);
                 }
                 bounds
             }
@@ -357,6 +382,15 @@ impl Plan {
 }
 
 impl Set {
+    /// Whether that position is one of them.
+    pub(super) fn has(&self, position: usize) -> bool {
+        match self {
+            Self::Empty => false,
+            Self::Full => true,
+            Self::Bits(bits) => bits.has(position),
+        }
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         match self {
             Self::Empty => true,
@@ -365,7 +399,7 @@ impl Set {
         }
     }
 
-    fn and(self, other: Self) -> Self {
+    pub(super) fn and(self, other: Self) -> Self {
         match (self, other) {
             (Self::Empty, _) | (_, Self::Empty) => Self::Empty,
             (Self::Full, set) | (set, Self::Full) => set,

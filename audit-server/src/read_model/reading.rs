@@ -11,6 +11,7 @@ use super::{
     plan::Plan,
     proof::{self, Verdict},
     schema::{self, State},
+    sealed::{Identity, Sealed},
     search::{MAX_TAIL, MAX_TAIL_BYTES, Search, Trail},
     top::ValueCounts,
 };
@@ -29,6 +30,7 @@ const STEPS_PER_LOOK: i32 = 4_000;
 pub(crate) struct ReadModel {
     path: PathBuf,
     pool: Pool,
+    sealed: Sealed,
 }
 
 /// One consistent view of the model.
@@ -39,6 +41,7 @@ pub(crate) struct ReadModel {
 pub(crate) struct Reading<'m> {
     lease: Lease<'m>,
     state: State,
+    sealed: &'m Sealed,
 }
 
 /// What is known of the chains of a trail.
@@ -54,7 +57,7 @@ impl ReadModel {
     /// Reads the model at that path from now on. Opens nothing yet.
     #[must_use]
     pub(crate) fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), pool: Pool::default() }
+        Self { path: path.into(), pool: Pool::default(), sealed: Sealed::default() }
     }
 
     /// The model as it stands at this moment; none when it cannot be read, for whatever reason:
@@ -88,7 +91,7 @@ impl ReadModel {
         if new {
             lease.opened(&self.path);
         }
-        Ok(state?.map(|state| Reading { lease, state }))
+        Ok(state?.map(|state| Reading { lease, state, sealed: &self.sealed }))
     }
 }
 
@@ -295,6 +298,8 @@ impl Reading<'_> {
         let terms = plan.terms(self.state.damaged);
         find(&Search {
             model,
+            sealed: self.sealed,
+            identity: Identity { key: self.state.hash_key, replaced: self.lease.replaced },
             trail: Trail::new(snapshot)?,
             plan: &plan,
             terms: terms.as_ref(),

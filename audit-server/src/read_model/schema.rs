@@ -140,6 +140,11 @@ pub(super) fn entry_key(run: u32, part: u32, id: u32) -> i64 {
     (u64::from(run) << 40 | u64::from(part) << 32 | u64::from(id)).cast_signed()
 }
 
+/// The part that an entry is of.
+pub(super) fn part_of(entry_key: i64) -> u32 {
+    (entry_key >> 32 & 0xff) as u32
+}
+
 /// Where the model stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct State {

@@ -16,6 +16,7 @@ use super::{
     plan::{Plan, Terms},
     run::{self, Records, Resolver, Run},
     schema::RowId,
+    sealed::{self, Identity, Sealed},
 };
 use crate::{
     filter::{Filter, TimeRange},
@@ -121,6 +122,8 @@ pub(super) fn tell_of_damage(arrival: i64) {
 /// A scan, its plan, and the two snapshots that it reads.
 pub(super) struct Search<'s> {
     pub(super) model: &'s Connection,
+    pub(super) sealed: &'s Sealed,
+    pub(super) identity: Identity,
     pub(super) trail: Trail<'s>,
     pub(super) plan: &'s Plan,
     pub(super) terms: Option<&'s Terms>,
@@ -166,6 +169,12 @@ impl<'s> Search<'s> {
             }
             Err(Stop::Failed(error)) => Err(error),
         }
+    }
+
+    /// The model, with what is kept of it.
+    pub(super) fn source(&self) -> sealed::Source<'s> {
+        let Self { model: connection, sealed, identity, .. } = *self;
+        sealed::Source { connection, sealed, identity }
     }
 
     fn look_at_the_clock(&self) -> Result<(), Stop> {
@@ -279,13 +288,15 @@ impl<'s> Search<'s> {
                 let positions = run.within(self.model, &self.trail, range)?;
                 let (run, newest_first) = (*run, order.newest_first);
                 let candidates =
-                    Candidates::new(self.plan, self.terms, run, positions, newest_first);
+                    Candidates::new(self.plan, self.terms, run, positions, newest_first)
+                        .filling(self.scan.limit);
+                let candidates = Box::new(candidates);
                 stream.source = Source::Run { candidates, resolver: Resolver::default(), run };
                 return Ok(());
             }
             Source::Run { candidates, resolver, run } => (candidates, resolver, run),
         };
-        let Candidate { position, whole } = match candidates.next(self.model)? {
+        let Candidate { position, whole } = match candidates.next(self.source())? {
             None => {
                 stream.source = Source::Done;
                 return Ok(());
@@ -336,7 +347,7 @@ impl<'s> Search<'s> {
             for run in &runs {
                 let positions = run.arrived(self.model, examined, until)?;
                 let mut candidates = Candidates::new(self.plan, self.terms, *run, positions, false);
-                for position in candidates.rest(self.model)? {
+                for position in candidates.rest(self.source())? {
                     let row = RowId::new(run.number, position);
                     arrivals.extend(resolver.arrival(self.model, row)?);
                 }
@@ -428,7 +439,7 @@ enum Source<'p> {
     /// A run that was not needed yet.
     Closed(Run),
     Run {
-        candidates: Candidates<'p>,
+        candidates: Box<Candidates<'p>>,
         resolver: Resolver,
         run: Run,
     },

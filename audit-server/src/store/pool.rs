@@ -30,6 +30,8 @@ struct Shared {
     files: Option<DatabaseFiles>,
     idle: Vec<Connection>,
     in_use: usize,
+    /// How often the files were replaced.
+    replaced: u64,
 }
 
 impl Pool {
@@ -49,6 +51,7 @@ impl Pool {
             shared.idle.clear();
             if shared.in_use == 0 {
                 shared.files = Some(found);
+                shared.replaced += 1;
                 break;
             }
             if deadline.passed() {
@@ -59,7 +62,7 @@ impl Pool {
         }
         shared.in_use += 1;
         let connection = shared.idle.pop();
-        Ok(Some(Lease { pool: self, connection }))
+        Ok(Some(Lease { pool: self, connection, replaced: shared.replaced }))
     }
 
     fn lock(&self) -> MutexGuard<'_, Shared> {
@@ -73,6 +76,8 @@ pub(crate) struct Lease<'p> {
     pool: &'p Pool,
     /// `None` until one is opened, and when it is not fit to be used again.
     pub(crate) connection: Option<Connection>,
+    /// How often the files of the pool were replaced until then.
+    pub(crate) replaced: u64,
 }
 
 impl Lease<'_> {
@@ -94,5 +99,30 @@ impl Drop for Lease<'_> {
         shared.in_use -= 1;
         shared.idle.extend(self.connection.take());
         self.pool.changed.notify_all();
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::{fs, time::Duration};
+
+    use super::*;
+
+    #[test]
+    fn a_lease_tells_that_the_files_were_replaced_since_another() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("model.db");
+        let pool = Pool::default();
+        let replaced = || {
+            pool.lease(&path, Deadline::after(Duration::from_secs(60))).unwrap().unwrap().replaced
+        };
+        fs::write(&path, "").unwrap();
+        let first = replaced();
+        assert_eq!(replaced(), first);
+        let other = directory.path().join("backup.db");
+        fs::write(&other, "").unwrap();
+        fs::rename(&other, &path).unwrap();
+        assert_ne!(replaced(), first);
     }
 }
