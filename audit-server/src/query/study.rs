@@ -174,11 +174,6 @@ impl<'t> Study<'t> {
         &self.legend
     }
 
-    /// The same, when nothing else is asked for.
-    pub(crate) fn into_legend(self) -> Legend {
-        self.legend
-    }
-
     /// Finds the texts behind the numbers.
     pub(crate) fn texts(&self) -> impl Texts + '_ {
         let model = self.view.reading.as_ref().and_then(|reading| reading.connection());

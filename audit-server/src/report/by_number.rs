@@ -66,6 +66,11 @@ impl<K: Hash + Eq, V: Default> Bounded<K, V> {
         self.map.as_mut()?.get_mut(key)
     }
 
+    /// All that there are; nothing when there were too many keys.
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (&K, &mut V)> {
+        self.map.iter_mut().flatten()
+    }
+
     /// All; none when there were too many keys.
     pub(crate) fn into_map(self) -> Option<ByNumber<K, V>> {
         self.map

@@ -7,16 +7,17 @@ use serde::Serialize;
 
 use super::{
     Document, Header, Request, Which,
-    anomalies::{Anomalies, Kept, MAX_BASELINE_DAYS, Settings, count},
+    anomalies::{Anomalies, MAX_BASELINE_DAYS, Settings, count, count_indexed},
     compliance::{ChainVerdict, Compliance, TrailEvidence, compliance},
-    security::{Security, SecurityReport},
+    kept::{Going, Kept},
+    security::{FirstMet, Security, SecurityReport},
     trading::{Trading, TradingReport},
 };
 use crate::{
     Error,
     filter::{Field, Filter, Test, TimeRange},
     query::{Study, Trail},
-    read_model::{Column, Met},
+    read_model::{Column, Met, Taken, Wanted},
     store::Deadline,
 };
 
@@ -26,19 +27,47 @@ use crate::{
 /// When the trail cannot be read, or not in time. So for each report here.
 pub(crate) fn security(
     trail: &Trail,
+    kept: Option<&Kept>,
     request: &Request,
     deadline: Deadline,
 ) -> Result<SecurityReport, Error> {
-    let mut study = trail.study(deadline)?;
+    let Going { mut study, fold: mut first_met, taken, is_kept } = match kept {
+        Some(kept) => first_met(trail, kept, deadline)?,
+        None => Going::begin(trail, deadline, FirstMet::default())?,
+    };
     let range = request.range;
     let mut fold = Security::new(range);
     let columns = [Column::Words, Column::Users, Column::Addresses, Column::Resources];
     let met = study.fold(range, &Filter::ANY, &columns, &mut fold)?;
-    let before = TimeRange { from: i64::MIN, to: range.from.saturating_sub(1) };
-    let columns = [Column::Users, Column::Addresses];
-    study.fold(before, &Filter::ANY, &columns, &mut fold.earlier())?;
+    if is_kept {
+        study.fold_rest(&EVER, &taken, &mut first_met)?;
+    }
+    if is_kept && first_met.is_complete() {
+        fold.know(&first_met);
+    } else {
+        let before = TimeRange { from: i64::MIN, to: range.from.saturating_sub(1) };
+        study.fold(before, &Filter::ANY, EVER.columns, &mut fold.earlier())?;
+    }
     let header = header(&study, request, met)?;
     Ok(fold.finish(study.legend(), &mut study.texts(), header))
+}
+
+/// Who was met where, ever.
+const EVER: Wanted<'static> = Wanted {
+    range: TimeRange { from: i64::MIN, to: i64::MAX },
+    filter: &Filter::ANY,
+    columns: &[Column::Users, Column::Addresses],
+};
+
+fn first_met<'t>(
+    trail: &'t Trail,
+    kept: &Kept,
+    deadline: Deadline,
+) -> Result<Going<'t, FirstMet>, Error> {
+    let take = |study: &mut Study<'t>, first_met: &mut FirstMet, taken: &mut Taken| {
+        Ok(study.take_indexed(&EVER, taken, first_met)?.is_some())
+    };
+    kept.first_met.go_on(trail, deadline, |_| true, FirstMet::default, take)
 }
 
 /// The trading report.
@@ -86,20 +115,22 @@ pub(crate) fn anomalies(
     request: &Request,
     deadline: Deadline,
 ) -> Result<Anomalies, Error> {
-    let kept = kept.map(|kept| kept.place(request.is_standing()));
-    let (study, detector, met) = count(trail, kept, settings(request), deadline)?;
-    let header = header(&study, request, met)?;
-    Ok(detector.finish(study.legend(), &mut study.texts(), header))
+    let place = kept.map(|kept| kept.anomalies(request.is_standing()));
+    let (study, count) = count(trail, place, settings(request), deadline)?;
+    let header = header(&study, request, count.met)?;
+    Ok(count.detector.finish(study.legend(), &mut study.texts(), header))
 }
 
-/// Counts what anomalies are told from when they are asked for without any parameter, so that the answer is
-/// quick; false when it could not be counted yet: see [`Kept::prepare`].
+/// Makes ready what reports up to now are told from, so that their answers are quick, and forgets what
+/// nobody asks for any more; false when there is no index yet, or one that is far behind.
 ///
 /// # Errors
 /// When the trail cannot be read, or not in time.
 pub(crate) fn prepare(trail: &Trail, kept: &Kept, deadline: Deadline) -> Result<bool, Error> {
+    kept.forget();
     let request = Request::of(Which::Anomalies, &BTreeMap::new())?;
-    kept.prepare(trail, settings(&request), deadline)
+    let counted = count_indexed(trail, kept.anomalies(true), settings(&request), deadline)?;
+    Ok(counted.is_kept && first_met(trail, kept, deadline)?.is_kept)
 }
 
 fn settings(request: &Request) -> Settings {
@@ -136,7 +167,9 @@ pub(crate) fn make(
     deadline: Deadline,
 ) -> Result<Made, Error> {
     match request.which {
-        Which::Security => Made::of(&security(trail, request, deadline)?, SecurityReport::document),
+        Which::Security => {
+            Made::of(&security(trail, kept, request, deadline)?, SecurityReport::document)
+        }
         Which::Trading => Made::of(&trading(trail, request, deadline)?, TradingReport::document),
         Which::Compliance => {
             Made::of(&of_compliance(trail, request, deadline)?, Compliance::document)

@@ -15,6 +15,7 @@ pub(crate) mod compliance;
 mod document;
 mod header;
 mod html;
+mod kept;
 mod make;
 mod request;
 pub(crate) mod security;
@@ -25,12 +26,12 @@ pub(crate) mod testing;
 mod top;
 pub(crate) mod trading;
 
-pub(crate) use anomalies::Kept;
 pub(crate) use document::{Align, Block, Cell, Document, Section, Table, Tone};
 #[cfg(test)]
 pub(crate) use header::Retention;
 pub(crate) use header::{Header, Window};
 pub(crate) use html::{POLICY as HTML_POLICY, page as html_page};
+pub(crate) use kept::Kept;
 pub(crate) use make::{Made, make, prepare};
 pub(crate) use request::{DEFAULT_THRESHOLD, Form, MAX_DAYS, Request, Which};
 pub(crate) use series::{height, summary};

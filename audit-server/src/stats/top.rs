@@ -22,7 +22,7 @@ use crate::{
 const LEAST: u64 = 10_000;
 
 /// The longest that more are read: with the rest of the answer a chart waits some tenths of a second.
-const PATIENCE: Duration = Duration::from_millis(150);
+const PATIENCE: Duration = Duration::from_millis(100);
 
 /// The most values that are told apart while records are read, of all members together.
 const MAX_DISTINCT: usize = 1_000_000;

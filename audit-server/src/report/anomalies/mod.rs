@@ -39,13 +39,13 @@
 
 mod amounts;
 mod anomaly;
+mod count;
 mod counts;
 mod daily;
 mod document;
 mod failures;
 mod finding;
 mod grid;
-mod kept;
 mod novelty;
 mod of_types;
 mod robust;
@@ -59,8 +59,9 @@ mod unusual_hours;
 
 pub(crate) use anomaly::{Anomalies, Anomaly, MAX_ANOMALIES};
 
+pub(crate) use count::Count;
+pub(super) use count::{count, count_indexed};
 pub(crate) use grid::MAX_BASELINE_DAYS;
-pub(crate) use kept::{Kept, count};
 
 use self::{
     finding::{Finding, Terms},

@@ -8,7 +8,7 @@ use std::cmp::Reverse;
 
 use audit_layer::record::format_timestamp;
 
-use super::{FirstSeen, MOST_SUBJECTS, NewAddress, tally};
+use super::{FirstMet, FirstSeen, MOST_SUBJECTS, NewAddress, tally};
 use crate::{
     fact::{Fact, Facts, Fold, Legend, Texts, ValueId, ValueKind},
     report::{Top, by_number::Bounded, shortlist::shortlist},
@@ -46,6 +46,16 @@ impl Pairs {
         met.seen.see(fact.at);
         if self.had_records.len() <= fact.user.index() {
             self.had_records.resize(fact.user.index() + 1, false);
+        }
+    }
+
+    /// Takes what is known of the time before the window.
+    pub(super) fn know(&mut self, first_met: &FirstMet, from: i64) {
+        for (user, had_records) in (0..).map(ValueId).zip(&mut self.had_records) {
+            *had_records = first_met.had_records(user, from);
+        }
+        for ((user, address), met) in self.pairs.iter_mut() {
+            met.before = first_met.had_address(*user, *address, from);
         }
     }
 

@@ -27,6 +27,7 @@
 mod document;
 mod episodes;
 mod finish;
+mod first_met;
 mod first_seen;
 mod found;
 mod hours;
@@ -39,6 +40,7 @@ mod tests;
 
 use std::time::Duration;
 
+pub(crate) use first_met::FirstMet;
 pub(crate) use first_seen::Earlier;
 pub(crate) use result::*;
 
@@ -78,7 +80,7 @@ pub(crate) const MOST_PAIRS: usize = 2_000_000;
 pub(crate) const MOST_HOURS: usize = 366 * 24 + 1;
 
 /// Computes the report: takes the facts of the window, then those before it through
-/// [`Security::earlier`].
+/// [`Security::earlier`], or what is [known](Security::know) of them.
 #[derive(Debug)]
 pub(crate) struct Security {
     range: TimeRange,
@@ -125,6 +127,11 @@ impl Security {
     /// What takes the facts before the window, after all of those in it.
     pub(crate) fn earlier(&mut self) -> Earlier<'_> {
         Earlier::new(&mut self.pairs, self.range.from)
+    }
+
+    /// Tells what was before the window, after all of those in it: instead of the facts before.
+    pub(crate) fn know(&mut self, first_met: &FirstMet) {
+        self.pairs.know(first_met, self.range.from);
     }
 
     #[inline(never)]

@@ -1,5 +1,5 @@
-//! Counts that are kept, over a trail that grows: whatever they have taken, the answer is the one that is
-//! counted from nothing.
+//! Folds that are kept, over a trail that grows: whatever they have taken, the answer is the one that is
+//! folded from nothing.
 #![allow(clippy::unwrap_used)]
 
 use std::{
@@ -19,7 +19,7 @@ use crate::{
     Error,
     query::Trail,
     read_model::{Follower, ReadModel},
-    report::{Kept, Request, Which, anomalies::Anomalies, make},
+    report::{Kept, Request, Which, anomalies::Anomalies, make, security::SecurityReport},
     store::{DatabaseStore, Deadline},
 };
 
@@ -98,8 +98,21 @@ impl House {
         Ok(found)
     }
 
+    fn security(&self, end: i64, days: u32, kept: Option<&Kept>) -> Result<SecurityReport, Error> {
+        let given = [("end_date", format_timestamp(end)), ("days", days.to_string())];
+        let request = Request::of(Which::Security, &BTreeMap::from(given)).unwrap();
+        let mut found = make::security(&self.trail, kept, &request, deadline())?;
+        found.header.generated_at.clear();
+        Ok(found)
+    }
+
     /// What is found with what was kept, which is what is found without.
     fn check(&self, end: i64) -> Anomalies {
+        for (end, days) in [(end, 7), (end - 3 * DAY, 30)] {
+            let found = self.security(end, days, Some(&self.kept)).unwrap();
+            assert_eq!(found, self.security(end, days, None).unwrap());
+            assert!(found.first_seen_addresses.addresses.is_some());
+        }
         let found = self.ask(end, Some(&self.kept)).unwrap();
         assert_eq!(found, self.ask(end, None).unwrap());
         found

@@ -1,0 +1,90 @@
+//! All that anomalies are told from: facts of the window, and of the days before it.
+
+use super::{Detector, Settings};
+use crate::{
+    Error,
+    filter::{Filter, TimeRange},
+    query::{Study, Trail},
+    read_model::{Column, Met, Taken, Wanted},
+    report::kept::{Going, Place},
+    store::Deadline,
+};
+
+/// What was counted so far.
+#[derive(Debug, Clone)]
+pub(crate) struct Count {
+    pub(crate) detector: Detector,
+    /// What was met in the window.
+    pub(crate) met: Met,
+}
+
+const COLUMNS: &[Column] =
+    &[Column::Words, Column::Users, Column::Addresses, Column::Resources, Column::Entries];
+
+/// Counts everything; what is kept saves most of it. With the study that knows the numbers.
+///
+/// # Errors
+/// When the trail cannot be read, or not in time.
+pub(in crate::report) fn count<'t>(
+    trail: &'t Trail,
+    place: Option<&Place<Count>>,
+    settings: Settings,
+    deadline: Deadline,
+) -> Result<(Study<'t>, Count), Error> {
+    let going = match place {
+        Some(place) => count_indexed(trail, place, settings, deadline)?,
+        None => Going::begin(trail, deadline, Count::new(settings))?,
+    };
+    let Going { mut study, fold: mut count, taken, .. } = going;
+    let (before, window) = ranges(settings);
+    study.fold_rest(&wanted(before), &taken, &mut count.detector)?;
+    let met = study.fold_rest(&wanted(window), &taken, &mut count.detector)?;
+    count.add(met);
+    Ok((study, count))
+}
+
+/// Counts what the index has, and keeps it.
+///
+/// # Errors
+/// When the trail cannot be read, or not in time.
+pub(in crate::report) fn count_indexed<'t>(
+    trail: &'t Trail,
+    place: &Place<Count>,
+    settings: Settings,
+    deadline: Deadline,
+) -> Result<Going<'t, Count>, Error> {
+    let fits = |count: &mut Count| count.detector.go_on(settings);
+    let take = |study: &mut Study<'t>, count: &mut Count, taken: &mut Taken| {
+        let (before, window) = ranges(settings);
+        if study.take_indexed(&wanted(before), taken, &mut count.detector)?.is_none() {
+            return Ok(false);
+        }
+        let met = study.take_indexed(&wanted(window), taken, &mut count.detector)?;
+        Ok(met.is_some_and(|met| count.add(met)))
+    };
+    place.go_on(trail, deadline, fits, || Count::new(settings), take)
+}
+
+impl Count {
+    fn new(settings: Settings) -> Self {
+        Self { detector: Detector::new(settings), met: Met::default() }
+    }
+
+    fn add(&mut self, met: Met) -> bool {
+        self.met.records += met.records;
+        self.met.damaged += met.damaged;
+        true
+    }
+}
+
+/// The time before the window, and the window.
+///
+/// What was there before comes first: whoever makes up names in the window takes no place from it.
+fn ranges(Settings { window, baseline_from, .. }: Settings) -> (TimeRange, TimeRange) {
+    (TimeRange { from: baseline_from, to: window.from.saturating_sub(1) }, window)
+}
+
+fn wanted(range: TimeRange) -> Wanted<'static> {
+    const ANY: &Filter = &Filter::ANY;
+    Wanted { range, filter: ANY, columns: COLUMNS }
+}

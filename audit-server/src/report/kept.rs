@@ -1,0 +1,162 @@
+//! Folds that are kept from one question to the next.
+//!
+//! What is usual is told by 84 days, and who is new by all that ever was. These are the same as they were
+//! for the last question, but for what came since: to fold them again takes a second at ten million
+//! records, to go on with what was folded a tenth. So a fold is kept, with how far the index was
+//! taken: the next answer takes what came since. What the index has not reached yet is taken by a
+//! copy, since it will be in the index later on.
+//!
+//! Of anomalies there are two places: for the question that is asked again and again, the last days up
+//! to now, and for the last one about any other time, which is often asked twice: as a page, and as
+//! JSON. What nobody need wait for, not even the first after midnight, is [made ready](super::prepare)
+//! by the server each minute.
+//!
+//! Rejected: sums of each day in the read model. Of a day with a hundred thousand records most pairs of a
+//! user and what the user did are met once or twice: they are as many as records, and to add up 84 days
+//! of them takes as long as to count.
+//!
+//! # Memory
+//! What the folds hold, within their limits, in each place, and as much again while a question is
+//! answered. Of ten million records of ten thousand users these are some tens of MB.
+
+use std::{
+    sync::{Mutex, MutexGuard},
+    time::{Duration, Instant},
+};
+
+use super::{anomalies, security};
+use crate::{
+    Error,
+    fact::{Legend, ValueKey, ValueKind},
+    query::{Study, Trail},
+    read_model::Taken,
+    store::Deadline,
+};
+
+/// The most users and addresses that a fold is kept for: their numbers take some forty bytes each.
+const MOST_VALUES: usize = 1_000_000;
+
+/// How long a fold of another time is kept after the last question.
+const UNUSED: Duration = Duration::from_secs(600);
+
+/// All that is kept.
+#[derive(Debug, Default)]
+pub(crate) struct Kept {
+    standing: Place<anomalies::Count>,
+    other: Place<anomalies::Count>,
+    /// Who was ever met where.
+    pub(super) first_met: Place<security::FirstMet>,
+}
+
+impl Kept {
+    /// The place for the question that is asked again and again, or for any other.
+    pub(super) fn anomalies(&self, standing: bool) -> &Place<anomalies::Count> {
+        if standing { &self.standing } else { &self.other }
+    }
+
+    /// Forgets what nobody asks for any more.
+    pub(super) fn forget(&self) {
+        self.other.lock().folded.take_if(|folded| folded.used.elapsed() > UNUSED);
+    }
+}
+
+/// A fold, for the next question to go on with.
+#[derive(Debug)]
+pub(crate) struct Place<F>(Mutex<Slot<F>>);
+
+impl<F> Default for Place<F> {
+    fn default() -> Self {
+        Self(Mutex::new(Slot { folded: None, too_large: None }))
+    }
+}
+
+#[derive(Debug)]
+struct Slot<F> {
+    folded: Option<Folded<F>>,
+    /// The model of which nothing is kept, because it would be too much.
+    too_large: Option<ValueKey>,
+}
+
+#[derive(Debug)]
+struct Folded<F> {
+    fold: F,
+    taken: Taken,
+    legend: Legend,
+    /// Which read model these numbers are of.
+    model: ValueKey,
+    /// When it was asked for.
+    used: Instant,
+}
+
+/// A fold that has taken some of the trail as a study sees it.
+pub(super) struct Going<'t, F> {
+    pub(super) study: Study<'t>,
+    pub(super) fold: F,
+    pub(super) taken: Taken,
+    /// Whether it is kept.
+    pub(super) is_kept: bool,
+}
+
+impl<'t, F> Going<'t, F> {
+    /// One that has taken nothing.
+    pub(super) fn begin(trail: &'t Trail, deadline: Deadline, fold: F) -> Result<Self, Error> {
+        let study = trail.study(deadline)?;
+        Ok(Self { study, fold, taken: Taken::default(), is_kept: false })
+    }
+}
+
+impl<F: Clone> Place<F> {
+    /// The fold that is here, when it `fits`, else a new one, that has taken all of the index that it
+    /// is to `take`. That says whether there is an index, and nothing is kept when there is none, nor of
+    /// a trail with too many users and addresses.
+    ///
+    /// # Errors
+    /// When the trail cannot be read, or not in time. Then nothing is kept either.
+    pub(super) fn go_on<'t>(
+        &self,
+        trail: &'t Trail,
+        deadline: Deadline,
+        fits: impl FnOnce(&mut F) -> bool,
+        begin: impl FnOnce() -> F,
+        take: impl FnOnce(&mut Study<'t>, &mut F, &mut Taken) -> Result<bool, Error>,
+    ) -> Result<Going<'t, F>, Error> {
+        // Before the study: what is kept must not be of a later moment than what the study sees.
+        let mut slot = self.lock();
+        let mut study = trail.study(deadline)?;
+        if slot.too_large == Some(study.key()) {
+            return Ok(Going { study, fold: begin(), taken: Taken::default(), is_kept: false });
+        }
+        let kept = slot.folded.take().filter(|folded| folded.model == study.key());
+        let kept = kept.and_then(|mut folded| fits(&mut folded.fold).then_some(folded));
+        let (mut fold, mut taken) = match kept {
+            Some(folded) => {
+                study.go_on_with(folded.legend);
+                (folded.fold, folded.taken)
+            }
+            None => (begin(), Taken::default()),
+        };
+        let mut is_kept = take(&mut study, &mut fold, &mut taken)?;
+        let values = [ValueKind::User, ValueKind::Address].map(|of| study.legend().value_count(of));
+        if is_kept && values.iter().sum::<usize>() > MOST_VALUES {
+            (slot.too_large, is_kept) = (Some(study.key()), false);
+        }
+        if is_kept {
+            slot.folded = Some(Folded {
+                fold: fold.clone(),
+                taken: taken.clone(),
+                legend: study.legend().clone(),
+                model: study.key(),
+                used: Instant::now(),
+            });
+        }
+        Ok(Going { study, fold, taken, is_kept })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Slot<F>> {
+        self.0.lock().unwrap_or_else(|poisoned| {
+            // Whoever panicked had taken the fold out of it.
+            self.0.clear_poison();
+            poisoned.into_inner()
+        })
+    }
+}
