@@ -1,6 +1,6 @@
 //! Counters: by hour, by day, by both and a number.
 
-use super::table::{Table, pair};
+use super::table::{Table, of_pair, pair};
 
 /// How often each of many things was met in each of some periods (days or hours): a row of bytes a
 /// period.
@@ -73,6 +73,39 @@ impl Periods {
         (1_u32..).zip(row).filter(|(_, count)| **count > 0).map(move |(number, count)| {
             let count = if *count == u8::MAX { self.get(period, number) } else { (*count).into() };
             (number, count)
+        })
+    }
+
+    /// What was met at least so often in the period, as [`Periods::row`] has it.
+    pub(super) fn row_from(&self, period: usize, least: u8) -> impl Iterator<Item = (u32, u32)> {
+        /// Looked at together: most groups have none.
+        const GROUP: usize = 64;
+        let least = least.max(1);
+        let groups = self.cells(period).chunks(GROUP).zip((0_u32..).step_by(GROUP));
+        groups
+            .filter(move |(cells, _)| {
+                cells.iter().fold(false, |any, count| any | (*count >= least))
+            })
+            .flat_map(move |(cells, first)| {
+                (first..).zip(cells).filter(move |(number, count)| *number > 0 && **count >= least)
+            })
+            .map(move |(number, count)| match *count {
+                u8::MAX => (number, self.get(period, number)),
+                count => (number, count.into()),
+            })
+    }
+
+    /// The counts of the period by number, as far as they are in a byte: for who looks at all of them.
+    /// What is beyond is in [`Periods::beyond`].
+    pub(super) fn cells(&self, period: usize) -> &[u8] {
+        self.rows.get(period).map_or(&[], |row| row)
+    }
+
+    /// Numbers and periods with what they have beyond a byte.
+    pub(super) fn beyond(&self) -> impl Iterator<Item = ((u32, usize), u32)> {
+        self.beyond.iter().map(|(key, more)| {
+            let (number, period) = of_pair(key);
+            ((number, period as usize), more)
         })
     }
 
@@ -176,6 +209,11 @@ mod tests {
         counts.add(2, 7);
         counts.add(3, 7);
         assert_eq!(counts.row(1).collect::<Vec<_>>(), [(7, 1000), (300, 255)]);
+        assert_eq!(counts.row_from(1, 255).collect::<Vec<_>>(), counts.row(1).collect::<Vec<_>>());
+        assert_eq!(counts.row_from(2, 0).collect::<Vec<_>>(), [(7, 1)]);
+        assert_eq!(counts.row_from(2, 2).count(), 0);
+        assert_eq!((counts.cells(1)[7], counts.cells(3).len()), (255, 0));
+        assert_eq!(counts.beyond().collect::<Vec<_>>(), [((7, 1), 745)]);
         assert_eq!((counts.get(0, 7), counts.get(2, 7), counts.get(3, 7)), (0, 1, 0));
     }
 

@@ -128,11 +128,8 @@ fn spikes(
     // asked, and few are left.
     let mut candidates: Vec<(u32, usize, u32)> = Vec::new();
     for day in terms.first_day..grid.days {
-        for (number, count) in counts.row(day) {
-            // Most days of most are small.
-            if f64::from(count) < least.more {
-                continue;
-            }
+        // Most days of most are small.
+        for (number, count) in counts.row_from(day, least.more as u8) {
             let known = known(number);
             let mean = f64::from(known.sum) / f64::from(known.active.max(1));
             let large = f64::from(count) >= mean * least.times * 0.7;
@@ -169,18 +166,33 @@ fn spikes(
     (found, gate)
 }
 
-/// What was before the window, by number.
+/// What was before the window, by number. Without a branch for each count, so that the processor does
+/// many at once.
 fn before(counts: &Periods, terms: &Terms) -> Vec<Before> {
-    let mut out = vec![Before::default(); counts.numbers()];
-    for day in terms.first_day..terms.grid.base_days {
-        for (number, count) in counts.row(day) {
-            let Some(known) = out.get_mut(number as usize) else { continue };
-            if known.active == 0 {
-                known.first = day;
-            }
-            known.active += 1;
-            known.sum = known.sum.saturating_add(count);
+    let (days, numbers) = (terms.first_day..terms.grid.base_days, counts.numbers());
+    let (mut sums, mut active) = (vec![0_u32; numbers], vec![0_u32; numbers]);
+    let mut firsts = vec![u32::MAX; numbers];
+    for day in days.clone() {
+        let of_each = sums.iter_mut().zip(&mut active).zip(&mut firsts);
+        for (count, ((sum, active), first)) in counts.cells(day).iter().zip(of_each) {
+            let there = *count > 0;
+            *sum += u32::from(*count);
+            *active += u32::from(there);
+            *first = (*first).min(if there { day as u32 } else { u32::MAX });
         }
+    }
+    for ((number, _), more) in counts.beyond().filter(|((_, day), _)| days.contains(day)) {
+        if let Some(sum) = sums.get_mut(number as usize) {
+            *sum = sum.saturating_add(more);
+        }
+    }
+    let of_each = sums.into_iter().zip(active).zip(firsts);
+    let mut out: Vec<Before> = of_each
+        .map(|((sum, active), first)| Before { sum, active, first: first as usize })
+        .collect();
+    // That of nothing at all.
+    if let Some(none) = out.first_mut() {
+        *none = Before::default();
     }
     out
 }

@@ -186,7 +186,6 @@ impl Detector {
 fn find(tally: &Tally, terms: &Terms, legend: &Legend) -> Vec<Finding> {
     let of_users = || {
         let mut out = daily::volume(tally, terms);
-        out.extend(failures::failures(tally, terms));
         out.extend(unusual_hours::unusual_hours(tally, terms));
         out
     };
@@ -195,6 +194,7 @@ fn find(tally: &Tally, terms: &Terms, legend: &Legend) -> Vec<Finding> {
         let mut out = of_types::volume(tally, &all, terms);
         out.extend(of_types::failures(tally, &all, terms));
         out.extend(silence::silences(tally, &all, terms));
+        out.extend(failures::failures(tally, terms));
         out.extend(novelty::firsts(tally, terms));
         out.extend(amounts::amounts(tally, terms, legend));
         out

@@ -133,10 +133,8 @@ fn types_before(tally: &Tally, terms: &Terms) -> Vec<((u32, u32), u16)> {
     let pairs: Vec<((u32, u32), u32)> = tally.user_types.iter().collect();
     let mut first: Vec<u16> = vec![0; pairs.len() + 1];
     for day in (0..terms.grid.base_days).rev() {
-        for (number, _) in tally.of_user_types.row(day) {
-            if let Some(first) = first.get_mut(number as usize) {
-                *first = day as u16 + 1;
-            }
+        for (count, first) in tally.of_user_types.cells(day).iter().zip(&mut first) {
+            *first = if *count > 0 { day as u16 + 1 } else { *first };
         }
     }
     let first_of = |number: u32| first.get(number as usize).copied().unwrap_or(0);
