@@ -33,7 +33,22 @@ fn report_of(
 }
 
 fn report(lines: &Lines, range: TimeRange, size: usize) -> SecurityReport {
-    report_of(lines, range, size, Security::new(range))
+    let told = report_of(lines, range, size, Security::new(range));
+    assert_eq!(told, report_of_known(lines, range, size));
+    told
+}
+
+/// The same, from what is known of all that ever was.
+fn report_of_known(lines: &Lines, range: TimeRange, size: usize) -> SecurityReport {
+    let (mut legend, mut first_met) = (Legend::default(), FirstMet::default());
+    let ever = TimeRange { from: i64::MIN, to: i64::MAX };
+    lines.fold(ever, size, &mut legend, &mut first_met);
+    assert!(first_met.is_complete());
+    let mut security = Security::new(range);
+    lines.fold(range, size, &mut legend, &mut security);
+    security.know(&first_met);
+    let mut texts = lines.texts(&legend);
+    security.finish(&legend, &mut texts, header())
 }
 
 fn text(at: i64) -> String {
