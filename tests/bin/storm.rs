@@ -39,8 +39,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 }))
             })
             .collect::<std::io::Result<_>>()?;
-        for thread in threads {
-            thread.join().map_err(|_| "a thread panicked")??;
+        // All of them, whatever became of one: what another records after the shutdown, which the end
+        // of `main` is too, is told on standard error, and no trail can know of it.
+        let ended: Vec<_> = threads.into_iter().map(std::thread::JoinHandle::join).collect();
+        for thread in ended {
+            thread.map_err(|_| "a thread panicked")??;
         }
     }
     audit.shutdown(Duration::from_secs(30))?;
