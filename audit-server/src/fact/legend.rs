@@ -171,6 +171,11 @@ impl Legend {
         word.index().checked_sub(1).and_then(|at| self.words.get(at)).map_or("", |text| text)
     }
 
+    /// How many texts it has numbers for.
+    pub(crate) fn len(&self) -> usize {
+        self.kinds.len() + self.words.len() + self.users.len() + self.addresses.len()
+    }
+
     /// How many values of that member there are; numbers are from 1 to this.
     pub(crate) fn value_count(&self, kind: ValueKind) -> usize {
         self.values(kind).len()

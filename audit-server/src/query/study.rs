@@ -7,7 +7,10 @@ use crate::{
     Error,
     fact::{Fact, Fold, Legend, Origin, Sheet, Texts, ValueKey},
     filter::{Field, Filter, TimeRange},
-    read_model::{Column, CountingFold, Followed, Met, RecordTexts, Taken, ValueCounts, Wanted},
+    read_model::{
+        Column, CountingFold, Followed, Identity, Met, Reading, RecordTexts, Taken, ValueCounts,
+        Wanted,
+    },
     store::Deadline,
 };
 
@@ -96,12 +99,12 @@ impl<'t> Study<'t> {
         reading.take_indexed_facts(snapshot, wanted, taken, legend, fold, self.deadline)
     }
 
-    /// Which model the numbers and rows of a legend are of: it has another key when it is made anew.
-    pub(crate) fn key(&self) -> ValueKey {
-        self.key
+    /// Which model the numbers and rows of the legend are of; none without one.
+    pub(crate) fn model(&self) -> Option<Identity> {
+        self.view.reading.as_ref().map(Reading::identity)
     }
 
-    /// Goes on with the numbers of another study of the same model: see [`Study::key`].
+    /// Goes on with the numbers of another study of the same model.
     pub(crate) fn go_on_with(&mut self, legend: Legend) {
         self.legend = legend;
     }

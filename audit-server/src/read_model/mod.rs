@@ -86,4 +86,5 @@ pub(crate) use follower::{Follower, OnAlarm, reindex};
 pub(crate) use heads::Alarm;
 pub(crate) use proof::{ChainState, Verdict};
 pub(crate) use reading::{Followed, ReadModel, Reading};
+pub(crate) use sealed::Identity;
 pub(crate) use top::ValueCounts;

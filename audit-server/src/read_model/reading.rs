@@ -256,6 +256,11 @@ impl Reading<'_> {
         })
     }
 
+    /// Which model it is.
+    pub(crate) fn identity(&self) -> Identity {
+        Identity { key: self.state.hash_key, replaced: self.lease.replaced }
+    }
+
     /// The key under which the model hashes values.
     pub(crate) fn value_key(&self) -> ValueKey {
         ValueKey(self.state.hash_key.0)
@@ -299,7 +304,7 @@ impl Reading<'_> {
         find(&Search {
             model,
             sealed: self.sealed,
-            identity: Identity { key: self.state.hash_key, replaced: self.lease.replaced },
+            identity: self.identity(),
             trail: Trail::new(snapshot)?,
             plan: &plan,
             terms: terms.as_ref(),

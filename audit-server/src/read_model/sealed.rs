@@ -35,10 +35,10 @@ const GROUP: u64 = 16;
 /// What an entry takes beside its bytes, about.
 const OVERHEAD: usize = 256;
 
-/// Whose chunks are kept: each model that is made has a key of its own, and a backup of one has the
+/// Which model something is of that is kept: each model that is made has a key of its own, and a backup of one has the
 /// same, but is a file that took the place of another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Identity {
+pub(crate) struct Identity {
     pub(super) key: HashKey,
     /// How often the files of the pool were replaced.
     pub(super) replaced: u64,

@@ -27,20 +27,21 @@ use std::{
 use super::{anomalies, security};
 use crate::{
     Error,
-    fact::{Legend, ValueKey, ValueKind},
+    fact::Legend,
     query::{Study, Trail},
-    read_model::Taken,
+    read_model::{Identity, Taken},
     store::Deadline,
 };
 
-/// The most users and addresses that a fold is kept for: their numbers take some forty bytes each.
-const MOST_VALUES: usize = 1_000_000;
+/// The most users, addresses, kinds and words that a fold is kept for: the numbers of users and addresses take
+/// some forty bytes each, those of words their text besides.
+const MOST_TEXTS: usize = 1_000_000;
 
 /// How long a fold of another time is kept after the last question.
 const UNUSED: Duration = Duration::from_secs(600);
 
 /// All that is kept.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Kept {
     standing: Place<anomalies::Count>,
     other: Place<anomalies::Count>,
@@ -48,7 +49,19 @@ pub(crate) struct Kept {
     pub(super) first_met: Place<security::FirstMet>,
 }
 
+impl Default for Kept {
+    fn default() -> Self {
+        Self::with_most(MOST_TEXTS)
+    }
+}
+
 impl Kept {
+    /// One that keeps folds of so many texts at most.
+    pub(super) fn with_most(most: usize) -> Self {
+        let (standing, other) = (Place::new(most), Place::new(most));
+        Self { standing, other, first_met: Place::new(most) }
+    }
+
     /// The place for the question that is asked again and again, or for any other.
     pub(super) fn anomalies(&self, standing: bool) -> &Place<anomalies::Count> {
         if standing { &self.standing } else { &self.other }
@@ -56,25 +69,23 @@ impl Kept {
 
     /// Forgets what nobody asks for any more.
     pub(super) fn forget(&self) {
-        self.other.lock().folded.take_if(|folded| folded.used.elapsed() > UNUSED);
+        self.other.slot().folded.take_if(|folded| folded.used.elapsed() > UNUSED);
     }
 }
 
 /// A fold, for the next question to go on with.
 #[derive(Debug)]
-pub(crate) struct Place<F>(Mutex<Slot<F>>);
-
-impl<F> Default for Place<F> {
-    fn default() -> Self {
-        Self(Mutex::new(Slot { folded: None, too_large: None }))
-    }
+pub(crate) struct Place<F> {
+    slot: Mutex<Slot<F>>,
+    /// The most texts that a fold is kept for.
+    most: usize,
 }
 
 #[derive(Debug)]
 struct Slot<F> {
     folded: Option<Folded<F>>,
     /// The model of which nothing is kept, because it would be too much.
-    too_large: Option<ValueKey>,
+    too_large: Option<Identity>,
 }
 
 #[derive(Debug)]
@@ -83,7 +94,7 @@ struct Folded<F> {
     taken: Taken,
     legend: Legend,
     /// Which read model these numbers are of.
-    model: ValueKey,
+    model: Option<Identity>,
     /// When it was asked for.
     used: Instant,
 }
@@ -106,9 +117,13 @@ impl<'t, F> Going<'t, F> {
 }
 
 impl<F: Clone> Place<F> {
+    fn new(most: usize) -> Self {
+        Self { slot: Mutex::new(Slot { folded: None, too_large: None }), most }
+    }
+
     /// The fold that is here, when it `fits`, else a new one, that has taken all of the index that it
     /// is to `take`. That says whether there is an index, and nothing is kept when there is none, nor of
-    /// a trail with too many users and addresses.
+    /// a trail with too many texts.
     ///
     /// # Errors
     /// When the trail cannot be read, or not in time. Then nothing is kept either.
@@ -121,12 +136,13 @@ impl<F: Clone> Place<F> {
         take: impl FnOnce(&mut Study<'t>, &mut F, &mut Taken) -> Result<bool, Error>,
     ) -> Result<Going<'t, F>, Error> {
         // Before the study: what is kept must not be of a later moment than what the study sees.
-        let mut slot = self.lock();
+        let mut slot = self.slot();
         let mut study = trail.study(deadline)?;
-        if slot.too_large == Some(study.key()) {
+        let model = study.model();
+        if slot.too_large.is_some() && slot.too_large == model {
             return Ok(Going { study, fold: begin(), taken: Taken::default(), is_kept: false });
         }
-        let kept = slot.folded.take().filter(|folded| folded.model == study.key());
+        let kept = slot.folded.take().filter(|folded| folded.model == model);
         let kept = kept.and_then(|mut folded| fits(&mut folded.fold).then_some(folded));
         let (mut fold, mut taken) = match kept {
             Some(folded) => {
@@ -136,26 +152,25 @@ impl<F: Clone> Place<F> {
             None => (begin(), Taken::default()),
         };
         let mut is_kept = take(&mut study, &mut fold, &mut taken)?;
-        let values = [ValueKind::User, ValueKind::Address].map(|of| study.legend().value_count(of));
-        if is_kept && values.iter().sum::<usize>() > MOST_VALUES {
-            (slot.too_large, is_kept) = (Some(study.key()), false);
+        if is_kept && study.legend().len() > self.most {
+            (slot.too_large, is_kept) = (model, false);
         }
         if is_kept {
             slot.folded = Some(Folded {
                 fold: fold.clone(),
                 taken: taken.clone(),
                 legend: study.legend().clone(),
-                model: study.key(),
+                model,
                 used: Instant::now(),
             });
         }
         Ok(Going { study, fold, taken, is_kept })
     }
 
-    fn lock(&self) -> MutexGuard<'_, Slot<F>> {
-        self.0.lock().unwrap_or_else(|poisoned| {
+    fn slot(&self) -> MutexGuard<'_, Slot<F>> {
+        self.slot.lock().unwrap_or_else(|poisoned| {
             // Whoever panicked had taken the fold out of it.
-            self.0.clear_poison();
+            self.slot.clear_poison();
             poisoned.into_inner()
         })
     }

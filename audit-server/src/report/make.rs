@@ -129,8 +129,9 @@ pub(crate) fn anomalies(
 pub(crate) fn prepare(trail: &Trail, kept: &Kept, deadline: Deadline) -> Result<bool, Error> {
     kept.forget();
     let request = Request::of(Which::Anomalies, &BTreeMap::new())?;
-    let counted = count_indexed(trail, kept.anomalies(true), settings(&request), deadline)?;
-    Ok(counted.is_kept && first_met(trail, kept, deadline)?.is_kept)
+    let place = kept.anomalies(true);
+    let counted = count_indexed(trail, place, settings(&request), deadline)?.is_kept;
+    Ok(first_met(trail, kept, deadline)?.is_kept && counted)
 }
 
 fn settings(request: &Request) -> Settings {

@@ -3,12 +3,13 @@
 use std::{
     io::{Read, Write},
     net::{SocketAddr, TcpStream},
+    path::Path,
     time::{Duration, Instant},
 };
 
 use audit_layer::record::Member;
 
-use super::support::{Fixture, Process, Running, event};
+use super::support::{Fixture, Process, Running, event, nice_of};
 
 /// Sends bytes and reads until the server closes.
 fn raw(server: &Running, request: &[u8]) -> String {
@@ -110,6 +111,20 @@ fn unread(address: SocketAddr, request: &str, count: usize) -> Vec<TcpStream> {
         stream.read_exact(&mut [0; 12]).unwrap();
     }
     streams
+}
+
+#[test]
+fn every_thread_of_the_server_lets_the_application_go_first() {
+    let own = nice_of(Path::new("/proc/self")).unwrap();
+    for (environment, nicer) in [(&[][..], 10), (&[("AUDIT_SERVER_NICE", "3")], 3)] {
+        let directory = tempfile::tempdir().unwrap();
+        let server = Process::start(directory.path(), environment);
+        assert_eq!(server.get("/audit/logs").status, 503, "there is no trail");
+        let nice = server.nice();
+        let expected = (own + nicer).min(19);
+        assert!(nice.len() > 3 && nice.iter().all(|nice| *nice >= expected), "{nice:?}");
+        assert!(nice.contains(&expected), "{nice:?}");
+    }
 }
 
 #[test]

@@ -307,6 +307,12 @@ impl Process {
         stream
     }
 
+    /// The nice values of all of its threads.
+    pub(crate) fn nice(&self) -> Vec<i32> {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.process.id())).unwrap();
+        tasks.filter_map(|task| nice_of(&task.unwrap().path())).collect()
+    }
+
     /// The most bytes of memory that it has taken so far.
     pub(crate) fn peak_memory(&self) -> u64 {
         let status = format!("/proc/{}/status", self.process.id());
@@ -321,6 +327,13 @@ impl Drop for Process {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// The nice value of a process or thread in `/proc`; none when it has ended.
+pub(crate) fn nice_of(task: &Path) -> Option<i32> {
+    let stat = std::fs::read_to_string(task.join("stat")).ok()?;
+    // Its name is in parentheses, and may have any in it.
+    stat.rsplit_once(')')?.1.split_whitespace().nth(16)?.parse().ok()
 }
 
 fn send(address: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {

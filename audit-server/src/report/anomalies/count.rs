@@ -60,7 +60,8 @@ pub(in crate::report) fn count_indexed<'t>(
             return Ok(false);
         }
         let met = study.take_indexed(&wanted(window), taken, &mut count.detector)?;
-        Ok(met.is_some_and(|met| count.add(met)))
+        count.add(met.unwrap_or_default());
+        Ok(met.is_some())
     };
     place.go_on(trail, deadline, fits, || Count::new(settings), take)
 }
@@ -70,10 +71,9 @@ impl Count {
         Self { detector: Detector::new(settings), met: Met::default() }
     }
 
-    fn add(&mut self, met: Met) -> bool {
+    fn add(&mut self, met: Met) {
         self.met.records += met.records;
         self.met.damaged += met.damaged;
-        true
     }
 }
 

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// When users were first met, in all and at each address.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct FirstMet {
     /// By user.
     users: Vec<i64>,
@@ -18,13 +18,26 @@ pub(crate) struct FirstMet {
     /// The address that each user had last, of the time that stands for it or a later one: mostly it is
     /// the next one again.
     last: Vec<(ValueId, i64)>,
+    most: usize,
     exceeded: bool,
 }
 
 /// The most pairs that it holds.
 const MOST: usize = 1_000_000;
 
+impl Default for FirstMet {
+    fn default() -> Self {
+        Self::with_most(MOST)
+    }
+}
+
 impl FirstMet {
+    /// One that holds so many pairs at most.
+    pub(super) fn with_most(most: usize) -> Self {
+        let (users, pairs, last) = (Vec::new(), ByNumber::default(), Vec::new());
+        Self { users, pairs, last, most, exceeded: false }
+    }
+
     /// Whether it knows everyone.
     pub(crate) fn is_complete(&self) -> bool {
         !self.exceeded
@@ -66,10 +79,36 @@ impl Fold for FirstMet {
             *last = (fact.address, at);
             let first = self.pairs.entry((fact.user, fact.address)).or_insert(at);
             *first = at.min(*first);
-            if self.pairs.len() > MOST {
-                *self = Self { exceeded: true, ..Self::default() };
+            if self.pairs.len() > self.most {
+                *self = Self { exceeded: true, ..Self::with_most(self.most) };
                 return;
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::{
+        fact::{Legend, testing::Lines},
+        filter::TimeRange,
+    };
+
+    #[test]
+    fn with_more_pairs_than_it_holds_it_is_not_complete() {
+        let mut lines = Lines::default();
+        for user in 0..4 {
+            let members = json!({"user_id": format!("u{user}"), "ip_address": "192.0.2.1"});
+            lines.push(user, "auth.login", members);
+        }
+        let ever = TimeRange { from: i64::MIN, to: i64::MAX };
+        for (most, is_complete) in [(4, true), (3, false)] {
+            let (mut legend, mut first_met) = (Legend::default(), FirstMet::with_most(most));
+            lines.fold(ever, 2, &mut legend, &mut first_met);
+            assert_eq!(first_met.is_complete(), is_complete, "{most}");
         }
     }
 }

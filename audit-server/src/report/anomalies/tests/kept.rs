@@ -190,6 +190,45 @@ fn what_was_counted_is_not_counted_again() {
 }
 
 #[test]
+fn a_backup_of_the_read_model_is_not_gone_on_with() {
+    let world = World::quiet(24, Size { users: 60, ..SMALL });
+    let directory = tempfile::tempdir().unwrap();
+    let mut house = House::new(directory.path());
+    let (first, last) = world.records.split_at(world.records.len() - 3_000);
+    house.write(first);
+    house.index();
+    // Whole as it is: nobody has it open.
+    let (backup, wal) = (directory.path().join("backup.db"), directory.path().join("model.db-wal"));
+    assert!(!std::fs::metadata(&wal).is_ok_and(|wal| wal.len() > 0));
+    std::fs::copy(&house.model, &backup).unwrap();
+    house.write(last);
+    house.index();
+    house.check(NOW);
+    // It has the same key, and lacks what was taken of the other.
+    let _ = std::fs::remove_file(wal);
+    std::fs::rename(backup, &house.model).unwrap();
+    house.check(NOW);
+    house.index();
+    house.check(NOW);
+}
+
+#[test]
+fn of_a_trail_with_too_many_texts_nothing_is_kept_and_the_answers_are_the_same() {
+    let world = World::quiet(25, Size { users: 60, ..SMALL });
+    let directory = tempfile::tempdir().unwrap();
+    let mut house = House::new(directory.path());
+    house.kept = Kept::with_most(100);
+    house.write(&world.records);
+    house.index();
+    for _ in 0..2 {
+        house.check(NOW);
+        assert!(!make::prepare(&house.trail, &house.kept, deadline()).unwrap());
+    }
+    Connection::open(&house.model).unwrap().execute("DELETE FROM facts", []).unwrap();
+    assert!(house.ask(NOW, Some(&house.kept)).is_err());
+}
+
+#[test]
 fn the_standing_question_is_ready_when_it_was_prepared() {
     let mut world = World::quiet(23, Size { users: 60, ..SMALL });
     let now = i64::try_from(time::OffsetDateTime::now_utc().unix_timestamp_nanos() / 1000).unwrap();
