@@ -11,7 +11,7 @@ use crate::{
         Column, CountingFold, Followed, Identity, Met, Reading, RecordTexts, Taken, ValueCounts,
         Wanted,
     },
-    store::Deadline,
+    store::{Deadline, QueryTimeout},
 };
 
 /// Facts that are given to a fold together when the trail is walked.
@@ -177,7 +177,16 @@ impl<'t> Study<'t> {
         &self.legend
     }
 
-    /// Finds the texts behind the numbers.
+    /// What was made of it, if there was time for that: of a text that was looked up too late nothing is
+    /// known, and it would say that its record cannot be read.
+    ///
+    /// # Errors
+    /// When the deadline has passed.
+    pub(crate) fn in_time<R>(&self, made: R) -> Result<R, Error> {
+        if self.deadline.passed() { Err(QueryTimeout.into()) } else { Ok(made) }
+    }
+
+    /// Finds the texts behind the numbers. What is made of them is to be given to [`Study::in_time`].
     pub(crate) fn texts(&self) -> impl Texts + '_ {
         let model = self.view.reading.as_ref().and_then(|reading| reading.connection());
         RecordTexts::new(model, &self.view.snapshot, &self.legend, self.key)

@@ -19,11 +19,12 @@ use super::{
     reading::interrupt,
     run::{self, Resolver, Run},
     schema::{self, RowId, chunk_key},
-    search::{Search, tell_of_damage},
+    search::Search,
 };
 use crate::{
     fact::{Fact, Fold, Legend, Origin, Sheet, Texts, ValueId, ValueKey, ValueKind, WordId},
     filter::{Filter, TimeRange},
+    store::tell_of_damage,
 };
 
 /// Which facts are asked for.

@@ -20,7 +20,10 @@ use super::{
 };
 use crate::{
     filter::{Filter, TimeRange},
-    store::{Batch, Deadline, MAX_BATCH_BYTES, Order, Place, Position, Row, Scan, TruncatedBy},
+    store::{
+        Batch, Deadline, MAX_BATCH_BYTES, Order, Place, Position, Row, Scan, TruncatedBy,
+        tell_of_damage,
+    },
 };
 
 /// The most records that the index may be behind for a scan to be led by it.
@@ -112,11 +115,6 @@ fn judge(arrival: i64, line: Option<&str>, filter: &Filter) -> Examined {
             Examined::Damaged
         }
     }
-}
-
-/// Says that a stored line is no record.
-pub(super) fn tell_of_damage(arrival: i64) {
-    tracing::error!(arrival, "a stored line is no record; run audit-server verify");
 }
 
 /// A scan, its plan, and the two snapshots that it reads.

@@ -49,7 +49,7 @@ pub(crate) fn security(
         study.fold(before, &Filter::ANY, EVER.columns, &mut fold.earlier())?;
     }
     let header = header(&study, request, met)?;
-    Ok(fold.finish(study.legend(), &mut study.texts(), header))
+    study.in_time(fold.finish(study.legend(), &mut study.texts(), header))
 }
 
 /// Who was met where, ever.
@@ -87,7 +87,7 @@ pub(crate) fn trading(
     let columns = [Column::Words, Column::Users, Column::Entries];
     let met = study.fold(request.range, &filter, &columns, &mut fold)?;
     let header = header(&study, request, met)?;
-    Ok(fold.finish(study.legend(), &mut study.texts(), header))
+    study.in_time(fold.finish(study.legend(), &mut study.texts(), header))
 }
 
 /// The compliance report.
@@ -118,7 +118,7 @@ pub(crate) fn anomalies(
     let place = kept.map(|kept| kept.anomalies(request.is_standing()));
     let (study, count) = count(trail, place, settings(request), deadline)?;
     let header = header(&study, request, count.met)?;
-    Ok(count.detector.finish(study.legend(), &mut study.texts(), header))
+    study.in_time(count.detector.finish(study.legend(), &mut study.texts(), header))
 }
 
 /// Makes ready what reports up to now are told from, so that their answers are quick, and forgets what

@@ -126,7 +126,7 @@ pub(crate) fn stats(trail: &Trail, request: &Request, deadline: Deadline) -> Res
     let met = study.fold(range, &request.filter, &columns, &mut histogram)?;
     let tops = top::tops(&study, range, request, (&histogram, met.records))?;
     let (categories, buckets) = histogram.finish();
-    Ok(Stats {
+    study.in_time(Stats {
         from: format_timestamp(range.from),
         to: format_timestamp(range.to),
         interval: interval.as_str().to_owned(),

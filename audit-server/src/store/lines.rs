@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use audit_layer::record::{Record, checked_hash};
 use rusqlite::{Connection, ErrorCode};
 
-use super::Deadline;
+use super::{Deadline, tell_of_damage};
 use crate::filter::TimeRange;
 
 /// Rows between two looks at the clock.
@@ -83,7 +83,7 @@ impl Lines {
 
     /// Leaves out a line that is no record.
     pub(crate) fn skip(&mut self, arrival: i64) {
-        tracing::error!(arrival, "a stored line is no record; run audit-server verify");
+        tell_of_damage(arrival);
         self.damaged += 1;
     }
 }

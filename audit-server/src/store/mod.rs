@@ -11,6 +11,7 @@
 //! deadline knows the last row it has examined and goes on from there. Rejected: `json_extract` in
 //! SQL, which is slower, duplicates every filter, and when interrupted cannot say how far it got.
 
+mod damage;
 mod database;
 mod error;
 mod file_identity;
@@ -25,6 +26,7 @@ use std::cmp::Ordering;
 
 use audit_layer::record::Member;
 
+pub(crate) use damage::tell_of_damage;
 pub(crate) use database::{DatabaseStore, Snapshot, Stored, StreamHead};
 pub use error::{
     DamagedRecord, DatabaseForeign, DatabaseMissing, DatabaseNewer, DatabaseUnreadable, Overloaded,

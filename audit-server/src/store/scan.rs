@@ -10,6 +10,7 @@ use rusqlite::{Connection, ErrorCode, Row as SqlRow, Statement, params_from_iter
 
 use super::{
     Batch, Deadline, MAX_BATCH_BYTES, Order, Place, Position, Row, Scan, Table, TruncatedBy,
+    tell_of_damage,
 };
 
 /// Rows between two looks at the clock.
@@ -189,7 +190,7 @@ fn examine(
         Some(Some(line)) => Examined::Found(line),
         Some(None) => Examined::Passed,
         None => {
-            tracing::error!(arrival, "a stored line is no record; run audit-server verify");
+            tell_of_damage(arrival);
             Examined::Damaged
         }
     })

@@ -1,6 +1,6 @@
 //! What is judged of the trail as a whole, once for all controls.
 
-use audit_layer::record::{Record, parse_timestamp};
+use audit_layer::record::{Record, format_timestamp, parse_timestamp};
 
 use super::{
     ChainVerdict, Days, Evidence, Lost,
@@ -28,10 +28,44 @@ const GAPS: &str = r#"event_type = "system.audit_gap""#;
 
 const HEARTBEATS: &str = r#"event_type = "system.heartbeat""#;
 
+/// How long a trail may be without any record and still count as one that was kept all the time.
+const MONTH: i64 = 31 * DAY;
+
+/// Where the trail begins.
+#[derive(Clone, Copy)]
+struct Begin {
+    /// The time from which on there is no month without any record.
+    reach: i64,
+    /// The time of its earliest record, which may be a single one that came with a time of its own.
+    first_record: i64,
+}
+
+impl Begin {
+    /// Looks for it month by month, back from the window, whose days are judged for themselves.
+    fn of(evidence: &dyn Evidence, window: TimeRange, first_record: i64) -> Result<Self, Error> {
+        let has_any = |from: i64, to: i64| {
+            Ok::<_, Error>(evidence.count(&Filter::ANY, TimeRange { from, to })? > 0)
+        };
+        let mut reach = window.from;
+        while reach > first_record {
+            let before = reach.saturating_sub(MONTH).max(first_record);
+            if !has_any(before, reach - 1)? {
+                // What was found last begins somewhere in its month.
+                while reach < window.from && !has_any(reach, reach + DAY - 1)? {
+                    reach += DAY;
+                }
+                return Ok(Self { reach: reach.min(window.from), first_record });
+            }
+            reach = before;
+        }
+        Ok(Self { reach: first_record, first_record })
+    }
+}
+
 /// What does not depend on the control.
 pub(super) struct Whole {
     now: i64,
-    first_record: Option<i64>,
+    begin: Option<Begin>,
     archived: u64,
     pub(super) days: Days,
     pub(super) lost: Lost,
@@ -49,10 +83,10 @@ impl Whole {
         // Of a window that ended long ago, what is after it is not yet of the future.
         let made_at = parse_timestamp(&header.generated_at).unwrap_or(range.to);
         let later = TimeRange { from: made_at.saturating_add(FUTURE_SLACK + 1), to: i64::MAX };
-        let first = header.retention.first_record.as_deref();
+        let first = header.retention.first_record.as_deref().and_then(parse_timestamp);
         Ok(Self {
             now: made_at.min(range.to),
-            first_record: first.and_then(parse_timestamp),
+            begin: first.map(|first| Begin::of(evidence, range, first)).transpose()?,
             archived: header.retention.archived,
             days: judge_days(evidence, range)?,
             lost: lost(counts)?,
@@ -153,18 +187,25 @@ impl Whole {
         ))
     }
 
-    /// Whether the trail begins so many days ago, or earlier.
+    /// Whether the trail begins so many days ago, or earlier, and has records of each month since: one
+    /// record of long ago keeps nothing.
     pub(super) fn goes_back(&self, days: u32, demanded: &str) -> Found {
-        let Some(first) = self.first_record else {
+        let Some(Begin { reach, first_record }) = self.begin else {
             return Found::Open("when the trail begins is not known".to_owned());
         };
-        let age = self.now.saturating_sub(first).max(0);
+        let age = self.now.saturating_sub(reach).max(0);
         let found = age / DAY;
         let removed = match self.archived {
             0 => "nothing was removed from its beginning".to_owned(),
             count => format!("{count} records were archived or removed from its beginning"),
         };
-        let words = format!("the trail goes back {found} days, and {removed}");
+        let alone = if first_record < reach {
+            let first = format_timestamp(first_record);
+            format!(", before which a month has no record, though the first is of {first}")
+        } else {
+            String::new()
+        };
+        let words = format!("the trail goes back {found} days{alone}, and {removed}");
         if age >= i64::from(days) * DAY {
             Found::Good(words)
         } else {

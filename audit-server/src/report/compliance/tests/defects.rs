@@ -97,7 +97,7 @@ fn a_day_without_a_heartbeat_is_a_gap_and_is_named() {
 #[test]
 fn a_day_without_any_record_is_a_gap_and_is_named() {
     let mut trail = Trail::whole();
-    trail.without(|at, _| at.div_euclid(DAY) != NOW.div_euclid(DAY));
+    trail.without(|at, _| at > NOW - 4 * DAY && at.div_euclid(DAY) != NOW.div_euclid(DAY));
     let heartbeats = ["10.2.1", "10.2.1.6", "164.312(b)", "CC7.2", "A.8.15", "A.8.17"];
     let gaps: Vec<_> = heartbeats.into_iter().chain(["RTS 25 Art. 1"]).collect();
     has_gaps(&trail, &gaps);
@@ -201,24 +201,45 @@ fn what_is_wrong_outweighs_what_is_not_known_and_both_are_told() {
 
 #[test]
 fn a_trail_that_goes_back_less_than_demanded_is_a_gap() {
-    let years = |years: i64| format_timestamp(NOW - years * 366 * DAY);
+    let years = |years: i64| NOW - years * 366 * DAY;
     let mut trail = Trail::whole();
     for (first, gaps) in [
         (years(7), &[][..]),
         (years(6), &["§802"]),
         (years(4), &["§802", "MiFIR Art. 25(1) retention"]),
-        (format_timestamp(NOW - 365 * DAY + 1), &["§802", "10.5.1", "MiFIR Art. 25(1) retention"]),
-        (format_timestamp(NOW - 365 * DAY), &["§802", "MiFIR Art. 25(1) retention"]),
+        (NOW - 365 * DAY + 1, &["§802", "10.5.1", "MiFIR Art. 25(1) retention"]),
+        (NOW - 365 * DAY, &["§802", "MiFIR Art. 25(1) retention"]),
     ] {
-        trail.header.retention.first_record = Some(first);
+        trail.goes_back_to(first);
         has_gaps(&trail, gaps);
     }
-    trail.header.retention.first_record = Some(format_timestamp(NOW - 30 * DAY));
+    trail.goes_back_to(NOW - 30 * DAY);
     let reason = |trail: &Trail| find(&trail.report(), "10.5.1").reason.clone();
     assert!(reason(&trail).starts_with("12 months are demanded: the trail goes back 30 days"));
     assert!(reason(&trail).contains("nothing was removed"));
     trail.header.retention.archived = 12;
     assert!(reason(&trail).contains("12 records were archived or removed"));
+}
+
+#[test]
+fn a_single_record_of_long_ago_does_not_make_a_trail_go_back_so_far() {
+    let reason = |trail: &Trail| find(&trail.report(), "10.5.1").reason.clone();
+    let mut trail = Trail::whole();
+    trail.goes_back_to(NOW - 100 * DAY);
+    let alone = NOW - 9 * 366 * DAY;
+    trail.push(alone, "auth.login", person());
+    trail.header.retention.first_record = Some(format_timestamp(alone));
+    has_gaps(&trail, &["§802", "10.5.1", "MiFIR Art. 25(1) retention"]);
+    let told = format!(
+        "12 months are demanded: the trail goes back 100 days, before which a month has no record, \
+         though the first is of {}",
+        format_timestamp(alone)
+    );
+    assert!(reason(&trail).starts_with(&told), "{}", reason(&trail));
+    // Two months in which nothing was recorded, and all before them is there.
+    trail = Trail::whole();
+    trail.without(|at, _| (NOW - 200 * DAY..NOW - 140 * DAY).contains(&at));
+    has_gaps(&trail, &["§802", "10.5.1", "MiFIR Art. 25(1) retention"]);
 }
 
 #[test]

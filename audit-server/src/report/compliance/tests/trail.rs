@@ -121,3 +121,14 @@ fn a_count_for_which_there_is_no_time_is_an_error_and_no_figure() {
     let report = compliance(&Regulation::ALL, trail.header.clone(), trail.range, &evidence);
     assert!(matches!(report, Err(Error::QueryTimeout(_))), "{report:?}");
 }
+
+#[test]
+fn what_was_made_too_late_is_an_error_and_no_report() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("audit.db");
+    write(&path, &Trail::whole().lines);
+    let asked = query::Trail::new(Arc::new(DatabaseStore::new(path)), None);
+    let made = |time| asked.study(Deadline::after(time)).unwrap().in_time("a report");
+    assert!(matches!(made(Duration::ZERO), Err(Error::QueryTimeout(_))));
+    assert_eq!(made(Duration::from_secs(600)).unwrap(), "a report");
+}
