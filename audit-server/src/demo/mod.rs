@@ -279,6 +279,8 @@ Try:
   curl -H 'X-API-Key: {key}' '{url}/audit/logs?event_type=trade.*&limit=5'
   curl -H 'X-API-Key: {key}' '{url}/audit/security-events?severity=error&limit=5'
   curl -H 'X-API-Key: {key}' '{url}/audit/financial?order=asc&limit=5'
+  curl -H 'X-API-Key: {key}' '{url}/audit/anomalies?lookback_days=7'
+  curl -H 'X-API-Key: {key}' -H 'Accept: text/html' -o security.html '{url}/audit/reports/security?days=7'
 
 File         {}
 Database     {}

@@ -108,7 +108,7 @@ impl Query {
             query.require(Filter::Any(event_types));
         }
         if query.range.from > query.range.to {
-            let reason = "it lies after end_date".to_owned();
+            let reason = "it lies after the end".to_owned();
             return Err(InvalidValue { name: "start_date".to_owned(), reason }.into());
         }
         let forbidden = match (view, query.order) {

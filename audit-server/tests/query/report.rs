@@ -86,9 +86,9 @@ fn a_read_model_that_is_not_there_is_missed() {
 fn what_is_wrong_with_a_question_is_said_by_name() {
     let (directory, _trail) = trail();
     for (args, told) in [
-        (&["compliance", "--regulations", "BASEL"][..], "regulations"),
-        (&["anomalies", "--threshold", "0.1"], "threshold"),
-        (&["security", "--end", "tomorrow"], "end_date"),
+        (&["compliance", "--regulations", "BASEL"][..], "--regulations is malformed"),
+        (&["anomalies", "--threshold", "0.1"], "--threshold is malformed"),
+        (&["security", "--end", "tomorrow"], "--end is malformed"),
         (&["security", "--db", "nowhere.db"], "nowhere.db"),
         (&["security", "--report-timeout", "soon"], "--report-timeout"),
     ] {

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::{Question, ReportArgs};
 use crate::{
-    Config, Error,
+    Config, Error, InvalidValue,
     query::Trail,
     read_model::ReadModel,
     report::{self, Made, Request, Which},
@@ -21,7 +21,7 @@ pub(super) fn make(args: &ReportArgs, config: Config) -> Result<Made, Error> {
     if let Some(end) = &args.end {
         given.insert("end_date", end.clone());
     }
-    let request = Request::of(which, &given)?;
+    let request = Request::of(which, &given).map_err(by_flag)?;
     if let Some(model) = config.read_model.as_deref().filter(|model| !model.exists()) {
         tracing::warn!(
             "there is no read model {}: the records are read, which takes longer, and nobody has \
@@ -33,6 +33,21 @@ pub(super) fn make(args: &ReportArgs, config: Config) -> Result<Made, Error> {
     let database = Arc::new(DatabaseStore::new(config.db));
     let trail = Trail::new(database, config.read_model.map(ReadModel::new));
     report::make(&trail, None, &request, Deadline::after(config.report_timeout))
+}
+
+/// The error with the name of the flag that was the mistake.
+fn by_flag(error: Error) -> Error {
+    let Error::InvalidValue(InvalidValue { name, reason }) = error else { return error };
+    let flag = match name.as_str() {
+        "end_date" => "--end",
+        "user_id" => "--user",
+        "days" => "--days",
+        "lookback_days" => "--lookback-days",
+        "threshold" => "--threshold",
+        "regulations" => "--regulations",
+        _ => return InvalidValue { name, reason }.into(),
+    };
+    InvalidValue { name: flag.to_owned(), reason }.into()
 }
 
 /// Which report, and its parameters as the HTTP API names them.
