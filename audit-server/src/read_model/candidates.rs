@@ -1,6 +1,6 @@
 //! The positions of a run that may match, in order.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use rusqlite::params;
 
@@ -36,6 +36,10 @@ const LOOKED_UP_FIRST: u32 = 8;
 /// How many rows the term index is asked for at most.
 const MOST_ROWS: usize = 32_768;
 
+/// How many rows a chunk must have on average for what the term index said of it to be kept. What has
+/// fewer is asked for as fast as it is looked up.
+const KEPT_FROM: u64 = 8;
+
 /// A position that may match.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Candidate {
@@ -43,6 +47,14 @@ pub(super) struct Candidate {
     /// Whether every record of its chunk can be read, so that it may be passed over for what its line
     /// lacks.
     pub(super) whole: bool,
+}
+
+fn chunk_of(position: u64) -> u64 {
+    position / CHUNK as u64
+}
+
+fn place_of(position: u64) -> usize {
+    (position % CHUNK as u64) as usize
 }
 
 /// What may match in a run, newest or oldest first.
@@ -158,13 +170,17 @@ impl<'p> Candidates<'p> {
         self.ask(source, terms, (self.from.max(full), self.to))
     }
 
-    /// Asks the term index for positions in here.
+    /// Asks the term index for positions in here, if what it says of them is not known.
     fn ask(
         &mut self,
         source: Source<'_>,
         terms: &Terms,
         (from, to): (u64, u64),
     ) -> rusqlite::Result<()> {
+        let are_tested = self.run.damaged || !self.plan.is_left_to_terms();
+        if are_tested && self.take_kept(source, terms, (from, to))? {
+            return Ok(());
+        }
         let sql = if self.newest_first {
             "SELECT rowid FROM terms WHERE terms MATCH ?1 AND rowid BETWEEN ?2 AND ?3
              ORDER BY rowid DESC LIMIT ?4"
@@ -186,28 +202,103 @@ impl<'p> Candidates<'p> {
         }
         let asked = self.rows;
         let positions: Vec<u64> = rows.into_iter().map(RowId::position).collect();
-        if !self.run.damaged && self.plan.is_left_to_terms() {
+        if !are_tested {
             self.found.extend(positions.into_iter().map(|position| (position, true)));
             self.rows = (asked * MORE_ROWS).min(MOST_ROWS);
             return Ok(());
         }
-        let chunk = |position: u64| position / CHUNK as u64;
-        let place = |position: u64| (position % CHUNK as u64) as usize;
-        for here in positions.chunk_by(|a, b| chunk(*a) == chunk(*b)) {
+        if asked > FIRST_ROWS_TO_TEST {
+            // A page needs many of them, and the next page may need the same.
+            let told = if self.newest_first { (self.to, to) } else { (from, self.from) };
+            self.keep_told(source, terms, &positions, told);
+        }
+        for here in positions.chunk_by(|a, b| chunk_of(*a) == chunk_of(*b)) {
             let mut these = Bits::empty();
-            here.iter().for_each(|position| these.set(place(*position)));
-            let number = here.first().map_or(0, |first| chunk(*first));
-            let read = Chunk::read(source, self.run, number)?;
-            let possible = self.plan.bounds(&read, Some(&these))?.possible();
-            let whole = read.damaged()?.is_none();
-            let matching = here.iter().filter(|position| possible.has(place(**position)));
-            self.found.extend(matching.map(|position| (*position, whole)));
+            here.iter().for_each(|position| these.set(place_of(*position)));
+            let number = here.first().map_or(0, |first| chunk_of(*first));
+            self.test(source, number, &these, here.iter().copied())?;
         }
         // As many as there would have to be for all that are wanted, and some more.
         let left = self.wanted.saturating_sub(self.found.len());
         let enough = left.saturating_mul(asked) / self.found.len().max(1);
         let most = (asked * MORE_ROWS * MORE_ROWS).min(MOST_ROWS);
         self.rows = enough.saturating_add(enough / 4).clamp(FIRST_ROWS, most);
+        Ok(())
+    }
+
+    /// Takes those of the next chunk, in here, of which the term index was asked before; false when it
+    /// was not.
+    fn take_kept(
+        &mut self,
+        source: Source<'_>,
+        terms: &Terms,
+        (from, to): (u64, u64),
+    ) -> rusqlite::Result<bool> {
+        let chunk = chunk_of(if self.newest_first { to - 1 } else { from });
+        let (start, end) = (chunk * CHUNK as u64, (chunk + 1) * CHUNK as u64);
+        if end > self.run.count {
+            return Ok(false);
+        }
+        let Some(kept) = source.known_term(&terms.question, self.run, chunk) else {
+            return Ok(false);
+        };
+        let mut these = Bits::empty();
+        kept.bytes().into_iter().for_each(|bytes| these.add(bytes));
+        if self.newest_first {
+            self.to = start.max(from);
+        } else {
+            self.from = end.min(to);
+        }
+        if !these.is_empty() {
+            let positions = these.iter().map(|at| start + at as u64);
+            let positions = positions.filter(|position| (from..to).contains(position));
+            if self.newest_first {
+                self.test(source, chunk, &these, positions.rev())?;
+            } else {
+                self.test(source, chunk, &these, positions)?;
+            }
+        }
+        Ok(true)
+    }
+
+    /// Keeps what the term index told of the full chunks that lie wholly between two positions.
+    fn keep_told(
+        &self,
+        source: Source<'_>,
+        terms: &Terms,
+        positions: &[u64],
+        (from, to): (u64, u64),
+    ) {
+        let chunks = from.div_ceil(CHUNK as u64)..to / CHUNK as u64;
+        if (positions.len() as u64) < KEPT_FROM * to.saturating_sub(from).div_ceil(CHUNK as u64) {
+            return;
+        }
+        let mut of_chunks: BTreeMap<u64, Vec<u16>> =
+            chunks.map(|chunk| (chunk, Vec::new())).collect();
+        for position in positions {
+            if let Some(here) = of_chunks.get_mut(&chunk_of(*position)) {
+                here.push(place_of(*position) as u16);
+            }
+        }
+        for (chunk, mut here) in of_chunks {
+            here.sort_unstable();
+            source.keep_term(&terms.question, self.run, chunk, &here);
+        }
+    }
+
+    /// Finds those of a chunk that may match, in the order in which they are given.
+    fn test(
+        &mut self,
+        source: Source<'_>,
+        chunk: u64,
+        these: &Bits,
+        positions: impl Iterator<Item = u64>,
+    ) -> rusqlite::Result<()> {
+        let read = Chunk::read(source, self.run, chunk)?;
+        let possible = self.plan.bounds(&read, Some(these))?.possible();
+        let whole = read.damaged()?.is_none();
+        let matching = positions.filter(|position| possible.has(place_of(*position)));
+        self.found.extend(matching.map(|position| (position, whole)));
         Ok(())
     }
 

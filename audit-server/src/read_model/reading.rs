@@ -95,6 +95,14 @@ impl ReadModel {
     }
 }
 
+#[cfg(test)]
+impl ReadModel {
+    /// Of how many chunks a term is kept.
+    pub(super) fn kept_terms(&self) -> usize {
+        self.sealed.terms()
+    }
+}
+
 /// Ends what was begun.
 fn release(connection: &mut Connection) -> rusqlite::Result<()> {
     connection.progress_handler(0, None::<fn() -> bool>)?;

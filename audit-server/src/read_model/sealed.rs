@@ -123,6 +123,15 @@ impl Kept {
     }
 }
 
+#[cfg(test)]
+impl Sealed {
+    /// Of how many chunks a term is kept.
+    pub(super) fn terms(&self) -> usize {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.young.keys().chain(kept.old.keys()).filter(|key| key.kind == Kind::Term).count()
+    }
+}
+
 /// The model, with what is kept of it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Source<'m> {
@@ -216,6 +225,22 @@ impl Source<'_> {
             Ok(())
         })
         .map(|group| Stored { group, at: 0 })
+    }
+
+    /// The same, if it is known.
+    pub(super) fn known_term(self, question: &str, run: Run, chunk: u64) -> Option<Stored> {
+        let key = Key::of_one(Kind::Term, question, 0, run, chunk);
+        let mut kept = self.sealed.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.of(self.identity).find(&key).map(|group| Stored { group, at: 0 })
+    }
+
+    /// Keeps the positions that have a term, in order, in a chunk of the run that is full: all of them.
+    pub(super) fn keep_term(self, question: &str, run: Run, chunk: u64, positions: &[u16]) {
+        let key = Key::of_one(Kind::Term, question, 0, run, chunk);
+        let bytes = bits::for_reading(&bits::encode(positions)).into_owned();
+        let ends = [bytes.len(); GROUP as usize];
+        let mut kept = self.sealed.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.of(self.identity).keep(key, Arc::new(Group { bytes, ends }));
     }
 
     fn stored(
