@@ -60,6 +60,8 @@ mod tests {
     #[test]
     fn each_is_told_of_once_and_so_many_at_most() {
         let mut told = Told(BTreeSet::new());
+        assert_eq!([told.meet(7), told.meet(7)], [Tell::OfThis, Tell::Nothing]);
+        let mut told = Told(BTreeSet::new());
         let mut lines = 0;
         for _ in 0..2 {
             for arrival in 0..2_000 {
