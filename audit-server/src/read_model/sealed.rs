@@ -218,13 +218,11 @@ impl Source<'_> {
         chunk: u64,
         ask: impl FnOnce() -> rusqlite::Result<Bits>,
     ) -> rusqlite::Result<Stored> {
-        let key = Key::of_one(Kind::Term, question, 0, run, chunk);
-        self.group(key, |from, _, add| {
-            let positions: Vec<u16> = ask()?.iter().map(|position| position as u16).collect();
-            add(from, &bits::for_reading(&bits::encode(&positions)));
-            Ok(())
-        })
-        .map(|group| Stored { group, at: 0 })
+        if let Some(known) = self.known_term(question, run, chunk) {
+            return Ok(known);
+        }
+        let positions: Vec<u16> = ask()?.iter().map(|position| position as u16).collect();
+        Ok(self.keep_term(question, run, chunk, &positions))
     }
 
     /// The same, if it is known.
@@ -235,12 +233,20 @@ impl Source<'_> {
     }
 
     /// Keeps the positions that have a term, in order, in a chunk of the run that is full: all of them.
-    pub(super) fn keep_term(self, question: &str, run: Run, chunk: u64, positions: &[u16]) {
+    pub(super) fn keep_term(
+        self,
+        question: &str,
+        run: Run,
+        chunk: u64,
+        positions: &[u16],
+    ) -> Stored {
         let key = Key::of_one(Kind::Term, question, 0, run, chunk);
         let bytes = bits::for_reading(&bits::encode(positions)).into_owned();
         let ends = [bytes.len(); GROUP as usize];
         let mut kept = self.sealed.0.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.of(self.identity).keep(key, Arc::new(Group { bytes, ends }));
+        let group = Arc::new(Group { bytes, ends });
+        kept.of(self.identity).keep(key, group.clone());
+        Stored { group, at: 0 }
     }
 
     fn stored(

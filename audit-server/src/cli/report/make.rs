@@ -39,15 +39,11 @@ pub(super) fn make(args: &ReportArgs, config: Config) -> Result<Made, Error> {
 fn by_flag(error: Error) -> Error {
     let Error::InvalidValue(InvalidValue { name, reason }) = error else { return error };
     let flag = match name.as_str() {
-        "end_date" => "--end",
-        "user_id" => "--user",
-        "days" => "--days",
-        "lookback_days" => "--lookback-days",
-        "threshold" => "--threshold",
-        "regulations" => "--regulations",
-        _ => return InvalidValue { name, reason }.into(),
+        "end_date" => "--end".to_owned(),
+        "user_id" => "--user".to_owned(),
+        name => format!("--{}", name.replace('_', "-")),
     };
-    InvalidValue { name: flag.to_owned(), reason }.into()
+    InvalidValue { name: flag, reason }.into()
 }
 
 /// Which report, and its parameters as the HTTP API names them.
