@@ -78,6 +78,8 @@ pub(super) struct ReadModelDetail {
     /// Streams that became shorter, or whose last record was changed, the latest first; 100 at most.
     /// Any calls for `audit-server verify` with a receipt or a backup.
     alarms: Vec<Alarm>,
+    /// Whether there are more than 10000 streams: those behind them, by name, are not watched for it.
+    has_unwatched_streams: bool,
 }
 
 /// What happened to a stream.
@@ -114,6 +116,7 @@ fn read_model(state: &State) -> ReadModelDetail {
             lag_seconds: None,
             trouble: None,
             alarms: vec![],
+            has_unwatched_streams: false,
         };
     };
     let lag_records = progress.newest.saturating_sub(progress.indexed).max(0).unsigned_abs();
@@ -137,6 +140,7 @@ fn read_model(state: &State) -> ReadModelDetail {
                 finding: alarm.finding,
             })
             .collect(),
+        has_unwatched_streams: progress.has_unwatched_streams,
     }
 }
 

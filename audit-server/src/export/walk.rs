@@ -6,7 +6,7 @@ use audit_layer::record::Link;
 
 use super::{PAGE_BYTES, Request, TrailReplaced};
 use crate::{
-    Error,
+    DEFAULT_DEADLINE, Error,
     query::{InvalidValue, Query, Trail},
     store::{Deadline, Lines, Met, Place, QueryTimeout, Snapshot, Stretch},
 };
@@ -93,6 +93,21 @@ impl Walk {
     /// The same walk, when so many records of it are there already, up to an arrival.
     pub(crate) fn resumed(self, place: i64, until: i64, records: u64) -> Self {
         Self { place, until, left: self.left.saturating_sub(records), ..self }
+    }
+
+    /// How many lines of a part of the trail are no records.
+    ///
+    /// # Errors
+    /// Those of [`Walk::page`].
+    pub(crate) fn damaged_until(&self, from: i64, until: i64, trail: &Trail) -> Result<u64, Error> {
+        let mut walk = Self { place: from, until, ..self.clone() };
+        let mut damaged = 0;
+        while !walk.is_done() {
+            let page = walk.page(trail, Deadline::after(DEFAULT_DEADLINE))?;
+            damaged += page.damaged;
+            walk.advance(&page);
+        }
+        Ok(damaged)
     }
 
     /// The next lines; there may be none although there are more to come.

@@ -149,6 +149,13 @@ impl Values {
     }
 }
 
+/// The most classes of resources that are told apart. Whoever can make up the path of a request makes
+/// up a class, which takes up to three hundred bytes.
+pub(crate) const MAX_CLASSES: usize = 200_000;
+
+/// What stands for the others.
+const OTHERS: &str = "(others)";
+
 /// What the numbers in facts stand for.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Legend {
@@ -156,6 +163,9 @@ pub(crate) struct Legend {
     by_kind: HashMap<Kind, KindId>,
     words: Vec<Box<str>>,
     by_word: HashMap<Box<str>, WordId>,
+    /// How many of the words are classes of resources.
+    classes: usize,
+    others: WordId,
     pub(super) users: Values,
     pub(super) addresses: Values,
 }
@@ -169,6 +179,12 @@ impl Legend {
     /// The text of the word; empty for none.
     pub(crate) fn word(&self, word: WordId) -> &str {
         word.index().checked_sub(1).and_then(|at| self.words.get(at)).map_or("", |text| text)
+    }
+
+    /// The word that stands for classes of resources beyond [`MAX_CLASSES`]; none when there are not so
+    /// many.
+    pub(crate) fn others(&self) -> WordId {
+        self.others
     }
 
     /// How many texts it has numbers for.
@@ -198,6 +214,22 @@ impl Legend {
         number
     }
 
+    /// The number of a class of resources, or that of all others when there are too many.
+    pub(crate) fn class_number(&mut self, class: &str) -> WordId {
+        if class.is_empty() {
+            return WordId::NONE;
+        }
+        if let Some(known) = self.by_word.get(class) {
+            return *known;
+        }
+        if self.classes >= MAX_CLASSES {
+            self.others = self.word_number(OTHERS);
+            return self.others;
+        }
+        self.classes += 1;
+        self.word_number(class)
+    }
+
     /// The number of the word; of an empty one that which stands for none.
     pub(crate) fn word_number(&mut self, word: &str) -> WordId {
         if word.is_empty() {
@@ -210,5 +242,56 @@ impl Legend {
         let number = WordId(self.words.len() as u32);
         self.by_word.insert(word.into(), number);
         number
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::{
+        fact::{Facts, testing::Lines},
+        filter::TimeRange,
+    };
+
+    #[test]
+    fn classes_beyond_the_most_are_one_and_all_other_words_have_their_own_number() {
+        let mut legend = Legend::default();
+        let agent = legend.word_number("agent");
+        for number in 0..MAX_CLASSES {
+            legend.class_number(&format!("/{number}"));
+        }
+        assert_eq!(legend.others(), WordId::NONE);
+        let beyond = legend.class_number("/one");
+        assert_eq!((legend.class_number("/two"), legend.others()), (beyond, beyond));
+        let seventh = legend.class_number("/7");
+        assert_eq!(legend.word(seventh), "/7");
+        assert_eq!(legend.class_number("agent"), agent);
+        let later = legend.word_number("later");
+        assert_eq!((legend.word(later), later == beyond), ("later", false));
+        assert_eq!(legend.class_number("later"), later);
+        assert_eq!(legend.class_number(""), WordId::NONE);
+    }
+
+    #[test]
+    fn who_trades_and_what_is_told_apart_however_many_classes_there_are() {
+        let mut legend = Legend::default();
+        for number in 0..MAX_CLASSES {
+            legend.class_number(&format!("/{number}"));
+        }
+        let mut lines = Lines::default();
+        let details = serde_json::json!({"agent": "a-1", "symbol": "ABC", "amount": "1"});
+        let members = serde_json::json!({"resource": "/new", "details": details});
+        lines.push(1, "trade.executed", members);
+        let mut told = Vec::new();
+        let mut fold = |facts: &Facts<'_>| {
+            for fact in facts.rows {
+                let entry = facts.entry(fact).unwrap();
+                let words = [fact.resource, entry.agent, entry.symbol];
+                told.extend(words.map(|word| facts.legend.word(word).to_owned()));
+            }
+        };
+        lines.fold(TimeRange::ALL, 1, &mut legend, &mut fold);
+        assert_eq!(told, ["(others)", "a-1", "ABC"]);
     }
 }

@@ -29,7 +29,7 @@ pub(crate) mod testing;
 
 pub(crate) use amount::{Amount, Sum};
 pub(crate) use fold::{Facts, Fold, Origin, Texts};
-pub(crate) use legend::{Kind, KindId, Legend, ValueId, ValueKind, WordId};
+pub(crate) use legend::{Kind, KindId, Legend, MAX_CLASSES, ValueId, ValueKind, WordId};
 pub(crate) use sheet::{Sheet, Tables, ValueKey};
 
 /// What is known of a record.

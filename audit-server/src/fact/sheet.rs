@@ -272,7 +272,18 @@ impl Sheet {
         let to = to.min(self.len());
         let Some(times) = self.times.get(from..to) else { return };
         let kinds = numbers(self.tables.kinds.iter().map(|kind| legend.kind_number(kind).0));
-        let words = numbers(self.tables.words.iter().map(|word| legend.word_number(word).0));
+        // Of made-up words there is no end among resources alone.
+        let mut named = vec![false; self.tables.words.len() + 1];
+        for (_, Entry { agent, symbol, side, currency, .. }) in &self.entries {
+            for word in [agent, symbol, side, currency] {
+                named.get_mut(word.index()).into_iter().for_each(|named| *named = true);
+            }
+        }
+        let words = named.iter().skip(1).zip(&self.tables.words);
+        let words = numbers(words.map(|(named, word)| match named {
+            true => legend.word_number(word).0,
+            false => legend.class_number(word).0,
+        }));
         let origin = |place: usize| match (origins.get(place), base) {
             (Some(arrival), _) => Origin::Arrival(*arrival),
             (None, Origin::Arrival(base)) => Origin::Arrival(base + place as i64),

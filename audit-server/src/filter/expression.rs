@@ -43,8 +43,9 @@ use super::Filter;
 /// The longest expression in bytes.
 pub(crate) const MAX_BYTES: usize = 4096;
 
-/// How deep parentheses and negations may be nested.
-const MAX_DEPTH: usize = 32;
+/// How deep parentheses and negations may be nested. The parser of the term index, which is asked with as
+/// many parentheses, has room for a hundred symbols: three a level.
+const MAX_DEPTH: usize = 24;
 
 /// The most conditions; a comparison of severities counts as many as it takes in.
 const MAX_CONDITIONS: usize = 64;

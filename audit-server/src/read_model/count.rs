@@ -9,8 +9,8 @@ use super::{
     candidates::{Candidate, Candidates},
     chunk::Chunk,
     plan::{Plan, Set, Terms},
-    run::{self, Resolver, Run},
-    schema::RowId,
+    resolver::Resolver,
+    run::{self, Run},
     search::{Examined, Search},
 };
 
@@ -89,7 +89,7 @@ impl Search<'_> {
         }
         let mut tail = crate::store::Batch::default();
         match self.tail(&mut tail, |_| true) {
-            Ok(rows) => tally.certain += rows.len() as u64,
+            Ok((rows, _)) => tally.certain += rows.len() as u64,
             Err(_) => complete = false,
         }
         Ok(match counting {
@@ -225,8 +225,8 @@ impl Search<'_> {
         position: u64,
         resolver: &mut Resolver,
     ) -> rusqlite::Result<bool> {
-        let row = RowId::new(run.number, position);
-        let Some(arrival) = resolver.arrival(self.model, row)? else { return Ok(false) };
+        let found = resolver.arrival(self.source(), run, position)?;
+        let Some(arrival) = found else { return Ok(false) };
         let (_, examined) = self.trail.examine(arrival, self.scan.range, self.filter, None)?;
         Ok(matches!(examined, Examined::Found(_)))
     }

@@ -17,7 +17,8 @@ use super::{
     columns::{self, Column},
     dictionary::FacetId,
     reading::interrupt,
-    run::{self, Resolver, Run},
+    resolver::Resolver,
+    run::{self, Run},
     schema::{self, RowId, chunk_key},
     search::Search,
 };
@@ -395,7 +396,9 @@ impl<'t> RecordTexts<'t> {
     ) -> Option<T> {
         let arrival = match (origin, self.model) {
             (Origin::Arrival(arrival), _) => arrival,
-            (Origin::Row(row), Some(model)) => self.resolver.arrival(model, RowId(row)).ok()??,
+            (Origin::Row(row), Some(model)) => {
+                self.resolver.arrival_of(model, RowId(row)).ok()??
+            }
             (Origin::Row(_), None) => return None,
         };
         let line = super::reading::line_of(self.trail, arrival).ok()??;

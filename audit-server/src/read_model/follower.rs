@@ -68,6 +68,8 @@ pub(crate) struct Progress {
     pub(crate) trouble: Option<String>,
     /// What was wrong with streams, the latest first.
     pub(crate) alarms: Vec<Alarm>,
+    /// Whether there are more streams than are watched.
+    pub(crate) has_unwatched_streams: bool,
 }
 
 /// Why a step failed, in words.
@@ -277,7 +279,9 @@ impl Following {
             || self.heads_at.is_none_or(|at| at.elapsed() >= PAUSE_BETWEEN_HEADS);
         let mut heads = None;
         if due {
-            let found = snapshot.heads(MAX_STREAMS)?;
+            let mut found = snapshot.heads(MAX_STREAMS + 1)?;
+            lock(&self.progress).has_unwatched_streams = found.len() > MAX_STREAMS as usize;
+            found.truncate(MAX_STREAMS as usize);
             let now = OffsetDateTime::now_utc().unix_timestamp_nanos() / 1000;
             let now = i64::try_from(now).unwrap_or(i64::MAX);
             let alarms = heads::compare(&writer.heads()?, &found, &snapshot, replaced, now)?;

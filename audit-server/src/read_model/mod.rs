@@ -51,6 +51,7 @@
 
 mod arrivals;
 mod bits;
+mod block;
 mod candidates;
 mod chunk;
 mod columns;
@@ -66,6 +67,7 @@ mod part;
 mod plan;
 mod proof;
 mod reading;
+mod resolver;
 mod rows;
 mod run;
 mod schema;

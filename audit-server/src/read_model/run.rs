@@ -1,8 +1,8 @@
-//! One run, as it is read: its extent, and which record of the trail stands at a position.
+//! One run, as it is read: its extent in positions and in time.
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{arrivals::Arrivals, schema::RowId};
+use super::{block::Block, schema::RowId};
 use crate::filter::TimeRange;
 
 /// Reads the trail by arrival number, for as long as a snapshot of it lasts.
@@ -21,25 +21,6 @@ pub(super) struct Run {
     pub(super) to_time: i64,
     /// Whether any of its records may be one that could not be read.
     pub(super) damaged: bool,
-}
-
-#[derive(Debug)]
-struct Block {
-    first: RowId,
-    count: u64,
-    from_time: i64,
-    arrivals: Arrivals,
-}
-
-impl Block {
-    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
-        Ok(Self {
-            first: RowId(row.get(0)?),
-            count: row.get(1)?,
-            from_time: row.get(2)?,
-            arrivals: Arrivals::read(row.get_ref(3)?.as_blob()?),
-        })
-    }
 }
 
 /// Every run.
@@ -99,14 +80,16 @@ impl Run {
     ) -> rusqlite::Result<u64> {
         let block = connection
             .prepare_cached(
-                "SELECT first, count, from_time, arrivals FROM blocks
+                "SELECT first, count, arrivals, from_time FROM blocks
                  WHERE run = ?1 AND to_time >= ?2 ORDER BY to_time, first LIMIT 1",
             )?
-            .query_row(params![self.number, time], Block::read)
+            .query_row(params![self.number, time], |row| {
+                Ok((Block::read(row)?, row.get::<_, i64>(3)?))
+            })
             .optional()?;
-        let Some(block) = block else { return Ok(self.count) };
+        let Some((block, from_time)) = block else { return Ok(self.count) };
         let first = block.first.position();
-        if block.from_time >= time {
+        if from_time >= time {
             return Ok(first);
         }
         let (mut low, mut high) = (0, block.count);
@@ -148,39 +131,5 @@ impl Run {
             .query_row(params![self.number, last], |row| row.get(0))?;
         let end = together.map_or(Ok(self.count), &mut first_after)?;
         Ok((first_after(after)?, end))
-    }
-}
-
-/// Which records of the trail positions are. Remembers the last block, since neighbours are asked
-/// for one after the other.
-#[derive(Debug, Default)]
-pub(super) struct Resolver {
-    block: Option<Block>,
-}
-
-impl Resolver {
-    /// The arrival number of the record at that place.
-    pub(super) fn arrival(
-        &mut self,
-        connection: &Connection,
-        row: RowId,
-    ) -> rusqlite::Result<Option<i64>> {
-        let holds = |block: &Block| {
-            (block.first.0..block.first.0.saturating_add_unsigned(block.count)).contains(&row.0)
-        };
-        if !self.block.as_ref().is_some_and(holds) {
-            self.block = connection
-                .prepare_cached(
-                    "SELECT first, count, from_time, arrivals FROM blocks
-                     WHERE first <= ?1 ORDER BY first DESC LIMIT 1",
-                )?
-                .query_row([row.0], Block::read)
-                .optional()?;
-        }
-        Ok(self
-            .block
-            .as_ref()
-            .filter(|block| holds(block))
-            .and_then(|block| block.arrivals.at(row.0.abs_diff(block.first.0))))
     }
 }

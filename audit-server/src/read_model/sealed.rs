@@ -19,9 +19,10 @@ use rusqlite::Connection;
 
 use super::{
     bits::{self, Bits, CHUNK},
+    block,
     dictionary::{FacetId, NameId},
     run::Run,
-    schema::chunk_key,
+    schema::{RowId, chunk_key},
     tokens::HashKey,
 };
 
@@ -50,6 +51,7 @@ enum Kind {
     Bounds,
     Numbers,
     Term,
+    Blocks,
 }
 
 /// What is kept together: chunks from the first on. How many there are is part of it, since the last
@@ -204,6 +206,27 @@ impl Source<'_> {
             while let Some(row) = rows.next()? {
                 add(row.get(0)?, row.get_ref(1)?.as_blob()?);
             }
+            Ok(())
+        })
+        .map(|group| Stored { group, at: 0 })
+    }
+
+    /// The blocks of a chunk of the run that is full, as [`block`] puts them together.
+    pub(super) fn blocks(self, run: Run, chunk: u64) -> rusqlite::Result<Stored> {
+        let sql = "SELECT first, count, arrivals FROM blocks WHERE first BETWEEN ?1 AND ?2
+                   ORDER BY first";
+        let start = RowId::new(run.number, chunk * CHUNK as u64).0;
+        let key = Key::of_one(Kind::Blocks, "", 0, run, chunk);
+        self.group(key, |key, _, add| {
+            let mut statement = self.connection.prepare_cached(sql)?;
+            let mut rows = statement.query([start, start + CHUNK as i64 - 1])?;
+            let mut blocks = Vec::new();
+            while let Some(row) = rows.next()? {
+                let (first, count): (i64, u64) = (row.get(0)?, row.get(1)?);
+                let arrivals = row.get_ref(2)?.as_blob()?;
+                block::push(&mut blocks, first.abs_diff(start), count, arrivals);
+            }
+            add(key, &blocks);
             Ok(())
         })
         .map(|group| Stored { group, at: 0 })

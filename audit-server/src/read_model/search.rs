@@ -14,8 +14,8 @@ use rusqlite::{CachedStatement, Connection, ErrorCode, OptionalExtension};
 use super::{
     candidates::{Candidate, Candidates},
     plan::{Plan, Terms},
-    run::{self, Records, Resolver, Run},
-    schema::RowId,
+    resolver::Resolver,
+    run::{self, Records, Run},
     sealed::{self, Identity, Sealed},
 };
 use crate::{
@@ -179,19 +179,21 @@ impl<'s> Search<'s> {
         if self.deadline.passed() { Err(Stop::Time) } else { Ok(()) }
     }
 
-    /// Records that the index has not reached yet and that match, in the order of arrival.
+    /// Records that the index has not reached yet and that match, in the order of arrival, and the last
+    /// that was looked at.
     pub(super) fn tail(
         &self,
         batch: &mut Batch,
         is_asked_for: impl Fn(&Position) -> bool,
-    ) -> Result<Vec<Row>, Stop> {
+    ) -> Result<(Vec<Row>, Option<i64>), Stop> {
         let mut statement = self.trail.prepare(
             "SELECT arrival, timestamp, record FROM audit_logs WHERE arrival > ?1 ORDER BY arrival",
         )?;
         let mut rows = statement.query([self.indexed])?;
-        let mut found = Vec::new();
+        let (mut found, mut last) = (Vec::new(), None);
         while let Some(row) = rows.next()? {
             let (arrival, timestamp) = (row.get(0)?, row.get(1)?);
+            last = Some(arrival);
             let position = Position { timestamp, place: Place::Database { arrival } };
             if !self.scan.range.contains(timestamp) || !is_asked_for(&position) {
                 continue;
@@ -202,7 +204,7 @@ impl<'s> Search<'s> {
                 Examined::Passed => {}
             }
         }
-        Ok(found)
+        Ok((found, last))
     }
 
     /// Adds a record; whether there is room for more.
@@ -222,7 +224,7 @@ impl<'s> Search<'s> {
         let newest_first = self.scan.order == Order::Desc;
         let order = Ordered { newest_first, after: self.scan.after.as_ref() };
         let range = self.scan.range.and(order.range());
-        let tail = self.tail(batch, |position| order.goes_on(position))?;
+        let (tail, _) = self.tail(batch, |position| order.goes_on(position))?;
         let mut streams = vec![Stream::of_tail(tail, order)];
         for run in run::all(self.model)? {
             if run.from_time <= range.to && run.to_time >= range.from {
@@ -302,8 +304,8 @@ impl<'s> Search<'s> {
             Some(None) => return Ok(()),
             Some(Some(candidate)) => candidate,
         };
-        let row = RowId::new(run.number, position);
-        let Some(arrival) = resolver.arrival(self.model, row)? else { return Ok(()) };
+        let found = resolver.arrival(self.source(), *run, position)?;
+        let Some(arrival) = found else { return Ok(()) };
         let needle = self.filter.needle().filter(|_| whole);
         let (timestamp, examined) = self.trail.examine(arrival, range, self.filter, needle)?;
         let Some(timestamp) = timestamp else { return Ok(()) };
@@ -346,8 +348,7 @@ impl<'s> Search<'s> {
                 let positions = run.arrived(self.model, examined, until)?;
                 let mut candidates = Candidates::new(self.plan, self.terms, *run, positions, false);
                 for position in candidates.rest(self.source())? {
-                    let row = RowId::new(run.number, position);
-                    arrivals.extend(resolver.arrival(self.model, row)?);
+                    arrivals.extend(resolver.arrival(self.source(), *run, position)?);
                 }
                 self.look_at_the_clock()?;
             }
@@ -380,7 +381,8 @@ impl<'s> Search<'s> {
             batch.next = at(examined);
         }
         let seen = Place::Database { arrival: examined };
-        for row in self.tail(batch, |position| position.place > seen)? {
+        let (tail, last) = self.tail(batch, |position| position.place > seen)?;
+        for row in tail {
             let position = row.position.clone();
             let count = batch.rows.len();
             let room = self.add(batch, row, &mut bytes);
@@ -391,7 +393,8 @@ impl<'s> Search<'s> {
                 return Ok(());
             }
         }
-        batch.next = batch.next.take().or_else(|| at(after));
+        let seen = last.map(|last| last.max(after));
+        batch.next = seen.and_then(at).or(batch.next.take()).or_else(|| at(after));
         Ok(())
     }
 }

@@ -438,6 +438,65 @@ fn a_walk_that_runs_out_of_time_again_and_again_meets_every_record_once() {
 }
 
 #[test]
+fn a_walk_by_arrival_passes_all_that_it_looked_at_also_where_the_index_has_not_come_yet() {
+    let fixture = fixture();
+    let snapshot = fixture.database.snapshot(deadline()).unwrap();
+    let filter = crate::filter::expression("status = \"pending\"").unwrap();
+    let asked = Asked {
+        filter: String::new(),
+        table: Table::Logs,
+        order: Order::Arrival,
+        range: TimeRange::ALL,
+        limit: 10,
+    };
+    // The last records have a damaged one among them.
+    let mut after = None;
+    for truncated in [true, false] {
+        let reading = fixture.model.reading(deadline()).unwrap();
+        let scan = scan(&asked, &filter, after);
+        let batch = reading.scan(&snapshot, &scan, deadline()).unwrap().unwrap();
+        assert!(batch.rows.is_empty());
+        assert_eq!(batch.truncated.any(), truncated);
+        let end = Place::Database { arrival: fixture.records.len() as i64 };
+        assert_eq!(batch.next.as_ref().unwrap().place, end);
+        after = batch.next;
+    }
+}
+
+#[test]
+fn the_index_answers_the_deepest_expression_that_there_is() {
+    let fixture = fixture();
+    let (reading, snapshot) = (
+        fixture.model.reading(deadline()).unwrap(),
+        fixture.database.snapshot(deadline()).unwrap(),
+    );
+    let nested = |depth: u32| {
+        let open = |depth| match depth % 2 {
+            0 => format!("user_id = \"none-{depth}\" OR ("),
+            _ => format!("(user_id = \"one-{depth}\" OR user_id = \"two\") AND ("),
+        };
+        let begin: String = (0..depth).map(open).collect();
+        format!("{begin}\"word one\" number{}", ")".repeat(depth as usize))
+    };
+    let deepest = (1..100).take_while(|depth| crate::filter::expression(&nested(*depth)).is_ok());
+    let deepest = nested(deepest.last().unwrap());
+    let filter = crate::filter::expression(&deepest).unwrap();
+    for order in [Order::Desc, Order::Arrival] {
+        let asked = Asked {
+            filter: String::new(),
+            table: Table::Financial,
+            order,
+            range: TimeRange::ALL,
+            limit: 10,
+        };
+        let scan = scan(&asked, &filter, None);
+        assert!(reading.scan(&snapshot, &scan, deadline()).unwrap().is_some(), "{deepest}");
+        let count = reading.count(&snapshot, &scan, Counting::Exact, deadline()).unwrap();
+        assert_eq!(count, Some(Count { value: 0, is: Counted::Exact }));
+    }
+}
+
+#[test]
 fn a_record_that_cannot_be_read_is_told_of_whatever_is_asked() {
     let fixture = fixture();
     let reading = fixture.model.reading(deadline()).unwrap();

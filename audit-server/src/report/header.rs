@@ -67,7 +67,8 @@ pub(crate) struct Retention {
     pub(crate) first_record: Option<String>,
     /// Whether the window begins before that: what was before is not in the figures.
     pub(crate) window_begins_earlier: bool,
-    /// How many records were archived or removed from the beginnings of streams.
+    /// How many records were archived or removed from the beginnings of streams, of which the first
+    /// 10000 by name are looked at.
     pub(crate) archived: u64,
     /// The streams of the trail, 100 at most.
     pub(crate) streams: Vec<StreamState>,
@@ -94,6 +95,11 @@ const MAX_STREAMS: u32 = 100;
 const MAX_EXAMINED: u32 = 10_000;
 
 impl Retention {
+    /// How many streams were not looked at for what was archived of them.
+    pub(crate) fn not_looked_at(&self) -> u64 {
+        self.stream_count.saturating_sub(u64::from(MAX_EXAMINED))
+    }
+
     /// What of the trail is there, for a report of that time.
     ///
     /// # Errors
@@ -167,6 +173,11 @@ impl Header {
             pairs.push(("not covered".to_owned(), Cell::toned(text, Tone::Bad)));
         }
         pairs.push(("archived".to_owned(), retention.archived.into()));
+        let more = retention.not_looked_at();
+        if more > 0 {
+            let text = format!("{more} streams, by name behind the first {MAX_EXAMINED}");
+            pairs.push(("not looked at for it".to_owned(), Cell::toned(text, Tone::Unknown)));
+        }
         let mut table = Table::new(["stream", "#first", "#last"]);
         for stream in &retention.streams {
             table.push([

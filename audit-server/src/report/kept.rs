@@ -122,8 +122,8 @@ impl<F: Clone> Place<F> {
     }
 
     /// The fold that is here, when it `fits`, else a new one, that has taken all of the index that it
-    /// is to `take`. That says whether there is an index, and nothing is kept when there is none, nor of
-    /// a trail with too many texts.
+    /// is to `take`. That says whether there is an index; when there is none the fold has taken nothing,
+    /// and nothing is kept, nor of a trail with too many texts.
     ///
     /// # Errors
     /// When the trail cannot be read, or not in time. Then nothing is kept either.
@@ -132,7 +132,7 @@ impl<F: Clone> Place<F> {
         trail: &'t Trail,
         deadline: Deadline,
         fits: impl FnOnce(&mut F) -> bool,
-        begin: impl FnOnce() -> F,
+        begin: impl Fn() -> F,
         take: impl FnOnce(&mut Study<'t>, &mut F, &mut Taken) -> Result<bool, Error>,
     ) -> Result<Going<'t, F>, Error> {
         // Before the study: what is kept must not be of a later moment than what the study sees.
@@ -151,8 +151,13 @@ impl<F: Clone> Place<F> {
             }
             None => (begin(), Taken::default()),
         };
-        let mut is_kept = take(&mut study, &mut fold, &mut taken)?;
-        if is_kept && study.legend().len() > self.most {
+        if !take(&mut study, &mut fold, &mut taken)? {
+            // The index cannot be gone on with, be it that it fell behind: all is taken from the trail.
+            study.go_on_with(Legend::default());
+            return Ok(Going { study, fold: begin(), taken: Taken::default(), is_kept: false });
+        }
+        let mut is_kept = true;
+        if study.legend().len() > self.most {
             (slot.too_large, is_kept) = (model, false);
         }
         if is_kept {

@@ -198,6 +198,30 @@ fn an_interrupted_export_is_gone_on_with_wherever_it_was_cut() {
 }
 
 #[test]
+fn lines_that_were_left_out_before_an_interruption_are_counted() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = directory.path();
+    let mut trail = Trail::create(&at.join("audit.db"));
+    for (seq, records) in [(9_001, 20), (9_002, 9_978)] {
+        let event = |at| event("auth.login", at).set(Member::UserId, "u-1");
+        trail.write_all((0..records).map(event));
+        trail.execute(&format!(
+            "INSERT INTO audit_logs (stream, seq, id, timestamp, event_type, record)
+             VALUES ('x', {seq}, '{seq}', 0, 'x', 'junk')"
+        ));
+    }
+    for filter in [&[][..], &["--user", "u-1"]] {
+        let args = [&["--output", "out"], filter].concat();
+        interrupted(at, 512, &args);
+        let output = run(at, &[&args[..], &["--resume"]].concat());
+        let manifest: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!((&manifest["records"], &manifest["damaged"]), (&9_998.into(), &2.into()));
+        fs::remove_file(at.join("out")).unwrap();
+        fs::remove_file(at.join("out.manifest.json")).unwrap();
+    }
+}
+
+#[test]
 fn a_mistake_is_told_of_by_its_flag() {
     let (directory, _trail, _) = trail(10);
     let at = directory.path();

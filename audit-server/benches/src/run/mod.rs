@@ -131,7 +131,7 @@ pub(crate) fn run(args: &RunArgs) -> Outcome<()> {
     thread::sleep(QUIET);
     let quiet = writer.commits()?;
     let clients: Vec<_> =
-        (0..args.clients).map(|_| Client::new(&server.url, &server.key)).collect();
+        (0..args.clients).map(|_| Client::of_many(&server.url, &server.key)).collect();
     let asked = QUESTIONS.iter().flat_map(|question| Depth::ALL.map(|depth| (question, depth)));
     let mut rows = Vec::new();
     for (number, (question, depth)) in (0..).zip(asked) {

@@ -119,10 +119,12 @@ impl Destination {
             }
             part.set_len(found.content.bytes).map_err(fail)?;
             part.seek(SeekFrom::End(0)).map_err(fail)?;
+            // Lines that were left out have left nothing in the file to tell of them.
+            let damaged = walk.damaged_until(about.from, place, trail)?;
             walk = walk.resumed(place, about.until, found.records);
             already.totals = Totals {
                 records: found.records,
-                damaged: 0,
+                damaged,
                 sent: found.content.clone(),
                 content: found.content,
                 place,

@@ -180,11 +180,11 @@ fn a_mistake_is_told_of_by_its_column_and_what_was_expected() {
         ("'-'", 1, "no letters or digits"),
         ("'a b*'", 1, "a single word"),
         (&long, 2731, "longer than 4096 bytes"),
-        (&deep("(", 33), 33, "more than 32 deep"),
-        (&deep("(", 4000), 33, "more than 32 deep"),
-        (&deep("NOT ", 1000), 129, "more than 32 deep"),
-        (&deep("- ", 2000), 65, "more than 32 deep"),
-        (&deep("-(", 2000), 33, "more than 32 deep"),
+        (&deep("(", 25), 25, "more than 24 deep"),
+        (&deep("(", 4000), 25, "more than 24 deep"),
+        (&deep("NOT ", 1000), 97, "more than 24 deep"),
+        (&deep("- ", 2000), 49, "more than 24 deep"),
+        (&deep("-(", 2000), 25, "more than 24 deep"),
         (&many, 129, "more than 64 conditions"),
     ];
     for (written, column, expected) in cases {
@@ -192,7 +192,7 @@ fn a_mistake_is_told_of_by_its_column_and_what_was_expected() {
         assert_eq!(error.column, column, "{written:.50}: {error}");
         assert!(error.reason.contains(expected), "{written:.50}: {error}");
     }
-    for fits in [deep("(", 32) + &")".repeat(32), deep("- ", 32), "a ".repeat(64)] {
+    for fits in [deep("(", 24) + &")".repeat(24), deep("- ", 24), "a ".repeat(64)] {
         assert!(expression(&fits).is_ok(), "{fits}");
     }
     let many = "severity >= debug ".repeat(13);

@@ -80,7 +80,13 @@ pub(super) fn amounts(tally: &Tally, terms: &Terms, legend: &Legend) -> Vec<Find
     });
     let mut found: Vec<(Moved, Sizes, f64)> = found.collect();
     found.sort_by_key(|(moved, ..)| (moved.payer, moved.at));
-    found.into_iter().map(|(moved, of, score)| tell(moved, of, (score, gate), legend)).collect()
+    found
+        .into_iter()
+        .map(|(moved, of, score)| {
+            let currency = legend.word(tally.currency_of(moved.payer));
+            tell(moved, of, (score, gate), currency)
+        })
+        .collect()
 }
 
 impl Sizes {
@@ -113,9 +119,8 @@ fn weighted(mut histogram: Vec<(f64, u32)>, part: f64) -> f64 {
     0.0
 }
 
-fn tell(moved: Moved, of: Sizes, (score, gate): (f64, f64), legend: &Legend) -> Finding {
+fn tell(moved: Moved, of: Sizes, (score, gate): (f64, f64), currency: &str) -> Finding {
     let (who, is_agent) = Payer(moved.payer).who();
-    let currency = legend.word(WordId(Payer(moved.payer).currency()));
     let middle = of.middle.exp2();
     let times = plain(moved.amount.to_f64().abs() / middle);
     let currency = if currency.is_empty() { String::new() } else { format!(" {currency}") };

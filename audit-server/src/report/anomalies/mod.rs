@@ -195,7 +195,7 @@ fn find(tally: &Tally, terms: &Terms, legend: &Legend) -> Vec<Finding> {
         out.extend(of_types::failures(tally, &all, terms));
         out.extend(silence::silences(tally, &all, terms));
         out.extend(failures::failures(tally, terms));
-        out.extend(novelty::firsts(tally, terms));
+        out.extend(novelty::firsts(tally, terms, legend));
         out.extend(amounts::amounts(tally, terms, legend));
         out
     };

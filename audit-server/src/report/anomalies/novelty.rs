@@ -18,7 +18,7 @@ use super::{
     tally::{Met, Tally},
 };
 use crate::{
-    fact::{ValueId, WordId},
+    fact::{Legend, ValueId, WordId},
     filter::TimeRange,
 };
 
@@ -85,7 +85,7 @@ struct First {
 }
 
 /// First uses that are unusual.
-pub(super) fn firsts(tally: &Tally, terms: &Terms) -> Vec<Finding> {
+pub(super) fn firsts(tally: &Tally, terms: &Terms, legend: &Legend) -> Vec<Finding> {
     let histories = histories(tally, terms);
     let search = Search { tally, histories: &histories, terms };
     let addresses = tally.addresses_before.iter().map(|(key, day)| (of_pair(key), day));
@@ -104,7 +104,11 @@ pub(super) fn firsts(tally: &Tally, terms: &Terms) -> Vec<Finding> {
     }
     out.extend(of_types);
     let resources = search.uses(tally.resources_before.iter(), &tally.resource_uses);
-    out.extend(search.of(resources, AnomalyKind::NewResource));
+    let resources = search.of(resources, AnomalyKind::NewResource).into_iter();
+    // That is no class, but all that could not be told apart.
+    let others =
+        |found: &Finding| legend.others().is_some() && found.about.resource == legend.others();
+    out.extend(resources.filter(|found| !others(found)));
     out
 }
 

@@ -10,7 +10,9 @@ use super::{
     grid::Grid,
     table::{Rows, Table, pair},
 };
-use crate::fact::{Amount, Entry, Fact, Facts, Fold, Legend, ValueId, ValueKind};
+use crate::fact::{
+    Amount, Entry, Fact, Facts, Fold, Legend, MAX_CLASSES, ValueId, ValueKind, WordId,
+};
 
 /// Users and addresses beyond these, in the order of appearance, have no counters of their own.
 pub(super) const MAX_USERS: u32 = 200_000;
@@ -88,7 +90,10 @@ pub(super) struct Tally {
     /// How often an amount of that size was moved by a payer before the window: see [`Payer`].
     pub(super) sizes: Table<u32>,
     pub(super) moved: Vec<Moved>,
-    /// Amounts of the window beyond [`MAX_AMOUNTS`].
+    /// Currencies by their numbers in a [`Payer`], in the order of appearance.
+    currencies: Vec<WordId>,
+    currency_numbers: HashMap<WordId, u16>,
+    /// Amounts of the window beyond [`MAX_AMOUNTS`], or of one currency too many.
     pub(super) not_moved: u64,
     pairs: u32,
 }
@@ -118,6 +123,8 @@ impl Tally {
             resource_uses: Table::new(MAX_PAIRS),
             sizes: Table::new(MAX_PAIRS),
             moved: Vec::new(),
+            currencies: Vec::new(),
+            currency_numbers: HashMap::new(),
             not_moved: 0,
             pairs: 0,
         }
@@ -261,7 +268,12 @@ impl Tally {
 
     fn of_entry(&mut self, fact: &Fact, entry: &Entry, in_window: bool) {
         let Some(amount) = entry.notional() else { return };
-        let (Some(payer), Some(size)) = (Payer::of(fact, entry), size(amount)) else { return };
+        let Some(size) = size(amount) else { return };
+        let Some(currency) = self.currency(entry.currency) else {
+            self.not_moved += u64::from(in_window);
+            return;
+        };
+        let Some(payer) = Payer::of(fact, entry, currency) else { return };
         if !in_window {
             if let Some(count) = self.sizes.entry((payer.0 << SIZE_BITS) | u64::from(size)) {
                 *count += 1;
@@ -271,6 +283,22 @@ impl Tally {
         } else {
             self.not_moved += 1;
         }
+    }
+
+    /// The number of a currency among those that were met; none when it is one of too many.
+    fn currency(&mut self, word: WordId) -> Option<u16> {
+        if let Some(known) = self.currency_numbers.get(&word) {
+            return Some(*known);
+        }
+        let number = u16::try_from(self.currencies.len()).ok()?;
+        self.currencies.push(word);
+        self.currency_numbers.insert(word, number);
+        Some(number)
+    }
+
+    /// The currency that a payer moves.
+    pub(super) fn currency_of(&self, payer: u64) -> WordId {
+        self.currencies.get(Payer(payer).currency()).copied().unwrap_or_default()
     }
 
     /// The words of status that failed records have: of one event type, or all.
@@ -300,6 +328,11 @@ impl Tally {
         beyond("users", legend.value_count(ValueKind::User), MAX_USERS as usize);
         beyond("addresses", legend.value_count(ValueKind::Address), MAX_ADDRESSES as usize);
         beyond("kinds of records", legend.kinds().len(), MAX_KINDS);
+        if legend.others().is_some() {
+            out.push(format!(
+                "There are more than {MAX_CLASSES} classes of resources; those that appeared after these were not looked at."
+            ));
+        }
         for (full, what) in [
             (self.user_types.full() || self.type_uses.full, "users and event types"),
             (self.address_uses.full || self.addresses_before.full, "users and addresses"),
@@ -369,16 +402,15 @@ const CURRENCY_BITS: u32 = 16;
 pub(super) const SIZE_BITS: u32 = 14;
 
 impl Payer {
-    /// None when nobody is named, or the currency is one of too many.
-    fn of(fact: &Fact, entry: &Entry) -> Option<Self> {
-        let currency = u64::from(u16::try_from(entry.currency.0).ok()?);
+    /// None when nobody is named, or a user that is one of too many.
+    fn of(fact: &Fact, entry: &Entry, currency: u16) -> Option<Self> {
         let who = if entry.agent.is_some() {
             AGENT | (u64::from(entry.agent.0 & 0x7fff_ffff) << CURRENCY_BITS)
         } else {
             u64::from(Some(fact.user.0).filter(|user| (1..=MAX_USERS).contains(user))?)
                 << CURRENCY_BITS
         };
-        Some(Self(who | currency))
+        Some(Self(who | u64::from(currency)))
     }
 
     /// The number of the agent or the user, and which of both it is.
@@ -386,8 +418,9 @@ impl Payer {
         (((self.0 & !AGENT) >> CURRENCY_BITS) as u32, self.0 & AGENT != 0)
     }
 
-    pub(super) fn currency(self) -> u32 {
-        (self.0 & ((1 << CURRENCY_BITS) - 1)) as u32
+    /// A place in [`Tally::currencies`].
+    fn currency(self) -> usize {
+        (self.0 & ((1 << CURRENCY_BITS) - 1)) as usize
     }
 }
 
@@ -402,4 +435,22 @@ pub(super) fn size(amount: Amount) -> Option<u16> {
 /// The middle of that eighth, as a binary logarithm.
 pub(super) fn log2(size: u16) -> f64 {
     f64::from(size) / 8.0 + 1.0 / 16.0 - 1023.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{filter::TimeRange, report::anomalies::Settings};
+
+    #[test]
+    fn currencies_are_few_whatever_their_words_are_numbered() {
+        let window = TimeRange { from: 0, to: 1 };
+        let mut tally = Tally::new(Settings { window, baseline_from: -1, threshold: 3.0 }.grid());
+        let euro = tally.currency(WordId(1_000_000));
+        assert_eq!((euro, tally.currency(WordId(1_000_000))), (Some(0), Some(0)));
+        assert_eq!(tally.currency_of(AGENT | (7 << CURRENCY_BITS)), WordId(1_000_000));
+        assert!((1..1 << 16).all(|word| tally.currency(WordId(word)).is_some()));
+        assert_eq!(tally.currency(WordId(1 << 16)), None);
+        assert_eq!(tally.currency(WordId(9)), Some(9));
+    }
 }

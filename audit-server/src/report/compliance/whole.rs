@@ -41,20 +41,21 @@ struct Begin {
 }
 
 impl Begin {
-    /// Looks for it month by month, back from the window, whose days are judged for themselves.
-    fn of(evidence: &dyn Evidence, window: TimeRange, first_record: i64) -> Result<Self, Error> {
+    /// Looks for it month by month, back from the moment that the report is about.
+    fn of(evidence: &dyn Evidence, now: i64, first_record: i64) -> Result<Self, Error> {
         let has_any = |from: i64, to: i64| {
             Ok::<_, Error>(evidence.count(&Filter::ANY, TimeRange { from, to })? > 0)
         };
-        let mut reach = window.from;
+        let end = now.saturating_add(1);
+        let mut reach = end;
         while reach > first_record {
             let before = reach.saturating_sub(MONTH).max(first_record);
             if !has_any(before, reach - 1)? {
                 // What was found last begins somewhere in its month.
-                while reach < window.from && !has_any(reach, reach + DAY - 1)? {
+                while reach < end && !has_any(reach, reach + DAY - 1)? {
                     reach += DAY;
                 }
-                return Ok(Self { reach: reach.min(window.from), first_record });
+                return Ok(Self { reach: reach.min(end), first_record });
             }
             reach = before;
         }
@@ -67,6 +68,7 @@ pub(super) struct Whole {
     now: i64,
     begin: Option<Begin>,
     archived: u64,
+    streams_not_looked_at: u64,
     pub(super) days: Days,
     pub(super) lost: Lost,
     pub(super) future: u64,
@@ -83,12 +85,14 @@ impl Whole {
         // Of a window that ended long ago, what is after it is not yet of the future.
         let made_at = parse_timestamp(&header.generated_at).unwrap_or(range.to);
         let later = TimeRange { from: made_at.saturating_add(FUTURE_SLACK + 1), to: i64::MAX };
+        let now = made_at.min(range.to);
         let first = header.retention.first_record.as_deref().and_then(parse_timestamp);
         Ok(Self {
-            now: made_at.min(range.to),
-            begin: first.map(|first| Begin::of(evidence, range, first)).transpose()?,
+            now,
+            begin: first.map(|first| Begin::of(evidence, now, first)).transpose()?,
             archived: header.retention.archived,
-            days: judge_days(evidence, range)?,
+            streams_not_looked_at: header.retention.not_looked_at(),
+            days: judge_days(evidence, TimeRange { to: now, ..range })?,
             lost: lost(counts)?,
             future: evidence.count(&Filter::ANY, later)?,
             chain: evidence.chain(),
@@ -198,6 +202,10 @@ impl Whole {
         let removed = match self.archived {
             0 => "nothing was removed from its beginning".to_owned(),
             count => format!("{count} records were archived or removed from its beginning"),
+        };
+        let removed = match self.streams_not_looked_at {
+            0 => removed,
+            more => format!("{removed}, of the streams that were looked at; {more} more were not"),
         };
         let alone = if first_record < reach {
             let first = format_timestamp(first_record);

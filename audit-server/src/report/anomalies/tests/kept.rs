@@ -190,6 +190,23 @@ fn what_was_counted_is_not_counted_again() {
 }
 
 #[test]
+fn where_the_index_fell_behind_what_was_kept_is_not_gone_on_with() {
+    let world = World::quiet(26, SMALL);
+    let directory = tempfile::tempdir().unwrap();
+    let mut house = House::new(directory.path());
+    // More than an answer reads of what the index has not reached.
+    let (first, last) = world.records.split_at(world.records.len() - 20_500);
+    house.write(first);
+    house.index();
+    house.check(NOW);
+    house.write(last);
+    let found = house.check(NOW);
+    assert!(!make::prepare(&house.trail, &house.kept, deadline()).unwrap());
+    house.index();
+    assert_eq!(house.check(NOW), found);
+}
+
+#[test]
 fn a_backup_of_the_read_model_is_not_gone_on_with() {
     let world = World::quiet(24, Size { users: 60, ..SMALL });
     let directory = tempfile::tempdir().unwrap();

@@ -9,6 +9,7 @@ use super::{
         window,
     },
 };
+use crate::fact::{Legend, MAX_CLASSES};
 use crate::report::{
     Block,
     anomalies::{
@@ -47,6 +48,27 @@ fn facts_in_whatever_order_and_pieces_give_the_same() {
     for (size, backwards) in [(1000, false), (777, true), (40, true)] {
         assert_eq!(look(size, backwards), expected, "{size} {backwards}");
     }
+}
+
+#[test]
+fn classes_that_could_not_be_told_apart_are_not_new_and_that_is_told() {
+    let look_with = |legend: Legend| {
+        let mut world = World::quiet(1, SMALL);
+        world.incidents();
+        look(&world.trail_with(legend), DEFAULT_THRESHOLD)
+    };
+    let is_new = |found: &Anomalies| kinds(found).contains(&AnomalyKind::NewResource);
+    assert!(is_new(&look_with(Legend::default())));
+    // What someone uses first comes when there are too many.
+    let mut before = World::quiet(1, SMALL);
+    before.records.retain(|record| record.resource != "/vault/*");
+    let mut full = before.trail().legend;
+    for number in 0..MAX_CLASSES {
+        full.class_number(&format!("/{number}"));
+    }
+    let found = look_with(full);
+    assert!(!is_new(&found));
+    assert!(found.left_out.iter().any(|told| told.contains("200000 classes")), "{found:#?}");
 }
 
 #[test]

@@ -274,9 +274,14 @@ impl World {
     }
 
     /// What was recorded, as facts.
-    pub(super) fn trail(mut self) -> Trail {
+    pub(super) fn trail(self) -> Trail {
+        self.trail_with(Legend::default())
+    }
+
+    /// The same, with numbers that are known already.
+    pub(super) fn trail_with(mut self, mut legend: Legend) -> Trail {
         self.records.sort_by_key(|record| record.at);
-        let (mut legend, mut facts, mut entries) = (Legend::default(), Vec::new(), Vec::new());
+        let (mut facts, mut entries) = (Vec::new(), Vec::new());
         let mut kinds: std::collections::HashMap<(&str, &str), KindId> = Default::default();
         for (record, place) in self.records.iter().zip(0..) {
             let kind = *kinds.entry((record.event_type, record.status)).or_insert_with(|| {
@@ -300,7 +305,7 @@ impl World {
                 kind,
                 user: ValueId(record.user),
                 address: ValueId(record.address),
-                resource: legend.word_number(record.resource),
+                resource: legend.class_number(record.resource),
                 entry,
                 place,
             });

@@ -243,6 +243,37 @@ fn a_single_record_of_long_ago_does_not_make_a_trail_go_back_so_far() {
 }
 
 #[test]
+fn months_without_records_within_the_window_are_no_retention() {
+    let mut trail = Trail::whole();
+    (trail.header.window, trail.range) = Window::before(NOW, 366);
+    trail.without(|at, _| at < NOW - 10 * DAY);
+    let alone = NOW - 9 * 366 * DAY;
+    trail.push(alone, "auth.login", person());
+    trail.header.retention.first_record = Some(format_timestamp(alone));
+    let control = find(&trail.report(), "10.5.1").clone();
+    assert_eq!(control.state, State::Gap);
+    let told = "12 months are demanded: the trail goes back 3 days, before which a month has no";
+    assert!(control.reason.starts_with(told), "{}", control.reason);
+}
+
+#[test]
+fn days_that_are_yet_to_come_are_not_judged() {
+    let mut trail = Trail::whole();
+    let judged = trail.report().days.judged;
+    trail.range.to += 5 * DAY;
+    has_gaps(&trail, &[]);
+    assert_eq!(trail.report().days.judged, judged);
+}
+
+#[test]
+fn streams_that_were_not_looked_at_are_told_of_beside_what_was_removed() {
+    let mut trail = Trail::whole();
+    trail.header.retention.stream_count = 10_007;
+    let reason = find(&trail.report(), "10.5.1").reason.clone();
+    assert!(reason.ends_with("of the streams that were looked at; 7 more were not"), "{reason}");
+}
+
+#[test]
 fn a_record_of_the_future_is_a_gap() {
     let mut trail = Trail::whole();
     trail.push(NOW + MINUTE, "system.heartbeat", json!({}));
