@@ -301,7 +301,8 @@ impl AuditGuard {
     /// place and the thread, before the stack is unwound or the process aborts. The hook that was
     /// there before is called next. With a journal, the record survives an abort.
     ///
-    /// The message of a panic is recorded as it is: do not call this where messages hold secrets.
+    /// Of the message only what names within braces call a secret is taken out, as in a `Debug` output: do not
+    /// call this where messages hold others.
     pub fn record_panics(&self) {
         crate::panics::record(&self.core);
     }

@@ -9,7 +9,7 @@ use std::{panic::PanicHookInfo, sync::Arc};
 use tracing::level_filters::LevelFilter;
 
 use crate::{
-    capture::{Core, internal_plan},
+    capture::{Core, internal_plan, redaction},
     journal::frame::Frame,
     pipeline,
 };
@@ -24,7 +24,9 @@ pub(crate) fn record(core: &Arc<Core>) {
     let before = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
         if let Some(core) = core.upgrade() {
-            core.queue.append_panic(internal_plan().callsite(), describe(info).bytes());
+            let mut frame = describe(info).bytes().to_vec();
+            redaction::frame(&mut frame);
+            core.queue.append_panic(internal_plan().callsite(), &frame);
         }
         before(info);
     }));

@@ -33,6 +33,7 @@ mod recovery;
 mod redis;
 mod redis_faults;
 mod rotation;
+mod secrets;
 mod spans;
 mod survival;
 mod swagger_ui;

@@ -9,6 +9,7 @@ use tracing_core::field::{Field, Visit};
 
 use super::{
     plan::{Plan, Role},
+    redaction::REDACTED,
     value,
 };
 use crate::{
@@ -99,7 +100,23 @@ struct Place {
 }
 
 impl Encoder<'_, '_> {
+    /// Where the field goes; none when it goes nowhere, or is a secret, of which is written that it was there.
     fn place(&mut self, field: &Field) -> Option<Place> {
+        let place = self.open_place(field)?;
+        if self.plan.is_secret(field.index()) {
+            self.hide(&place);
+            return None;
+        }
+        Some(place)
+    }
+
+    #[cold]
+    fn hide(&mut self, place: &Place) {
+        self.text(place, |text| text.push(REDACTED));
+    }
+
+    /// The same of a value that tells no secret, whatever its name is.
+    fn open_place(&mut self, field: &Field) -> Option<Place> {
         let index = field.index();
         match self.plan.roles.get(index)? {
             Role::Member(member) => {
@@ -154,9 +171,9 @@ impl Encoder<'_, '_> {
 }
 
 macro_rules! typed {
-    ($($record:ident $entry:ident $type:ty;)+) => {
+    ($($record:ident $entry:ident $type:ty, $place:ident;)+) => {
         $(fn $record(&mut self, field: &Field, value: $type) {
-            let Some(place) = self.place(field) else { return };
+            let Some(place) = self.$place(field) else { return };
             if place.text.is_some() {
                 self.text(&place, |text| {
                     // Writing into a buffer does not fail.
@@ -174,12 +191,12 @@ macro_rules! typed {
 
 impl Visit for Encoder<'_, '_> {
     typed! {
-        record_i64 i64 i64;
-        record_u64 u64 u64;
-        record_i128 i128 i128;
-        record_u128 u128 u128;
-        record_f64 f64 f64;
-        record_bool bool bool;
+        record_i64 i64 i64, place;
+        record_u64 u64 u64, place;
+        record_i128 i128 i128, place;
+        record_u128 u128 u128, place;
+        record_f64 f64 f64, place;
+        record_bool bool bool, open_place;
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {

@@ -24,6 +24,7 @@ use super::{
     entered,
     filter::AuditFilter,
     plan::{Plan, plan_of},
+    redaction,
     span::{OwnRecord, SpanState, SpanStates},
 };
 use crate::{
@@ -271,6 +272,7 @@ impl Capture {
         if !known {
             self.context(ctx.event_span(event), &mut entries, &mut set, outcome);
         }
+        redaction::frame(&mut buffer.0);
         self.core.queue.append(plan.callsite(), &buffer.0);
         if durable {
             self.core.queue.commit();
@@ -309,6 +311,7 @@ impl Capture {
             entries.str(Key::Member(Member::Status), outcome.as_str());
         }
         self.context(span.parent(), &mut entries, &mut set, outcome);
+        redaction::frame(&mut buffer.0);
         self.core.queue.append(own.plan.callsite(), &buffer.0);
         let wants = |durable: &Durable| {
             [Member::EventType, Member::Severity].into_iter().any(|member| {

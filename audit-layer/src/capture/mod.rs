@@ -21,6 +21,7 @@ mod entered;
 mod filter;
 mod layer;
 mod plan;
+pub(crate) mod redaction;
 mod span;
 mod value;
 

@@ -8,6 +8,7 @@ use std::{
 
 use tracing_core::Metadata;
 
+use super::redaction;
 use crate::{
     journal::log::Callsite,
     record::{Member, SetBy},
@@ -53,6 +54,8 @@ pub(crate) struct Plan {
     pub(crate) name: Box<str>,
     /// By the index of the field.
     pub(crate) roles: Box<[Role]>,
+    /// The indexes of fields whose names are those of secrets: mostly there are none.
+    secrets: Box<[usize]>,
     /// Whether it is the event by which `verify_installed` looks for the layer.
     pub(crate) is_canary: bool,
     /// The same for a journal.
@@ -91,6 +94,9 @@ impl Plan {
             source: source.map(Into::into),
             name: name.into(),
             roles: fields.iter().map(|field| Role::of(field)).collect(),
+            secrets: (0..fields.len())
+                .filter(|at| redaction::is_secret(fields[*at].as_bytes()))
+                .collect(),
             is_canary: false,
             definition: define(level, target, source, name, fields),
         }
@@ -112,6 +118,11 @@ impl Plan {
         }
         let source = (*has_source == 1).then_some(source);
         Some(Self::of(number, *level, target, source, name, &fields))
+    }
+
+    /// Whether the value of a field is not to be written anywhere.
+    pub(crate) fn is_secret(&self, field: usize) -> bool {
+        self.secrets.contains(&field)
     }
 
     /// What a journal needs to know of the callsite.

@@ -35,7 +35,7 @@ const TAG: Range<usize> = 0..8;
 const OBSERVED: Range<usize> = 8..16;
 const ID: Range<usize> = 16..32;
 const CALLSITE: Range<usize> = 32..36;
-const HEADER: usize = 36;
+pub(crate) const HEADER: usize = 36;
 
 const CUT: u8 = 0x80;
 
@@ -243,6 +243,23 @@ impl<'b> Entries<'b> {
         }
         self.room = self.room.saturating_sub(written);
         result
+    }
+
+    /// Appends an entry with another text, or its bytes, in the place of its value.
+    pub(crate) fn with_value(&mut self, entry: &RawEntry<'_>, value: &str) {
+        if let Captured::Plain(Value::Bytes(_)) = entry.value {
+            let tag = self.bytes.len() + 2;
+            self.bytes(entry.key, value.as_bytes());
+            if entry.cut {
+                self.bytes[tag] |= CUT;
+            }
+            return;
+        }
+        self.with_text(entry.key, |text| {
+            text.push(value);
+            text.cut |= entry.cut;
+            text.json = matches!(entry.value, Captured::Json(_));
+        });
     }
 
     /// Cuts the last values that give way until a value of `needed` bytes has room, or, when that

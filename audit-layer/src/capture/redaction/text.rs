@@ -1,0 +1,384 @@
+//! Names within a text, and the values that belong to them.
+//!
+//! One reader for JSON, for what `Debug` writes of structs and maps, and for either within a message: within
+//! braces, a name is a word or a quoted text with a `:` or `=` behind it, and its value goes up to the
+//! comma or the bracket that ends it. A quoted text with braces in it is read in the same way, once it is
+//! unescaped: JSON within JSON.
+//!
+//! The text need not be well-formed: it may have been cut. A value without an end ends with the text, so that
+//! in doubt too much is taken out.
+
+use super::{REDACTED, names::is_secret};
+use crate::record;
+
+/// How often a text may be quoted within another. What is quoted more often is taken out whole.
+const MAX_QUOTED: u8 = 4;
+
+/// How far a name is looked for before what ends it.
+const NEAR: usize = 64;
+
+/// Whether a secret may have a name in here; it may be more than one text. False only when none has.
+pub(super) fn may_name_secret(bytes: &[u8]) -> bool {
+    memchr::memchr2_iter(b':', b'=', bytes).any(|at| {
+        let before = bytes.get(at.saturating_sub(NEAR)..at).unwrap_or_default();
+        is_secret(before)
+    })
+}
+
+/// The text without its secrets; none when it has none.
+pub(super) fn redact(text: &str) -> Option<String> {
+    within(text, MAX_QUOTED)
+}
+
+fn within(text: &str, quoted: u8) -> Option<String> {
+    // Without a brace nothing has a name.
+    let at = memchr::memchr(b'{', text.as_bytes())?;
+    let mut reader = Reader {
+        text,
+        bytes: text.as_bytes(),
+        at,
+        braces: 0,
+        quoted,
+        copied: 0,
+        out: String::new(),
+    };
+    reader.read();
+    (reader.copied > 0).then(|| {
+        let Reader { mut out, copied, .. } = reader;
+        out.push_str(text.get(copied..).unwrap_or_default());
+        out
+    })
+}
+
+struct Reader<'t> {
+    text: &'t str,
+    bytes: &'t [u8],
+    at: usize,
+    /// How many are open.
+    braces: u32,
+    quoted: u8,
+    /// How much of the text is in `out` already, or was left out.
+    copied: usize,
+    out: String,
+}
+
+impl Reader<'_> {
+    fn read(&mut self) {
+        while let Some(byte) = self.peek(0) {
+            match byte {
+                b'{' => {
+                    self.braces += 1;
+                    self.at += 1;
+                }
+                b'}' => {
+                    self.braces = self.braces.saturating_sub(1);
+                    self.at += 1;
+                }
+                b'"' => {
+                    let content = self.quoted();
+                    if !self.named(content) {
+                        self.inside(content);
+                    }
+                }
+                b'\'' => self.character(),
+                _ if is_of_name(byte) => {
+                    let from = self.at;
+                    while self.peek(0).is_some_and(is_of_name) {
+                        self.at += 1;
+                    }
+                    self.named((from, self.at));
+                }
+                _ => self.at += 1,
+            }
+        }
+    }
+
+    fn peek(&self, ahead: usize) -> Option<u8> {
+        self.bytes.get(self.at + ahead).copied()
+    }
+
+    /// Passes a quoted text; what is between the quotes.
+    fn quoted(&mut self) -> (usize, usize) {
+        self.at += 1;
+        let from = self.at;
+        while let Some(byte) = self.peek(0) {
+            match byte {
+                b'"' => {
+                    self.at += 1;
+                    return (from, self.at - 1);
+                }
+                b'\\' => self.at += 2,
+                _ => self.at += 1,
+            }
+        }
+        self.at = self.bytes.len();
+        (from, self.at)
+    }
+
+    /// Passes an apostrophe, and the character behind it when it is quoted.
+    fn character(&mut self) {
+        let rest = self.bytes.get(self.at + 1..).unwrap_or_default();
+        let length = match rest {
+            [b'\\', _, b'\'', ..] => 4,
+            [first, ..] if *first != b'\\' => {
+                let length = self.text.get(self.at + 1..).and_then(|rest| rest.chars().next());
+                let length = length.map_or(0, char::len_utf8);
+                if rest.get(length) == Some(&b'\'') { length + 2 } else { 1 }
+            }
+            _ => 1,
+        };
+        self.at += length;
+    }
+
+    /// Looks for a value behind what may be a name, and takes it out if it is a secret's; whether it is a
+    /// name.
+    fn named(&mut self, (from, to): (usize, usize)) -> bool {
+        let mut ahead = 0;
+        while self.peek(ahead).is_some_and(|byte| byte.is_ascii_whitespace()) {
+            ahead += 1;
+        }
+        let is_name = self.braces > 0
+            && match (self.peek(ahead), self.peek(ahead + 1)) {
+                (Some(b':'), behind) => behind != Some(b':'),
+                (Some(b'='), behind) => !matches!(behind, Some(b'=' | b'>')),
+                _ => false,
+            };
+        if !is_name {
+            return false;
+        }
+        self.at += ahead + 1;
+        if self.bytes.get(from..to).is_some_and(is_secret) {
+            while self.peek(0).is_some_and(|byte| byte.is_ascii_whitespace()) {
+                self.at += 1;
+            }
+            let begin = self.at;
+            self.pass_value();
+            self.replace((begin, self.at), is_telling, || format!("\"{REDACTED}\""));
+        }
+        true
+    }
+
+    /// Passes all up to the comma or bracket that ends a value.
+    fn pass_value(&mut self) {
+        let mut open = 0_u32;
+        while let Some(byte) = self.peek(0) {
+            match byte {
+                b'"' => drop(self.quoted()),
+                b'\'' => self.character(),
+                b'{' | b'[' | b'(' => {
+                    open += 1;
+                    self.at += 1;
+                }
+                b'}' | b']' | b')' | b',' if open == 0 => break,
+                b'}' | b']' | b')' => {
+                    open -= 1;
+                    self.at += 1;
+                }
+                _ => self.at += 1,
+            }
+        }
+        self.at = self.at.min(self.bytes.len());
+        while self
+            .at
+            .checked_sub(1)
+            .and_then(|at| self.bytes.get(at))
+            .is_some_and(u8::is_ascii_whitespace)
+        {
+            self.at -= 1;
+        }
+    }
+
+    /// Looks into a quoted text.
+    fn inside(&mut self, (from, to): (usize, usize)) {
+        let Some(content) = self.text.get(from..to).filter(|content| content.contains('{')) else {
+            return;
+        };
+        let Some(left) = self.quoted.checked_sub(1) else {
+            return self.replace((from, to), |_| true, || REDACTED.to_owned());
+        };
+        if let Some(redacted) = within(&unescape(content), left) {
+            let mut escaped = Vec::with_capacity(redacted.len() + 2);
+            record::push_str(&mut escaped, &redacted);
+            let escaped = String::from_utf8_lossy(&escaped);
+            let inner = escaped.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
+            self.replace((from, to), |_| true, || inner.unwrap_or(REDACTED).to_owned());
+        }
+    }
+
+    fn replace(
+        &mut self,
+        (from, to): (usize, usize),
+        is_secret: impl FnOnce(&str) -> bool,
+        by: impl FnOnce() -> String,
+    ) {
+        let (Some(before), Some(value)) =
+            (self.text.get(self.copied..from), self.text.get(from..to))
+        else {
+            return;
+        };
+        if is_secret(value) {
+            self.out.push_str(before);
+            self.out.push_str(&by());
+            self.copied = to;
+        }
+    }
+}
+
+fn is_of_name(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.') || !byte.is_ascii()
+}
+
+/// Whether a value tells anything that could be secret.
+fn is_telling(value: &str) -> bool {
+    let is_mark = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) == Some(REDACTED);
+    !is_mark && !matches!(value, "" | "true" | "false" | "null" | "None" | "\"\"")
+}
+
+/// What an escaped text stands for, in JSON or in what `Debug` writes; an escape that is none stays.
+fn unescape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('\\') {
+        out.push_str(&rest[..at]);
+        let escape = &rest[at..];
+        let (character, length) = match escape.as_bytes().get(1) {
+            Some(b'n') => (Some('\n'), 2),
+            Some(b't') => (Some('\t'), 2),
+            Some(b'r') => (Some('\r'), 2),
+            Some(b'b') => (Some('\u{8}'), 2),
+            Some(b'f') => (Some('\u{c}'), 2),
+            Some(b'0') => (Some('\0'), 2),
+            Some(known @ (b'"' | b'\\' | b'/' | b'\'')) => (Some(char::from(*known)), 2),
+            Some(b'u') => code(escape),
+            _ => (None, 1),
+        };
+        match character {
+            Some(character) => out.push(character),
+            None => out.push_str(&escape[..length]),
+        }
+        rest = &escape[length..];
+    }
+    out.push_str(rest);
+    out
+}
+
+/// The character of `\u00e9` or `\u{e9}`, and how long the escape is. Half a pair stays as it is: no name
+/// and no bracket is written so.
+fn code(escape: &str) -> (Option<char>, usize) {
+    let hex = match escape.get(2..).and_then(|rest| rest.strip_prefix('{')) {
+        Some(rest) => rest.split_once('}').map(|(hex, _)| (hex, hex.len() + 4)),
+        None => escape.get(2..6).map(|hex| (hex, 6)),
+    };
+    let read = hex.and_then(|(hex, length)| {
+        Some((char::from_u32(u32::from_str_radix(hex, 16).ok()?)?, length))
+    });
+    read.map_or((None, 2), |(character, length)| (Some(character), length))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn redacted(text: &str) -> String {
+        redact(text).unwrap_or_else(|| text.to_owned())
+    }
+
+    #[test]
+    fn values_of_secrets_are_taken_out_and_nothing_else() {
+        for (text, expected) in [
+            (r#"{"password":"x, y}"}"#, r#"{"password":"[redacted]"}"#),
+            (
+                r#"{"a":1,"card":{"pin":1234,"n":"7"}}"#,
+                r#"{"a":1,"card":{"pin":"[redacted]","n":"7"}}"#,
+            ),
+            (r#"{"token":["a",{"b":"c"}],"d":2}"#, r#"{"token":"[redacted]","d":2}"#),
+            (r#"{"password" : "a\"b" , "e":1}"#, r#"{"password" : "[redacted]" , "e":1}"#),
+            (
+                "User { name: \"n\", password: \"p\", age: 3 }",
+                "User { name: \"n\", password: \"[redacted]\", age: 3 }",
+            ),
+            ("User { password: Some(\"a, b\") }", "User { password: \"[redacted]\" }"),
+            ("U { quote: '\"', apiKey: \"k\" }", "U { quote: '\"', apiKey: \"[redacted]\" }"),
+            ("U { quote: '\\'', apiKey: \"k\" }", "U { quote: '\\'', apiKey: \"[redacted]\" }"),
+            ("U {\n    pin: 12,\n    n: 1,\n}", "U {\n    pin: \"[redacted]\",\n    n: 1,\n}"),
+            ("got {\"x-api-key\": \"k\"} from it", "got {\"x-api-key\": \"[redacted]\"} from it"),
+            (
+                "{\"Object\": Object {\"pwd\": String(\"k\")}}",
+                "{\"Object\": Object {\"pwd\": \"[redacted]\"}}",
+            ),
+            ("login{password=abc user=u}", "login{password=\"[redacted]\"}"),
+            // Cut.
+            (r#"{"password":"abc"#, r#"{"password":"[redacted]""#),
+            (r#"{"a":[{"password":{"b"#, r#"{"a":[{"password":"[redacted]""#),
+        ] {
+            assert_eq!(redacted(text), expected);
+        }
+        for ordinary in [
+            "password: x",
+            "{}",
+            "{",
+            r#"{"password":null,"token":true,"pin":"","x":"password"}"#,
+            r#"{"password":"[redacted]"}"#,
+            r#"{"password_changed_at":"2026-01-01","token_count":7}"#,
+            "User { has: None, password: None, it's: 1 }",
+            "std::{token::Stream}",
+            "{a == password}",
+        ] {
+            assert_eq!(redact(ordinary), None, "{ordinary}");
+        }
+    }
+
+    #[test]
+    fn json_within_json_is_read_too_and_stays_json() {
+        let mut text = r#"{"name":"ü\n","password":"hunter2"}"#.to_owned();
+        for level in 0..8 {
+            let redacted = redacted(&text);
+            assert!(!redacted.contains("hunter2"), "{level}: {redacted}");
+            let _: serde_json::Value = serde_json::from_str(&redacted).unwrap();
+            if level <= MAX_QUOTED {
+                assert!(redacted.contains("name"), "{level}: {redacted}");
+            }
+            text = serde_json::json!({"body": text, "n": level}).to_string();
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_secret_in_json_is_gone_and_all_else_is_as_it_was(
+            before: BTreeMap<String, String>, secret in "[^\\[]{1,20}", name in "(db_)?(password|apiKey|PIN|X-Auth-Token)[0-9]?",
+            nested: bool,
+        ) {
+            let ordinary = |value: &serde_json::Value| {
+                let mut object = serde_json::to_value(&before).unwrap();
+                object[&name] = value.clone();
+                if nested { serde_json::json!({"list": [1, object], "z": null}) } else { object }
+            };
+            prop_assume!(!before.keys().any(|name| is_secret(name.as_bytes())));
+            let text = ordinary(&secret.clone().into()).to_string();
+            let read: serde_json::Value = serde_json::from_str(&redacted(&text)).unwrap();
+            prop_assert_eq!(read, ordinary(&REDACTED.into()));
+        }
+
+        #[test]
+        fn a_secret_in_debug_is_gone(name: String, secret in "[a-z\"'{},\\\\]{1,20}", more: Option<char>) {
+            #[derive(Debug)]
+            #[allow(dead_code)]
+            struct User { name: String, more: Option<char>, password: Option<String>, last: Vec<u8> }
+            let user = |secret: &str| User { name: name.clone(), more, password: Some(secret.into()), last: vec![7] };
+            let hidden = |text: String| text.replace("Some(\"@\")", "\"[redacted]\"");
+            prop_assume!(!name.contains('{') && !name.contains('@') && more != Some('@'));
+            prop_assert_eq!(redacted(&format!("{:?}", user(&secret))), hidden(format!("{:?}", user("@"))));
+        }
+
+        #[test]
+        fn any_text_is_read(text in "[a-z{}\\[\\]():=,\"'\\\\ pinü]{0,60}") {
+            let once = redacted(&text);
+            prop_assert_eq!(redact(&once), None, "{}", once);
+        }
+    }
+}
