@@ -1,5 +1,6 @@
-//! Nothing here takes a body. One that is small is let pass unread, for clients that send an empty
-//! JSON object with a GET; any other is refused before a byte of it is read.
+//! Nothing here takes a body. One that is small is let pass unread with a GET, for clients that send an
+//! empty JSON object; any other is refused before a byte of it is read. With a POST none is let pass: who
+//! writes filters into it would get everything.
 //!
 //! poem's `SizeLimit` wants a Content-Length even on a GET that has no body, so this is our own.
 
@@ -7,10 +8,14 @@ use std::sync::Arc;
 
 use poem::{
     Endpoint, Request, Result,
-    http::header::{CONTENT_LENGTH, TRANSFER_ENCODING},
+    http::{
+        Method,
+        header::{CONTENT_LENGTH, TRANSFER_ENCODING},
+    },
 };
 
 use super::problem::Problem;
+use crate::{Error, query::ForbiddenValue};
 
 /// The most bytes of a body.
 const MAX_BODY_BYTES: u64 = 64 * 1024;
@@ -28,6 +33,10 @@ pub(super) async fn refuse_bodies<E: Endpoint>(
     });
     if length.is_some_and(|length| length > MAX_BODY_BYTES) {
         return Err(Problem::too_large().into());
+    }
+    if request.method() == Method::POST && length.is_some_and(|length| length > 0) {
+        let reason = "filters and options stand in the query string";
+        return Err(Problem::from(Error::from(ForbiddenValue { name: "body", reason })).into());
     }
     next.call(request).await
 }

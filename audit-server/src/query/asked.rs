@@ -125,6 +125,8 @@ impl Relation {
             Self::Compares(comparison) => Some(comparison),
         };
         let condition = match (&field, comparison) {
+            // What is as grave as that, not what is graver.
+            (Field::Member(member), _) if self == Self::IsNot => member::equals(*member, value)?,
             (Field::Member(member), _) => of_member(*member, comparison, value)?,
             (_, None) => Filter::Is(field, Test::Equals(value.parse()?)),
             (_, Some(comparison)) => Filter::Is(field, Test::Number(comparison, value.parse()?)),

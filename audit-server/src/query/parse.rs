@@ -124,7 +124,10 @@ impl Query {
             return Err(ForbiddenValue { name: "order", reason }.into());
         }
         if query.count.is_some() && !matches!(view, View::Database(_)) {
-            let reason = "what Redis holds changes under the count: ask the database's own views";
+            let reason = match view {
+                View::Export => "the manifest of an export says how many records it has",
+                _ => "what Redis holds changes under the count: ask the database's own views",
+            };
             return Err(ForbiddenValue { name: "count", reason }.into());
         }
         query.filter.normalise();

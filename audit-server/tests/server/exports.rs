@@ -553,6 +553,10 @@ fn what_an_export_cannot_be_asked_is_refused_by_name() {
     assert_eq!((got.status, got.header("allow")), (405, Some("POST")));
     let large = ask(&fixture, "POST", "/audit/export", &[("content-length", "70000")]);
     assert_eq!(large.status, 413);
+    // Sent whole or not: it is not read.
+    let form = ask(&fixture, "POST", "/audit/export", &[("content-length", "20")]);
+    let told = String::from_utf8(form.body).unwrap();
+    assert!(form.status == 400 && told.contains("stand in the query string"), "{told}");
     let stranger = fixture.server.send("POST", "/audit/export", &[("content-length", "0")]);
     stranger.problem(401);
     let old = super::raw::old_protocol(&fixture, "/audit/export");

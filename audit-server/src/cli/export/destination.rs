@@ -79,9 +79,11 @@ impl Destination {
         let part_name = beside(&target, ".part");
         let about_name = beside(&target, ".part.json");
         if args.resume && args.compression != Compression::None {
-            return Err(
-                UnusableFile::new(&part_name, "a compressed file cannot be gone on with").into()
-            );
+            return Err(UnusableFile::new(
+                &part_name,
+                "a compressed file cannot be gone on with; --force begins anew",
+            )
+            .into());
         }
         for name in [&target, &beside(&target, ".manifest.json")] {
             if !args.force && name.symlink_metadata().is_ok() {
