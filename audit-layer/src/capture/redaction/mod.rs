@@ -19,14 +19,12 @@ mod names;
 mod text;
 
 pub(crate) use names::is_secret;
+pub(crate) use text::REDACTED;
 
 use crate::{
     journal::frame::{self, Captured, Entries, HEADER},
     record::Value,
 };
-
-/// What stands in the place of a secret.
-pub(crate) const REDACTED: &str = "[redacted]";
 
 /// Takes out what names inside the values of a frame call a secret.
 #[inline]

@@ -8,8 +8,11 @@
 //! The text need not be well-formed: it may have been cut. A value without an end ends with the text, so that
 //! in doubt too much is taken out.
 
-use super::{REDACTED, names::is_secret};
+use super::names::is_secret;
 use crate::record;
+
+/// What stands in the place of a secret.
+pub(crate) const REDACTED: &str = "[redacted]";
 
 /// How often a text may be quoted within another. What is quoted more often is taken out whole.
 const MAX_QUOTED: u8 = 4;
