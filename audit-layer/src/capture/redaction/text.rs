@@ -286,7 +286,6 @@ fn code(escape: &str) -> (Option<char>, usize) {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-
     use proptest::prelude::*;
 
     use super::*;
