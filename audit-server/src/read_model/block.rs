@@ -1,8 +1,9 @@
 //! Blocks: consecutive positions of a run, and which records of the trail they are.
 //!
-//! Those of a chunk are kept in memory in one piece: one after the other, in the order of their positions: the place of the first record in the chunk,
-//! how many there are, how many bytes follow, and these, as [`super::arrivals`] has them. A chunk has
-//! 32 blocks or some hundreds, and to walk them takes less than to look one up in the database.
+//! Those of a chunk are kept in memory in one piece, one after the other, in the order of their positions.
+//! Of each there is the place of its first record in the chunk, how many records it has, how many bytes
+//! follow, and these, as [`super::arrivals`] has them. A chunk has 32 blocks or some hundreds, and to walk
+//! them takes less than to look one up in the database.
 
 use rusqlite::Row;
 
