@@ -1,6 +1,6 @@
 //! What goes over facts, and what it is given.
 
-use super::{Entry, Fact, Legend, ValueId, ValueKind, WordId};
+use super::{Entry, Fact, Legend, ValueId, ValueKind, WordId, sheet::Names};
 
 /// Which record of the trail something stands in: its arrival number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -17,6 +17,8 @@ pub(crate) struct Facts<'f> {
     pub(crate) rows: &'f [Fact],
     /// What is said of money and trades: see [`Facts::entry`].
     pub(crate) entries: &'f [Entry],
+    /// What users are called: see [`Facts::name`].
+    pub(crate) names: Names<'f>,
     /// What the numbers stand for, so far. A number stands for the same in all that a fold is given.
     pub(crate) legend: &'f Legend,
     /// Where place 0 is.
@@ -29,6 +31,11 @@ impl<'f> Facts<'f> {
     /// What the record says of money and trades.
     pub(crate) fn entry(&self, fact: &Fact) -> Option<&'f Entry> {
         self.entries.get((fact.entry as usize).checked_sub(1)?)
+    }
+
+    /// The `username` of a record that has no `user_id`, or is a login.
+    pub(crate) fn name(&self, fact: &Fact) -> ValueId {
+        self.names.at(fact.place)
     }
 
     /// Which record it is.
@@ -59,7 +66,7 @@ impl<F: FnMut(&Facts<'_>) + Send> Fold for F {
 
 /// Finds the texts behind numbers, by reading a record that has them.
 pub(crate) trait Texts {
-    /// The text of a user or an address. When the record that has it cannot be read any more, a text
+    /// The text of a user, a name or an address. When the record that has it cannot be read any more, a text
     /// that says so.
     fn value(&mut self, kind: ValueKind, value: ValueId) -> Box<str>;
 

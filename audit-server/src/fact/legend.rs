@@ -5,13 +5,15 @@ use std::{
     hash::{BuildHasherDefault, Hasher},
 };
 
+use audit_layer::record::{Member, Record};
+
 use super::fold::Origin;
 
 /// The number of a kind of records in a [`Legend`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct KindId(pub(crate) u32);
 
-/// The number of a user or an address in a [`Legend`]: each has its own numbers.
+/// The number of a user, a name or an address in a [`Legend`]: each has its own numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub(crate) struct ValueId(pub(crate) u32);
 
@@ -76,12 +78,34 @@ impl Kind {
 }
 
 /// Which member a value is of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum ValueKind {
     /// `user_id`
     User,
+    /// `username`
+    Name,
     /// `ip_address`
     Address,
+}
+
+impl ValueKind {
+    pub(crate) fn member(self) -> Member {
+        match self {
+            Self::User => Member::UserId,
+            Self::Name => Member::Username,
+            Self::Address => Member::IpAddress,
+        }
+    }
+
+    /// What a record has there; none when that is nothing.
+    pub(crate) fn of<'r>(self, record: &'r Record<'_>) -> Option<&'r str> {
+        let text = match self {
+            Self::User => &record.user_id,
+            Self::Name => &record.username,
+            Self::Address => &record.ip_address,
+        };
+        text.as_deref().filter(|text| !text.is_empty())
+    }
 }
 
 /// Values of one member: their hashes, and a record that has each.
@@ -167,6 +191,7 @@ pub(crate) struct Legend {
     classes: usize,
     others: WordId,
     pub(super) users: Values,
+    pub(super) names: Values,
     pub(super) addresses: Values,
 }
 
@@ -189,7 +214,8 @@ impl Legend {
 
     /// How many texts it has numbers for.
     pub(crate) fn len(&self) -> usize {
-        self.kinds.len() + self.words.len() + self.users.len() + self.addresses.len()
+        let values = self.users.len() + self.names.len() + self.addresses.len();
+        self.kinds.len() + self.words.len() + values
     }
 
     /// How many values of that member there are; numbers are from 1 to this.
@@ -200,6 +226,7 @@ impl Legend {
     pub(crate) fn values(&self, kind: ValueKind) -> &Values {
         match kind {
             ValueKind::User => &self.users,
+            ValueKind::Name => &self.names,
             ValueKind::Address => &self.addresses,
         }
     }

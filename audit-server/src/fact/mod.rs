@@ -11,7 +11,7 @@
 //! # Names
 //! Facts hold numbers for texts. Within a sheet they are places in the sheet's own tables: of *kinds*
 //! (event type, status, severity) and of short *words* (agents, symbols) with their text, of *values*
-//! (users, addresses) with a keyed hash of it, since there may be as many as records. A [`Legend`]
+//! (users, names, addresses) with a keyed hash of it, since there may be as many as records. A [`Legend`]
 //! gives each one number over all sheets. The text of a value is read from a record that has it, for
 //! the few that a report shows.
 //!
@@ -30,6 +30,8 @@ pub(crate) mod testing;
 pub(crate) use amount::{Amount, Sum};
 pub(crate) use fold::{Facts, Fold, Origin, Texts};
 pub(crate) use legend::{Kind, KindId, Legend, MAX_CLASSES, ValueId, ValueKind, WordId};
+#[cfg(test)]
+pub(crate) use sheet::Names;
 pub(crate) use sheet::{Sheet, Tables, ValueKey};
 
 /// What is known of a record.
@@ -39,7 +41,7 @@ pub(crate) struct Fact {
     pub(crate) at: i64,
     /// What happened.
     pub(crate) kind: KindId,
-    /// Its `user_id`.
+    /// Its `user_id`. What a user is called is in [`Facts::name`].
     pub(crate) user: ValueId,
     /// Its `ip_address`.
     pub(crate) address: ValueId,

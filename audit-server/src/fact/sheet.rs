@@ -9,7 +9,7 @@ use audit_layer::{
 use siphasher::sip::SipHasher24;
 
 use super::{
-    Amount, Entry, Fact, KindId, Legend, ValueId, WordId,
+    Amount, Entry, Fact, KindId, Legend, ValueId, ValueKind, WordId,
     fold::{Facts, Fold, Origin},
     legend::Kind,
     resource,
@@ -49,6 +49,8 @@ pub(crate) struct Sheet {
     pub(crate) times: Vec<i64>,
     pub(crate) kinds: Vec<u32>,
     pub(crate) users: Vec<u32>,
+    /// Of records that have no user, and of logins: see [`has_name`].
+    pub(crate) names: Vec<u32>,
     pub(crate) addresses: Vec<u32>,
     pub(crate) resources: Vec<u32>,
     /// Which facts have an entry, by place, and the entries.
@@ -61,6 +63,7 @@ pub(crate) struct Sheet {
 pub(crate) struct Tables {
     pub(crate) kinds: Vec<Kind>,
     pub(crate) users: Vec<u64>,
+    pub(crate) names: Vec<u64>,
     pub(crate) addresses: Vec<u64>,
     pub(crate) words: Vec<Box<str>>,
     index: Index,
@@ -72,6 +75,7 @@ struct Index {
     /// By what [`kind_key`] makes of them.
     kinds: KeyedMap<Box<[u8]>, u32>,
     users: KeyedMap<u64, u32>,
+    names: KeyedMap<u64, u32>,
     addresses: KeyedMap<u64, u32>,
     words: KeyedMap<Box<str>, u32>,
     /// The key of the kind that was looked for last.
@@ -129,6 +133,10 @@ impl Tables {
         number(&mut self.users, &mut self.index.users, hash)
     }
 
+    fn name(&mut self, hash: u64) -> u32 {
+        number(&mut self.names, &mut self.index.names, hash)
+    }
+
     fn address(&mut self, hash: u64) -> u32 {
         number(&mut self.addresses, &mut self.index.addresses, hash)
     }
@@ -157,11 +165,13 @@ impl Tables {
         if self.index.kinds.len() != self.kinds.len()
             || self.index.words.len() != self.words.len()
             || self.index.users.len() != self.users.len()
+            || self.index.names.len() != self.names.len()
             || self.index.addresses.len() != self.addresses.len()
         {
             self.index = Index {
                 kinds: self.kinds.iter().map(key_of).zip(1..).collect(),
                 users: index(&self.users),
+                names: index(&self.names),
                 addresses: index(&self.addresses),
                 words: index(&self.words),
                 sought: Vec::new(),
@@ -187,7 +197,9 @@ impl Sheet {
         self.times.push(at);
         let Some(record) = record else {
             self.kinds.push(DAMAGED);
-            for column in [&mut self.users, &mut self.addresses, &mut self.resources] {
+            for column in
+                [&mut self.users, &mut self.names, &mut self.addresses, &mut self.resources]
+            {
                 column.push(0);
             }
             return;
@@ -195,12 +207,12 @@ impl Sheet {
         let tables = &mut self.tables;
         let status = record.status.as_deref().unwrap_or_default();
         self.kinds.push(tables.kind(&record.event_type, status, &record.severity));
-        let hash = |member, text: Option<&str>| {
-            text.filter(|text| !text.is_empty()).map(|text| key.hash(member, text))
-        };
-        let user = hash(Member::UserId, record.user_id.as_deref());
+        let hash = |kind: ValueKind| kind.of(record).map(|text| key.hash(kind.member(), text));
+        let user = hash(ValueKind::User);
         self.users.push(user.map_or(0, |hash| tables.user(hash)));
-        let address = hash(Member::IpAddress, record.ip_address.as_deref());
+        let name = hash(ValueKind::Name).filter(|_| has_name(record));
+        self.names.push(name.map_or(0, |hash| tables.name(hash)));
+        let address = hash(ValueKind::Address);
         self.addresses.push(address.map_or(0, |hash| tables.address(hash)));
         let resource = record.resource.as_deref().map(resource::class).unwrap_or_default();
         self.resources.push(tables.word(&resource));
@@ -232,6 +244,7 @@ impl Sheet {
             .map(|kind| tables.kind(&kind.event_type, &kind.status, &kind.severity))
             .collect();
         let users = from.users.iter().map(|hash| tables.user(*hash)).collect();
+        let names = from.names.iter().map(|hash| tables.name(*hash)).collect();
         let addresses = from.addresses.iter().map(|hash| tables.address(*hash)).collect();
         let words: Vec<u32> = from.words.iter().map(|word| tables.word(word)).collect();
         let word = |old: WordId| {
@@ -252,6 +265,7 @@ impl Sheet {
         self.times.extend_from_slice(&later.times);
         of(kinds, &later.kinds, &mut self.kinds);
         of(users, &later.users, &mut self.users);
+        of(names, &later.names, &mut self.names);
         of(addresses, &later.addresses, &mut self.addresses);
         of(words.clone(), &later.resources, &mut self.resources);
     }
@@ -290,6 +304,7 @@ impl Sheet {
             (None, Origin::Row(base)) => Origin::Row(base + place as i64),
         };
         let users = legend.users.numbers(&self.tables.users, &self.users, origin);
+        let names = legend.names.numbers(&self.tables.names, &self.names, origin);
         let addresses = legend.addresses.numbers(&self.tables.addresses, &self.addresses, origin);
         let number =
             |numbers: &[u32], local: u32| numbers.get(local as usize).copied().unwrap_or(0);
@@ -337,7 +352,22 @@ impl Sheet {
                 ..entry.clone()
             })
             .collect();
-        fold.take(&Facts { rows, entries: &entries, legend, base, origins });
+        let names = Names { numbers: &names, column: &self.names };
+        fold.take(&Facts { rows, entries: &entries, names, legend, base, origins });
+    }
+}
+
+/// The names that a sheet has, in the numbers of a legend.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Names<'s> {
+    numbers: &'s [u32],
+    column: &'s [u32],
+}
+
+impl Names<'_> {
+    pub(super) fn at(self, place: u32) -> ValueId {
+        let local = self.column.get(place as usize).copied().unwrap_or_default();
+        ValueId(self.numbers.get(local as usize).copied().unwrap_or_default())
     }
 }
 
@@ -355,6 +385,12 @@ fn cut(text: &str) -> Cow<'_, str> {
 /// Numbers by places in a table, of which 0 is none.
 fn numbers(of_table: impl Iterator<Item = u32>) -> Vec<u32> {
     std::iter::once(0).chain(of_table).collect()
+}
+
+/// Whether the name of the record is kept: where it stands for the user, and of logins, which are to be
+/// found by the name that failed before.
+fn has_name(record: &Record<'_>) -> bool {
+    record.event_type == event_type::AUTH_LOGIN || ValueKind::User.of(record).is_none()
 }
 
 /// Whether records of this type say anything of money and trades.
@@ -397,8 +433,8 @@ fn entry(record: &Record<'_>, tables: &mut Tables, key: ValueKey) -> Entry {
         });
     }
     if entry.agent == WordId::NONE && event_type::category(&record.event_type) != "financial" {
-        let name = record.username.as_deref().filter(|name| !name.is_empty());
-        entry.agent = WordId(tables.word(name.or(record.user_id.as_deref()).unwrap_or_default()));
+        let name = ValueKind::Name.of(record).or_else(|| ValueKind::User.of(record));
+        entry.agent = WordId(tables.word(name.unwrap_or_default()));
     }
     entry
 }

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use audit_layer::record::{Member, Record, format_timestamp};
+use audit_layer::record::{Record, format_timestamp};
 use serde_json::{Map, Value, json};
 
 use super::{Fold, Legend, Origin, Sheet, Texts, ValueId, ValueKey, ValueKind, WordId};
@@ -65,11 +65,9 @@ impl Lines {
     pub(crate) fn texts<'l>(&'l self, legend: &'l Legend) -> impl Texts + 'l {
         let mut values = HashMap::new();
         for (_, record) in self.all() {
-            for (member, text) in
-                [(Member::UserId, &record.user_id), (Member::IpAddress, &record.ip_address)]
-            {
-                let text = text.as_deref().unwrap_or_default();
-                values.insert(KEY.hash(member, text), Box::from(text));
+            for kind in [ValueKind::User, ValueKind::Name, ValueKind::Address] {
+                let text = kind.of(&record).unwrap_or_default();
+                values.insert(KEY.hash(kind.member(), text), Box::from(text));
             }
         }
         Known { lines: self, legend, values }

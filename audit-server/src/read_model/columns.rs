@@ -20,10 +20,12 @@ pub(crate) enum Column {
     Addresses = 4,
     Resources = 5,
     Entries = 6,
+    /// Few records have one, so there are three bytes for each that has, and the table.
+    Names = 7,
 }
 
 impl Column {
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Times,
         Self::Kinds,
         Self::Words,
@@ -31,6 +33,7 @@ impl Column {
         Self::Addresses,
         Self::Resources,
         Self::Entries,
+        Self::Names,
     ];
 }
 
@@ -61,6 +64,7 @@ pub(super) fn encode(sheet: &Sheet, column: Column) -> Vec<u8> {
             tables.words.iter().for_each(|word| push_text(&mut out, word));
         }
         Column::Users => push_values(&mut out, &tables.users, &sheet.users),
+        Column::Names => push_values(&mut out, &tables.names, &sheet.names),
         Column::Addresses => push_values(&mut out, &tables.addresses, &sheet.addresses),
         Column::Resources => push_places(&mut out, &sheet.resources),
         Column::Entries => {
@@ -107,6 +111,10 @@ pub(super) fn decode(sheet: &mut Sheet, column: Column, mut bytes: &[u8]) -> Opt
             sheet.tables.users = read_hashes(bytes)?;
             sheet.users = read_places(bytes, count)?;
         }
+        Column::Names => {
+            sheet.tables.names = read_hashes(bytes)?;
+            sheet.names = read_places(bytes, count)?;
+        }
         Column::Addresses => {
             sheet.tables.addresses = read_hashes(bytes)?;
             sheet.addresses = read_places(bytes, count)?;
@@ -126,7 +134,8 @@ pub(super) fn decode(sheet: &mut Sheet, column: Column, mut bytes: &[u8]) -> Opt
 /// The columns that were not read say that no record has anything there.
 pub(super) fn fill(sheet: &mut Sheet) {
     let count = sheet.len();
-    for column in [&mut sheet.kinds, &mut sheet.users, &mut sheet.addresses, &mut sheet.resources] {
+    let Sheet { kinds, users, names, addresses, resources, .. } = sheet;
+    for column in [kinds, users, names, addresses, resources] {
         column.resize(count, 0);
     }
 }
@@ -293,6 +302,7 @@ mod tests {
             "logger": "audit", "category": category, "event_type": format!("{category}.x{}", kind % 5),
             "severity": "info", "prev_hash": "0", "hash": "0", "status": status,
             "user_id": if kind.is_multiple_of(4) { String::new() } else { format!("u{n}") },
+            "username": if kind.is_multiple_of(5) { String::new() } else { format!("n{n}") },
             "ip_address": if kind.is_multiple_of(7) { format!("a{n}") } else { String::new() },
             "resource": format!("/r{place}/{n}"),
             "correlation_id": format!("c{n}"),
@@ -334,6 +344,7 @@ mod tests {
                 prop_assert_eq!(text(&joined.tables, *a), text(&whole.tables, *b));
             }
             prop_assert_eq!(joined.users, whole.users);
+            prop_assert_eq!(joined.names, whole.names);
             prop_assert_eq!(joined.addresses, whole.addresses);
             prop_assert_eq!(joined.resources, whole.resources);
             prop_assert_eq!(joined.entries, whole.entries);

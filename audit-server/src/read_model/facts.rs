@@ -7,7 +7,7 @@
 
 use std::{collections::HashMap, sync::mpsc, thread};
 
-use audit_layer::record::{Member, Record};
+use audit_layer::record::Record;
 use rusqlite::{Connection, OptionalExtension};
 
 use super::{
@@ -408,18 +408,11 @@ impl<'t> RecordTexts<'t> {
 
 impl Texts for RecordTexts<'_> {
     fn value(&mut self, kind: ValueKind, value: ValueId) -> Box<str> {
-        let member = match kind {
-            ValueKind::User => Member::UserId,
-            ValueKind::Address => Member::IpAddress,
-        };
         let key = self.key;
         let found = self.legend.values(kind).known(value).and_then(|(hash, origin)| {
             self.read(origin, |record| {
-                let text = match kind {
-                    ValueKind::User => record.user_id.as_deref(),
-                    ValueKind::Address => record.ip_address.as_deref(),
-                }?;
-                (key.hash(member, text) == hash).then(|| text.into())
+                let text = kind.of(record)?;
+                (key.hash(kind.member(), text) == hash).then(|| text.into())
             })
         });
         found.unwrap_or_else(|| UNREADABLE.into())

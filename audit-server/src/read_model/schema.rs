@@ -7,7 +7,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, config::DbConfig, param
 use super::{proof, tokens::HashKey, vocabulary};
 
 /// The version of everything below, and of what is put into it. Another one is built anew.
-pub(super) const VERSION: i32 = 3;
+pub(super) const VERSION: i32 = 4;
 
 /// What tells the file from others: `audm`.
 pub(super) const APPLICATION_ID: i32 = 0x6175_646d;

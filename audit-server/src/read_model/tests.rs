@@ -81,6 +81,9 @@ fn line(random: &mut fastrand::Rng, seq: usize, timestamp: i64) -> String {
         members.insert("resource".into(), ["vault", "ledger"][seq % 2].into());
         members.insert("duration_us".into(), random.u32(0..5_000).into());
     }
+    if seq.is_multiple_of(3) {
+        members.insert("username".into(), format!("n-{}", seq % 30).into());
+    }
     if category == "trade" {
         let amount = format!("{}.{:02}", random.u32(0..3_000), random.u32(0..100));
         let tags = [side, "x"];

@@ -37,8 +37,7 @@ pub(crate) fn security(
     };
     let range = request.range;
     let mut fold = Security::new(range);
-    let columns = [Column::Words, Column::Users, Column::Addresses, Column::Resources];
-    let met = study.fold(range, &Filter::ANY, &columns, &mut fold)?;
+    let met = study.fold(range, &Filter::ANY, Security::COLUMNS, &mut fold)?;
     if is_kept {
         study.fold_rest(&EVER, &taken, &mut first_met)?;
     }
@@ -84,8 +83,7 @@ pub(crate) fn trading(
         let is = Test::Equals(user.clone());
         filter = filter.and(Filter::Is(Field::Member(Member::UserId), is));
     }
-    let columns = [Column::Words, Column::Users, Column::Entries];
-    let met = study.fold(request.range, &filter, &columns, &mut fold)?;
+    let met = study.fold(request.range, &filter, Trading::COLUMNS, &mut fold)?;
     let header = header(&study, request, met)?;
     study.in_time(fold.finish(study.legend(), &mut study.texts(), header))
 }

@@ -10,7 +10,7 @@ pub(crate) mod anomalies;
 mod by_number;
 mod chain;
 #[cfg(test)]
-mod completeness;
+pub(crate) mod completeness;
 pub(crate) mod compliance;
 mod document;
 mod header;

@@ -78,6 +78,8 @@ impl Histogram {
         match kind {
             ValueKind::User => &self.users,
             ValueKind::Address => &self.addresses,
+            // Not every record's name is kept.
+            ValueKind::Name => &[],
         }
     }
 

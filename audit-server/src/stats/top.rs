@@ -158,12 +158,8 @@ fn of_values(study: &Study<'_>, kind: ValueKind, histogram: &Histogram, limit: u
         |(id, _)| texts.value(kind, ValueId(*id)),
     );
     let named = named.into_iter().map(|((_, count), text)| (text, count)).collect();
-    let member = match kind {
-        ValueKind::User => Member::UserId,
-        ValueKind::Address => Member::IpAddress,
-    };
     let counts = Counts { absent, counted, complete: true };
-    TopValues { distinct, ..ranked(member.name().to_owned(), named, counts, limit) }
+    TopValues { distinct, ..ranked(kind.member().name().to_owned(), named, counts, limit) }
 }
 
 /// What records that were read have of a member.

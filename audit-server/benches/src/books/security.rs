@@ -58,11 +58,11 @@ pub(super) fn of_type(expected: &Expected, wanted: &str) -> (u64, u64) {
 
 fn kinds(it: &mut Comparison, expected: &Expected, said: &Value) {
     let types = by(expected, |event_type, _, _| event_type);
-    it.counts("by event type", &types, &said["by_event_type"], ["event_type", "count"]);
+    it.counts("by event type", &types, &said["by_event_type"]["items"], ["event_type", "count"]);
     let severities = by(expected, |_, _, severity| severity);
     it.counts("by severity", &severities, &said["by_severity"], ["severity", "count"]);
     let statuses = by(expected, |_, status, _| status);
-    it.counts("by status", &statuses, &said["by_status"], ["status", "count"]);
+    it.counts("by status", &statuses, &said["by_status"]["items"], ["status", "count"]);
     for (member, event_type) in [
         ("lockouts", "security.account_locked"),
         ("rate_limits", "security.rate_limited"),
@@ -77,7 +77,7 @@ fn kinds(it: &mut Comparison, expected: &Expected, said: &Value) {
     let few: Vec<_> = few.map(|name| (name.clone(), of_type(expected, name))).collect();
     let all = few.iter().map(|(name, (all, _))| (name.clone(), *all)).collect();
     let failed = few.iter().map(|(name, (_, failed))| (name.clone(), *failed)).collect();
-    let actions = &privileged["by_event_type"];
+    let actions = &privileged["by_event_type"]["items"];
     it.same("privileged", few.iter().map(|(_, (all, _))| all).sum::<u64>(), &privileged["count"]);
     it.counts("privileged", &all, actions, ["event_type", "count"]);
     it.counts("privileged, failed", &failed, actions, ["event_type", "failed"]);
@@ -140,7 +140,7 @@ fn episodes(
     let known: Vec<Value> = guessed.iter().map(|episode| said_of(episode)).collect();
     let told = |report: &Value| -> Vec<Value> {
         let of_addresses = items(&report["brute_force"]["episodes"]).iter();
-        let of_addresses = of_addresses.filter(|episode| episode["kind"] == "address");
+        let of_addresses = of_addresses.filter(|episode| episode["member"] == "ip_address");
         let figures = ["subject", "attempts", "first", "last"];
         of_addresses.map(|episode| figures.map(|name| episode[name].clone()).into()).collect()
     };

@@ -2,7 +2,7 @@
 
 use super::{
     AttemptWindow, BruteForce, Counted, Denials, FirstSeen, FollowingLogin, Incidents, Privileged,
-    SecurityReport, Spraying, SubjectKind,
+    SecurityReport, Spraying, SubjectMember,
 };
 use crate::report::{Block, Cell, Document, Table, Tone, Top};
 
@@ -101,8 +101,8 @@ impl SecurityReport {
             self.alarming("followed by a login", found.followed_by_login),
         ]));
         let mut table = Table::new([
-            "of",
             "user or address",
+            "member",
             "#attempts",
             "#users",
             "#addresses",
@@ -115,13 +115,9 @@ impl SecurityReport {
             "login that followed",
         ]);
         for episode in &found.episodes.items {
-            let of = match episode.kind {
-                SubjectKind::User => "user",
-                SubjectKind::Address => "address",
-            };
             let mut row: Vec<Cell> = vec![
-                of.into(),
                 episode.subject.as_str().into(),
+                episode.member.text().into(),
                 episode.attempts.into(),
                 episode.users.into(),
                 episode.addresses.into(),
@@ -138,7 +134,7 @@ impl SecurityReport {
 
     fn counts(&self) -> Vec<Block> {
         let mut types = Table::new(["event type", "#records"]);
-        for item in &self.by_event_type {
+        for item in &self.by_event_type.items {
             types.push([item.event_type.as_str().into(), item.count.into()]);
         }
         let mut severities = Table::new(["severity", "#records"]);
@@ -146,10 +142,14 @@ impl SecurityReport {
             severities.push([item.severity.as_str().into(), item.count.into()]);
         }
         let mut statuses = Table::new(["status", "#records"]);
-        for item in &self.by_status {
+        for item in &self.by_status.items {
             statuses.push([or_none(item.status.as_deref()), item.count.into()]);
         }
-        [types, severities, statuses].map(Block::Table).into()
+        vec![
+            shown(types, &self.by_event_type),
+            Block::Table(severities),
+            shown(statuses, &self.by_status),
+        ]
     }
 
     fn hours(&self) -> Vec<Block> {
@@ -168,6 +168,16 @@ impl SecurityReport {
         blocks.push(series("failed logins", |hour| hour.failed_logins));
         blocks.push(series("security events", |hour| hour.security_events));
         blocks
+    }
+}
+
+impl SubjectMember {
+    fn text(self) -> &'static str {
+        match self {
+            Self::UserId => "user_id",
+            Self::Username => "username",
+            Self::IpAddress => "ip_address",
+        }
     }
 }
 
@@ -195,10 +205,11 @@ fn peak(window: &AttemptWindow) -> [Cell; 4] {
 fn login(login: Option<&FollowingLogin>) -> Cell {
     let Some(login) = login else { return Cell::toned("none", Tone::Good) };
     let mut text = login.at.clone();
-    for (before, name) in [("of", &login.user), ("from", &login.address)] {
-        if let Some(name) = name {
-            text.extend([" ", before, " ", name]);
-        }
+    if let (Some(user), Some(member)) = (&login.user, login.member) {
+        text.extend([" of ", member.text(), " ", user]);
+    }
+    if let Some(address) = &login.address {
+        text.extend([" from ", address]);
     }
     Cell::toned(text, Tone::Bad)
 }
@@ -213,10 +224,11 @@ fn incidents(of: &Incidents) -> Vec<Block> {
 }
 
 fn counted(name: &str, top: &Top<Counted>) -> Block {
-    let mut table = Table::new([name, "#records", "first", "last"]);
+    let mut table = Table::new([name, "member", "#records", "first", "last"]);
     for item in &top.items {
         table.push([
             item.name.as_str().into(),
+            item.member.text().into(),
             item.count.into(),
             item.first.as_str().into(),
             item.last.as_str().into(),
@@ -230,7 +242,7 @@ fn denials(of: &Denials) -> Vec<Block> {
         ("records".to_owned(), of.count.into()),
         ("without a user".to_owned(), of.without_user.into()),
     ]);
-    let mut table = Table::new(["user", "#records", "first", "last", "resources"]);
+    let mut table = Table::new(["user", "member", "#records", "first", "last", "resources"]);
     for item in &of.by_user.items {
         let resources = match &item.resources {
             None => Cell::toned("there are too many to tell", Tone::Unknown),
@@ -249,6 +261,7 @@ fn denials(of: &Denials) -> Vec<Block> {
         };
         table.push([
             item.user.as_str().into(),
+            item.member.text().into(),
             item.count.into(),
             item.first.as_str().into(),
             item.last.as_str().into(),
@@ -263,18 +276,26 @@ fn privileged(of: &Privileged) -> Vec<Block> {
                 and data.secret_access.";
     let pairs = Block::Pairs(vec![("records".to_owned(), of.count.into())]);
     let mut types = Table::new(["event type", "#records", "#failed"]);
-    for item in &of.by_event_type {
+    for item in &of.by_event_type.items {
         types.push([item.event_type.as_str().into(), item.count.into(), item.failed.into()]);
     }
     let by_user = match &of.by_user {
         None => Block::Text("There are too many users to tell what each did.".to_owned()),
         Some(top) => {
-            let mut table =
-                Table::new(["event type", "user", "#records", "#failed", "first", "last"]);
+            let mut table = Table::new([
+                "event type",
+                "user",
+                "member",
+                "#records",
+                "#failed",
+                "first",
+                "last",
+            ]);
             for item in &top.items {
                 table.push([
                     item.event_type.as_str().into(),
                     or_none(item.user.as_deref()),
+                    item.member.map_or("", SubjectMember::text).into(),
                     item.count.into(),
                     item.failed.into(),
                     item.first.as_str().into(),
@@ -284,7 +305,7 @@ fn privileged(of: &Privileged) -> Vec<Block> {
             shown(table, top)
         }
     };
-    vec![Block::Text(text.to_owned()), pairs, Block::Table(types), by_user]
+    vec![Block::Text(text.to_owned()), pairs, shown(types, &of.by_event_type), by_user]
 }
 
 fn first_seen(of: &FirstSeen) -> Vec<Block> {

@@ -11,8 +11,8 @@
 
 use std::ops::RangeInclusive;
 
-use super::logins::Login;
-use crate::{fact::ValueId, report::by_number::ByNumber};
+use super::{logins::Login, subject::Subject};
+use crate::report::by_number::ByNumber;
 
 /// What makes a window hot.
 pub(super) trait Measure {
@@ -42,7 +42,7 @@ impl Measure for Attempts {
 
 /// Different users.
 #[derive(Debug, Default)]
-pub(super) struct Users(ByNumber<ValueId, u64>);
+pub(super) struct Users(ByNumber<Subject, u64>);
 
 impl Measure for Users {
     fn enter(&mut self, login: &Login) {
@@ -112,8 +112,8 @@ pub(super) fn episodes(
 /// Gives the logins of each subject, in the order of time, to `each`; those without one to nobody.
 pub(super) fn by_subject(
     logins: &mut [Login],
-    subject: impl Fn(&Login) -> ValueId,
-    mut each: impl FnMut(ValueId, &[Login]),
+    subject: impl Fn(&Login) -> Subject,
+    mut each: impl FnMut(Subject, &[Login]),
 ) {
     logins.sort_unstable_by_key(|login| (subject(login), login.at, *login));
     for group in logins.chunk_by(|a, b| subject(a) == subject(b)) {

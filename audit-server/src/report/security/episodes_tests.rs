@@ -3,13 +3,14 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::*;
+use crate::fact::{ValueId, ValueKind};
 
 /// First, last and number of attempts; begin, end and number of attempts of the fullest window, and how
 /// much is in it.
 type Figures = (i64, i64, usize, i64, i64, usize, u64);
 
 fn size(logins: &[&Login], is_spraying: bool) -> u64 {
-    let users: BTreeSet<ValueId> = logins.iter().map(|login| login.user).collect();
+    let users: BTreeSet<Subject> = logins.iter().map(|login| login.user).collect();
     if is_spraying { users.len() as u64 } else { logins.len() as u64 }
 }
 
@@ -74,7 +75,7 @@ proptest! {
             .into_iter()
             .map(|(gap, user)| {
                 at += gap;
-                Login { at, user: ValueId(user), address: ValueId(1) }
+                Login { at, user: user_of(user), ..login() }
             })
             .collect();
         prop_assert_eq!(
@@ -93,7 +94,7 @@ fn a_window_reaches_as_far_as_it_is_long_and_not_further() {
 
 #[test]
 fn attempts_of_one_moment_are_in_the_same_windows() {
-    let users = [1, 2, 2].map(|user| Login { user: ValueId(user), ..login() });
+    let users = [1, 2, 2].map(|user| Login { user: user_of(user), ..login() });
     assert_eq!(quick(&users, 10, 2, true), [(0, 0, 3, 0, 0, 3, 2)]);
 }
 
@@ -103,6 +104,11 @@ fn the_earliest_and_the_latest_times_are_no_trouble() {
     assert_eq!(quick(&logins, 300, 2, false).len(), 1);
 }
 
+fn user_of(number: u32) -> Subject {
+    Subject::new(ValueKind::User, ValueId(number))
+}
+
 fn login() -> Login {
-    Login { at: 0, user: ValueId(1), address: ValueId(1) }
+    let address = Subject::new(ValueKind::Address, ValueId(1));
+    Login { at: 0, user: user_of(1), name: Subject::NONE, address }
 }

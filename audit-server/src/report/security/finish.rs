@@ -9,15 +9,17 @@ use audit_layer::record::format_timestamp;
 
 use super::{
     BRUTE_FORCE_ATTEMPTS, BRUTE_FORCE_WINDOW, BruteForce, BruteForceEpisode, Denials,
-    DeniedResource, DeniedUser, EventTypeCount, MOST_RESOURCES, MOST_SUBJECTS, Privileged,
-    PrivilegedAction, PrivilegedType, SPRAYING_USERS, SPRAYING_WINDOW, SUCCESS_WITHIN, Security,
-    SecurityReport, SecurityThresholds, SeverityCount, Spraying, SprayingEpisode, StatusCount,
+    DeniedResource, DeniedUser, EventTypeCount, MOST_RESOURCES, MOST_SUBJECTS, MOST_TYPES,
+    Privileged, PrivilegedAction, PrivilegedType, SPRAYING_USERS, SPRAYING_WINDOW, SUCCESS_WITHIN,
+    Security, SecurityReport, SecurityThresholds, SeverityCount, Spraying, SprayingEpisode,
+    StatusCount,
     found::{self, Found},
     kinds::{Kinds, Meaning},
-    tally::{Seen, Values, hash},
+    subject::Subject,
+    tally::{Seen, Values},
 };
 use crate::{
-    fact::{KindId, Legend, Texts, ValueId, ValueKind, WordId},
+    fact::{KindId, Legend, Texts, WordId},
     report::{
         Header, Top,
         by_number::{Bounded, ByNumber},
@@ -89,7 +91,7 @@ fn thresholds() -> SecurityThresholds {
 fn counts(
     kinds: &Kinds,
     legend: &Legend,
-) -> (Vec<EventTypeCount>, Vec<SeverityCount>, Vec<StatusCount>) {
+) -> (Top<EventTypeCount>, Vec<SeverityCount>, Top<StatusCount>) {
     let (mut types, mut severities, mut statuses) =
         (BTreeMap::<&str, u64>::new(), BTreeMap::<&str, u64>::new(), BTreeMap::<&str, u64>::new());
     for (kind, count) in legend.kinds().iter().zip(kinds.counts()).filter(|(_, count)| *count > 0) {
@@ -98,28 +100,37 @@ fn counts(
         *statuses.entry(&kind.status).or_default() += count;
     }
     // Those that are equal stay in the order of their texts.
-    let mut by_event_type: Vec<EventTypeCount> = types
-        .into_iter()
-        .map(|(text, count)| EventTypeCount { event_type: text.to_owned(), count })
-        .collect();
-    by_event_type.sort_by_key(|item| Reverse(item.count));
+    let by_event_type = most(
+        types,
+        |(_, count)| *count,
+        |(text, count)| EventTypeCount { event_type: text.to_owned(), count },
+    );
     let mut by_severity: Vec<SeverityCount> = severities
         .into_iter()
         .map(|(text, count)| SeverityCount { severity: text.to_owned(), count })
         .collect();
     by_severity.sort_by_key(|item| gravity(&item.severity));
-    let mut by_status: Vec<StatusCount> = statuses
-        .into_iter()
-        .map(|(text, count)| StatusCount {
-            status: (!text.is_empty()).then(|| text.to_owned()),
-            count,
-        })
-        .collect();
-    by_status.sort_by_key(|item| Reverse(item.count));
+    let by_status = most(
+        statuses,
+        |(_, count)| *count,
+        |(text, count)| StatusCount { status: (!text.is_empty()).then(|| text.to_owned()), count },
+    );
     (by_event_type, by_severity, by_status)
 }
 
 /// The gravest first; a word that is no severity last.
+/// The most frequent of them; of equals, in the order of their texts.
+fn most<C, T>(
+    counts: BTreeMap<&str, C>,
+    count: impl Fn(&(&str, C)) -> u64,
+    make: impl FnMut((&str, C)) -> T,
+) -> Top<T>
+where
+    T: poem_openapi::types::ParseFromJSON + poem_openapi::types::ToJSON + Send + Sync,
+{
+    Top::by(counts.into_iter().collect(), MOST_TYPES, count, make)
+}
+
 fn gravity(severity: &str) -> usize {
     let order = ["critical", "error", "warning", "info", "debug"];
     order.iter().position(|known| *known == severity).unwrap_or(order.len())
@@ -137,13 +148,13 @@ fn brute_force(
     let (shown, total) = shortlist(
         found,
         MOST_SUBJECTS,
-        |found| (Reverse(found.attempts), found.first, found.kind),
-        |found| hash(legend, found.value_kind(), found.subject),
-        |found| texts.value(found.value_kind(), found.subject),
+        |found| (Reverse(found.attempts), found.first, found.subject.member()),
+        |found| found.subject.hash(legend),
+        |found| found.subject.text(texts),
     );
     let items = shown.into_iter().map(|(found, subject)| BruteForceEpisode {
-        kind: found.kind,
         subject: subject.into(),
+        member: found.subject.member(),
         attempts: found.attempts,
         users: found.users,
         addresses: found.addresses,
@@ -164,8 +175,8 @@ fn spraying_episodes(
         found,
         MOST_SUBJECTS,
         |found| (Reverse(found.users), found.first),
-        |found| hash(legend, ValueKind::Address, found.subject),
-        |found| texts.value(ValueKind::Address, found.subject),
+        |found| found.subject.hash(legend),
+        |found| found.subject.text(texts),
     );
     let items = shown.into_iter().map(|(found, address)| SprayingEpisode {
         address: address.into(),
@@ -181,7 +192,7 @@ fn spraying_episodes(
 
 fn denials(
     denied: Values,
-    resources: Bounded<(ValueId, WordId), u64>,
+    resources: Bounded<(Subject, WordId), u64>,
     legend: &Legend,
     texts: &mut dyn Texts,
 ) -> Denials {
@@ -191,12 +202,12 @@ fn denials(
         denied.seen.into_iter().collect(),
         MOST_SUBJECTS,
         |(_, seen)| (Reverse(seen.count), seen.first),
-        |(user, _)| hash(legend, ValueKind::User, *user),
-        |(user, _)| texts.value(ValueKind::User, *user),
+        |(user, _)| user.hash(legend),
+        |(user, _)| (user.text(texts), user.member()),
     );
-    let named: ByNumber<ValueId, ()> = shown.iter().map(|((user, _), _)| (*user, ())).collect();
+    let named: ByNumber<Subject, ()> = shown.iter().map(|((user, _), _)| (*user, ())).collect();
     let mut by_user = resources.into_map().map(|resources| {
-        let mut by_user = ByNumber::<ValueId, Vec<(WordId, u64)>>::default();
+        let mut by_user = ByNumber::<Subject, Vec<(WordId, u64)>>::default();
         for ((user, resource), count) in resources {
             if named.contains_key(&user) {
                 by_user.entry(user).or_default().push((resource, count));
@@ -204,8 +215,9 @@ fn denials(
         }
         by_user
     });
-    let items = shown.into_iter().map(|((user, seen), name)| DeniedUser {
+    let items = shown.into_iter().map(|((user, seen), (name, member))| DeniedUser {
         user: name.into(),
+        member,
         count: seen.count,
         first: format_timestamp(seen.first),
         last: format_timestamp(seen.last),
@@ -226,7 +238,7 @@ fn denials(
 
 fn privileged(
     kinds: &Kinds,
-    by_user: Bounded<(KindId, ValueId), Seen>,
+    by_user: Bounded<(KindId, Subject), Seen>,
     legend: &Legend,
     texts: &mut dyn Texts,
 ) -> Privileged {
@@ -238,18 +250,15 @@ fn privileged(
             *failed += if kind.failed() { count } else { 0 };
         }
     }
-    let mut by_event_type: Vec<PrivilegedType> = types
-        .into_iter()
-        .map(|(text, (count, failed))| PrivilegedType {
-            event_type: text.to_owned(),
-            count,
-            failed,
-        })
-        .collect();
-    by_event_type.sort_by_key(|item| Reverse(item.count));
+    let count = types.values().map(|(all, _)| all).sum();
+    let by_event_type = most(
+        types,
+        |(_, (all, _))| *all,
+        |(text, (count, failed))| PrivilegedType { event_type: text.to_owned(), count, failed },
+    );
     let by_user = by_user.into_map().map(|by_user| {
         // Kinds that differ in status or severity are one type.
-        let mut actions = HashMap::<(&str, ValueId), (Seen, u64)>::new();
+        let mut actions = HashMap::<(&str, Subject), (Seen, u64)>::new();
         for ((kind, user), seen) in by_user {
             let Some(kind) = legend.kinds().get(kind.index()) else { continue };
             let (all, failed) = actions.entry((&kind.event_type, user)).or_default();
@@ -260,22 +269,21 @@ fn privileged(
             actions.into_iter().collect(),
             MOST_SUBJECTS,
             |(_, (seen, _))| (Reverse(seen.count), seen.first),
-            |((event_type, user), _)| (*event_type, hash(legend, ValueKind::User, *user)),
-            |((event_type, user), _)| {
-                (*event_type, user.is_some().then(|| texts.value(ValueKind::User, *user)))
-            },
+            |((event_type, user), _)| (*event_type, user.hash(legend)),
+            |((event_type, user), _)| (*event_type, user.named(texts), user.member()),
         );
-        let items =
-            shown.into_iter().map(|((_, (seen, failed)), (event_type, user))| PrivilegedAction {
+        let items = shown.into_iter().map(|((_, (seen, failed)), (event_type, user, member))| {
+            PrivilegedAction {
                 event_type: event_type.to_owned(),
-                user: user.map(Into::into),
+                member: user.is_some().then_some(member),
+                user,
                 count: seen.count,
                 failed,
                 first: format_timestamp(seen.first),
                 last: format_timestamp(seen.last),
-            });
+            }
+        });
         Top { items: items.collect(), total }
     });
-    let count = by_event_type.iter().map(|item| item.count).sum();
     Privileged { count, by_event_type, by_user }
 }

@@ -8,7 +8,7 @@ use std::cmp::Reverse;
 
 use audit_layer::record::format_timestamp;
 
-use super::{FirstMet, FirstSeen, MOST_SUBJECTS, NewAddress, tally};
+use super::{FirstMet, FirstSeen, MOST_SUBJECTS, NewAddress, subject::Subject, tally};
 use crate::{
     fact::{Fact, Facts, Fold, Legend, Texts, ValueId, ValueKind},
     report::{Top, by_number::Bounded, shortlist::shortlist},
@@ -79,8 +79,8 @@ impl Pairs {
             MOST_SUBJECTS,
             |(_, met)| Reverse(met.seen.first),
             |((user, address), _)| {
-                let user = tally::hash(legend, ValueKind::User, *user);
-                (user, tally::hash(legend, ValueKind::Address, *address))
+                let user = Subject::new(ValueKind::User, *user).hash(legend);
+                (user, Subject::new(ValueKind::Address, *address).hash(legend))
             },
             |((user, address), _)| {
                 let user = texts.value(ValueKind::User, *user);

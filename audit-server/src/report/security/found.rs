@@ -6,21 +6,20 @@ use audit_layer::record::format_timestamp;
 
 use super::{
     AttemptWindow, BRUTE_FORCE_ATTEMPTS, BRUTE_FORCE_WINDOW, FollowingLogin, SPRAYING_USERS,
-    SPRAYING_WINDOW, SUCCESS_WITHIN, SubjectKind,
+    SPRAYING_WINDOW, SUCCESS_WITHIN,
     episodes::{Attempts, Episode, Users, by_subject, episodes},
     logins::Login,
-    tally::hash,
+    subject::Subject,
 };
 use crate::{
-    fact::{Legend, Texts, ValueId, ValueKind},
+    fact::{Legend, Texts},
     report::by_number::ByNumber,
 };
 
 /// An episode of one subject.
 #[derive(Debug)]
 pub(super) struct Found {
-    pub(super) kind: SubjectKind,
-    pub(super) subject: ValueId,
+    pub(super) subject: Subject,
     pub(super) attempts: u64,
     pub(super) users: u64,
     pub(super) addresses: u64,
@@ -31,16 +30,10 @@ pub(super) struct Found {
 }
 
 impl Found {
-    fn new(
-        kind: SubjectKind,
-        subject: ValueId,
-        logins: &[Login],
-        episode: &Episode,
-    ) -> Option<Self> {
+    fn new(subject: Subject, logins: &[Login], episode: &Episode) -> Option<Self> {
         let attempts = logins.get(episode.attempts.clone())?;
         let peak = logins.get(episode.peak.clone())?;
         Some(Self {
-            kind,
             subject,
             attempts: attempts.len() as u64,
             users: distinct(attempts, |login| login.user),
@@ -57,26 +50,19 @@ impl Found {
         })
     }
 
-    pub(super) fn value_kind(&self) -> ValueKind {
-        match self.kind {
-            SubjectKind::User => ValueKind::User,
-            SubjectKind::Address => ValueKind::Address,
-        }
-    }
-
     /// The login that followed.
     pub(super) fn following(&self, texts: &mut dyn Texts) -> Option<FollowingLogin> {
-        let mut name = |kind, value: ValueId| value.is_some().then(|| texts.value(kind, value));
         self.login.map(|login| FollowingLogin {
             at: format_timestamp(login.at),
-            user: name(ValueKind::User, login.user).map(Into::into),
-            address: name(ValueKind::Address, login.address).map(Into::into),
+            user: login.user.named(texts),
+            member: login.user.is_some().then(|| login.user.member()),
+            address: login.address.named(texts),
         })
     }
 }
 
-fn distinct(logins: &[Login], value: impl Fn(&Login) -> ValueId) -> u64 {
-    let values: ByNumber<ValueId, ()> = logins
+fn distinct(logins: &[Login], value: impl Fn(&Login) -> Subject) -> u64 {
+    let values: ByNumber<Subject, ()> = logins
         .iter()
         .map(|login| (value(login), ()))
         .filter(|(value, ())| value.is_some())
@@ -88,21 +74,15 @@ fn distinct(logins: &[Login], value: impl Fn(&Login) -> ValueId) -> u64 {
 pub(super) fn brute_force(attempts: &mut [Login]) -> Vec<Found> {
     let window = micros(BRUTE_FORCE_WINDOW);
     let mut found = Vec::new();
-    let mut look = |kind, subject, logins: &[Login]| {
+    let mut look = |subject, logins: &[Login]| {
         if (logins.len() as u64) < BRUTE_FORCE_ATTEMPTS {
             return;
         }
         let episodes = episodes(logins, window, BRUTE_FORCE_ATTEMPTS, Attempts::default());
-        found.extend(
-            episodes.iter().filter_map(|episode| Found::new(kind, subject, logins, episode)),
-        );
+        found.extend(episodes.iter().filter_map(|episode| Found::new(subject, logins, episode)));
     };
-    by_subject(attempts, |login| login.user, |user, logins| look(SubjectKind::User, user, logins));
-    by_subject(
-        attempts,
-        |login| login.address,
-        |address, logins| look(SubjectKind::Address, address, logins),
-    );
+    by_subject(attempts, |login| login.user, &mut look);
+    by_subject(attempts, |login| login.address, &mut look);
     found
 }
 
@@ -120,11 +100,7 @@ pub(super) fn spraying(attempts: &mut [Login]) -> Vec<Found> {
                 return;
             }
             let episodes = episodes(&named, window, SPRAYING_USERS, Users::default());
-            found.extend(
-                episodes
-                    .iter()
-                    .filter_map(|it| Found::new(SubjectKind::Address, address, &named, it)),
-            );
+            found.extend(episodes.iter().filter_map(|it| Found::new(address, &named, it)));
         },
     );
     found
@@ -133,22 +109,18 @@ pub(super) fn spraying(attempts: &mut [Login]) -> Vec<Found> {
 /// Finds for each episode the first login that followed. Those of one subject must follow each other, in
 /// the order of time.
 pub(super) fn follow(found: &mut [Found], logins: &[Login], legend: &Legend) {
-    let mut places = ByNumber::<(bool, ValueId), Range<usize>>::default();
+    let mut places = ByNumber::<Subject, Range<usize>>::default();
     for (place, episode) in found.iter().enumerate() {
-        let of = (episode.kind == SubjectKind::User, episode.subject);
-        places.entry(of).or_insert(place..place).end = place + 1;
+        places.entry(episode.subject).or_insert(place..place).end = place + 1;
     }
     if places.is_empty() {
         return;
     }
     let within = micros(SUCCESS_WITHIN);
     // Numbers depend on what was met first, hashes do not.
-    let order = |login: &Login| {
-        let user = hash(legend, ValueKind::User, login.user);
-        (login.at, user, hash(legend, ValueKind::Address, login.address))
-    };
+    let order = |login: &Login| (login.at, login.user.hash(legend), login.address.hash(legend));
     for login in logins {
-        for of in [(true, login.user), (false, login.address)] {
+        for of in [login.user, login.name, login.address] {
             let Some(episodes) = places.get(&of).and_then(|range| found.get_mut(range.clone()))
             else {
                 continue;

@@ -4,14 +4,16 @@
 //! kept: the latest, since those are acted upon. Which those are depends on their times alone, so
 //! that calls in another order leave the same ones; of several at the moment where it ends, none.
 
-use crate::fact::{Fact, ValueId};
+use super::subject::Subject;
 
 /// Someone was let in or not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Login {
     pub(super) at: i64,
-    pub(super) user: ValueId,
-    pub(super) address: ValueId,
+    pub(super) user: Subject,
+    /// What the user is called, of a login that names both.
+    pub(super) name: Subject,
+    pub(super) address: Subject,
 }
 
 /// The latest logins.
@@ -29,11 +31,11 @@ impl Logins {
         Self { kept: Vec::new(), most, since: i64::MIN }
     }
 
-    pub(super) fn push(&mut self, fact: &Fact) {
-        if fact.at < self.since {
+    pub(super) fn push(&mut self, login: Login) {
+        if login.at < self.since {
             return;
         }
-        self.kept.push(Login { at: fact.at, user: fact.user, address: fact.address });
+        self.kept.push(login);
         // Twice as many, so that finding the latest costs little for each.
         if self.kept.len() >= self.most.saturating_mul(2).max(1) {
             self.cut();
@@ -62,14 +64,11 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::fact::{KindId, WordId};
-
     fn kept(times: &[i64], most: usize) -> (Vec<i64>, Option<i64>) {
         let mut logins = Logins::new(most);
         for at in times {
-            let (user, address) = (ValueId(1), ValueId(1));
-            let (kind, resource) = (KindId(0), WordId::NONE);
-            logins.push(&Fact { at: *at, kind, user, address, resource, entry: 0, place: 0 });
+            let [user, name, address] = [Subject::NONE; 3];
+            logins.push(Login { at: *at, user, name, address });
         }
         let (kept, since) = logins.finish();
         let mut kept: Vec<i64> = kept.iter().map(|login| login.at).collect();

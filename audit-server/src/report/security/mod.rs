@@ -8,8 +8,11 @@
 //!   `security.account_unlocked`, `data.export` and `data.secret_access`, whether or not it succeeded.
 //!   `auth.permission_granted` is none: programs write it each time someone is let do what he may, and a
 //!   list of the few would drown in it. That a role was given is `admin.role_changed`.
-//! - Users and addresses are `user_id` and `ip_address`. A failed login that names no user, as when the name
-//!   that was typed is nobody's, counts for its address alone; how many such there are is told.
+//! - Users are `user_id`, or, of records that have none, `username`: a login that fails often has no more
+//!   than the name that was typed. Which of both is told of each, see [`subject`]. A failed login that
+//!   has neither counts for its address alone; how many such there are is told. A login that has both
+//!   *follows* those that failed under its name, too. What is new of a user goes by `user_id` alone: a
+//!   name that somebody typed is not yet one who was there.
 //!
 //! # Brute force and spraying
 //! See [`episodes`] for what an episode is. Brute force is looked for by user (many addresses may guess one
@@ -34,6 +37,7 @@ mod hours;
 mod kinds;
 mod logins;
 mod result;
+mod subject;
 mod tally;
 #[cfg(test)]
 mod tests;
@@ -48,13 +52,15 @@ use self::{
     first_seen::Pairs,
     hours::Hours,
     kinds::{Kinds, Meaning},
-    logins::Logins,
+    logins::{Login, Logins},
+    subject::Subject,
     tally::{Seen, Tally, Values},
 };
 use super::by_number::Bounded;
 use crate::{
-    fact::{Fact, Facts, Fold, KindId, ValueId, WordId},
+    fact::{Fact, Facts, Fold, KindId, ValueKind, WordId},
     filter::TimeRange,
+    read_model::Column,
 };
 
 /// Brute force is at least so many failed logins of one user or from one address.
@@ -69,6 +75,9 @@ pub(crate) const SPRAYING_WINDOW: Duration = Duration::from_secs(10 * 60);
 pub(crate) const SUCCESS_WITHIN: Duration = Duration::from_secs(60 * 60);
 /// The most users, addresses, episodes, and actions that a list has.
 pub(crate) const MOST_SUBJECTS: usize = 50;
+/// The most event types that a list has, and the most statuses: programs have some dozens, unless they make
+/// them up.
+pub(crate) const MOST_TYPES: usize = 1000;
 /// The most classes of resources that are named of a user.
 pub(crate) const MOST_RESOURCES: usize = 10;
 /// The most failed logins that are looked at one by one, and the most logins.
@@ -95,11 +104,15 @@ pub(crate) struct Security {
     blocked: Tally,
     whitelist: Tally,
     denied: Values,
-    denied_resources: Bounded<(ValueId, WordId), u64>,
-    privileged: Bounded<(KindId, ValueId), Seen>,
+    denied_resources: Bounded<(Subject, WordId), u64>,
+    privileged: Bounded<(KindId, Subject), Seen>,
 }
 
 impl Security {
+    /// What of the facts it looks at.
+    pub(crate) const COLUMNS: &'static [Column] =
+        &[Column::Words, Column::Users, Column::Names, Column::Addresses, Column::Resources];
+
     /// Of that time. Facts outside it are passed over.
     pub(crate) fn new(range: TimeRange) -> Self {
         Self::with_most(range, MOST_LOGINS, MOST_PAIRS)
@@ -135,17 +148,21 @@ impl Security {
     }
 
     #[inline(never)]
-    fn look_at(&mut self, fact: &Fact, meaning: Meaning) {
+    fn look_at(&mut self, facts: &Facts<'_>, fact: &Fact, meaning: Meaning) {
+        let user = Subject::user(facts, fact);
         if let Some(hour) = self.hours.at(fact.at) {
             hour.failed_logins += u64::from(meaning.has(Meaning::FAILED_LOGIN));
             hour.security_events += u64::from(meaning.has(Meaning::SECURITY));
         }
+        let address = Subject::address(fact);
+        let mut login = Login { at: fact.at, user, name: Subject::NONE, address };
         if meaning.has(Meaning::FAILED_LOGIN) {
-            self.failed.see(fact);
-            self.attempts.push(fact);
+            self.failed.see(login);
+            self.attempts.push(login);
         }
         if meaning.has(Meaning::LOGIN) {
-            self.logins.push(fact);
+            login.name = Subject::new(ValueKind::Name, facts.name(fact));
+            self.logins.push(login);
         }
         for (what, tally) in [
             (Meaning::LOCKED, &mut self.locked),
@@ -154,19 +171,19 @@ impl Security {
             (Meaning::WHITELIST, &mut self.whitelist),
         ] {
             if meaning.has(what) {
-                tally.see(fact);
+                tally.see(login);
             }
         }
         if meaning.has(Meaning::DENIED) {
-            self.denied.see(fact.user, fact.at);
-            if fact.user.is_some()
-                && let Some(count) = self.denied_resources.entry((fact.user, fact.resource))
+            self.denied.see(user, fact.at);
+            if user.is_some()
+                && let Some(count) = self.denied_resources.entry((user, fact.resource))
             {
                 *count += 1;
             }
         }
         if meaning.has(Meaning::PRIVILEGED)
-            && let Some(seen) = self.privileged.entry((fact.kind, fact.user))
+            && let Some(seen) = self.privileged.entry((fact.kind, user))
         {
             seen.see(fact.at);
         }
@@ -184,7 +201,7 @@ impl Fold for Security {
             }
             self.pairs.see(fact);
             if !meaning.is_nothing() {
-                self.look_at(fact, meaning);
+                self.look_at(facts, fact, meaning);
             }
         }
     }

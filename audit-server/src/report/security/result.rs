@@ -6,19 +6,20 @@ use serde::Serialize;
 use crate::report::{Header, Top};
 
 /// Who tried to get in, who got in, and what those did who may do more than others. Times are in UTC;
-/// users and addresses are those of `user_id` and `ip_address`.
+/// addresses are those of `ip_address`, users those of `user_id` or, of records that have none, of
+/// `username`, and `member` says which.
 #[derive(Debug, Clone, PartialEq, Serialize, Object)]
 pub(crate) struct SecurityReport {
     /// What the report is about.
     pub(crate) header: Header,
     /// From when on things are called what they are called here.
     pub(crate) thresholds: SecurityThresholds,
-    /// All event types, most frequent first.
-    pub(crate) by_event_type: Vec<EventTypeCount>,
+    /// The 1000 most frequent event types.
+    pub(crate) by_event_type: Top<EventTypeCount>,
     /// All severities, gravest first.
     pub(crate) by_severity: Vec<SeverityCount>,
-    /// All statuses, most frequent first.
-    pub(crate) by_status: Vec<StatusCount>,
+    /// The 1000 most frequent statuses.
+    pub(crate) by_status: Top<StatusCount>,
     /// `auth.failed`, and `auth.login` whose status is `failure`, `denied` or `error`.
     pub(crate) failed_logins: Incidents,
     /// Brute force and spraying were looked for from this time on, because there are more than 2000000
@@ -108,12 +109,27 @@ pub(crate) struct Incidents {
     pub(crate) by_address: Top<Counted>,
 }
 
+/// In which member of its records the text of a subject stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Enum)]
+#[oai(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum SubjectMember {
+    /// A user, by the identity that the application knows.
+    UserId,
+    /// A user, by a name alone: these records have no `user_id`.
+    Username,
+    /// An address.
+    IpAddress,
+}
+
 /// A user or an address, and how often.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Object)]
 #[oai(rename = "CountedSubject")]
 pub(crate) struct Counted {
     /// The user or the address.
     pub(crate) name: String,
+    /// In which member of the records that stands.
+    pub(crate) member: SubjectMember,
     /// How often.
     pub(crate) count: u64,
     /// The first time.
@@ -132,24 +148,13 @@ pub(crate) struct BruteForce {
     pub(crate) followed_by_login: u64,
 }
 
-/// Whose attempts an episode is made of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Enum)]
-#[oai(rename_all = "snake_case", rename = "EpisodeSubject")]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum SubjectKind {
-    /// Those of one user, from wherever.
-    User,
-    /// Those from one address, of whomever.
-    Address,
-}
-
 /// Failed logins that are all in full windows with some in common.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Object)]
 pub(crate) struct BruteForceEpisode {
-    /// Whether it is of a user or of an address.
-    pub(crate) kind: SubjectKind,
-    /// The user or the address.
+    /// The user whose attempts these are, from wherever, or the address, of whomever.
     pub(crate) subject: String,
+    /// In which member of the records that stands.
+    pub(crate) member: SubjectMember,
     /// How many failed logins.
     pub(crate) attempts: u64,
     /// How many different users they name.
@@ -162,7 +167,8 @@ pub(crate) struct BruteForceEpisode {
     pub(crate) last: String,
     /// When it was worst.
     pub(crate) peak: AttemptWindow,
-    /// The first login of that user, or from that address, that followed; `null` when none did.
+    /// The first login of that user, under that name, or from that address, that followed; `null` when none
+    /// did.
     pub(crate) login: Option<FollowingLogin>,
 }
 
@@ -186,6 +192,8 @@ pub(crate) struct FollowingLogin {
     pub(crate) at: String,
     /// Who, when the record says so.
     pub(crate) user: Option<String>,
+    /// In which member of the record that stands.
+    pub(crate) member: Option<SubjectMember>,
     /// From where, when the record says so.
     pub(crate) address: Option<String>,
 }
@@ -236,6 +244,8 @@ pub(crate) struct Denials {
 pub(crate) struct DeniedUser {
     /// The user.
     pub(crate) user: String,
+    /// In which member of the records that stands.
+    pub(crate) member: SubjectMember,
     /// How often.
     pub(crate) count: u64,
     /// The first time.
@@ -263,8 +273,8 @@ pub(crate) struct DeniedResource {
 pub(crate) struct Privileged {
     /// How often.
     pub(crate) count: u64,
-    /// All types of such actions, most frequent first.
-    pub(crate) by_event_type: Vec<PrivilegedType>,
+    /// The 1000 most frequent types of such actions.
+    pub(crate) by_event_type: Top<PrivilegedType>,
     /// The 50 most frequent of a user; of equals those with the earliest first one. `null` when there are
     /// more than 2000000 pairs of a type, a status and a severity with a user.
     pub(crate) by_user: Option<Top<PrivilegedAction>>,
@@ -288,6 +298,8 @@ pub(crate) struct PrivilegedAction {
     pub(crate) event_type: String,
     /// The user; `null` for records that name none.
     pub(crate) user: Option<String>,
+    /// In which member of the records that stands.
+    pub(crate) member: Option<SubjectMember>,
     /// How often.
     pub(crate) count: u64,
     /// How many of these did not succeed: their status is `failure`, `denied` or `error`.

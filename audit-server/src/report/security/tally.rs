@@ -5,8 +5,9 @@ use std::cmp::Reverse;
 use audit_layer::record::format_timestamp;
 
 use super::{Counted, Incidents, MOST_SUBJECTS};
+use super::{logins::Login, subject::Subject};
 use crate::{
-    fact::{Fact, Legend, Texts, ValueId, ValueKind},
+    fact::{Legend, Texts},
     report::{Top, by_number::ByNumber, shortlist::shortlist},
 };
 
@@ -38,45 +39,40 @@ impl Seen {
     }
 }
 
-/// How often by value of one member. It holds no more values than the legend.
+/// How often by user, or by address. It holds no more values than the legend.
 #[derive(Debug, Default)]
 pub(super) struct Values {
-    pub(super) seen: ByNumber<ValueId, Seen>,
+    pub(super) seen: ByNumber<Subject, Seen>,
     /// How many records have none.
     pub(super) without: u64,
 }
 
 impl Values {
-    pub(super) fn see(&mut self, value: ValueId, at: i64) {
-        if value.is_some() {
-            self.seen.entry(value).or_default().see(at);
+    pub(super) fn see(&mut self, subject: Subject, at: i64) {
+        if subject.is_some() {
+            self.seen.entry(subject).or_default().see(at);
         } else {
             self.without += 1;
         }
     }
 
-    fn top(self, kind: ValueKind, legend: &Legend, texts: &mut dyn Texts) -> Top<Counted> {
+    fn top(self, legend: &Legend, texts: &mut dyn Texts) -> Top<Counted> {
         let (shown, total) = shortlist(
             self.seen.into_iter().collect(),
             MOST_SUBJECTS,
             |(_, seen)| (Reverse(seen.count), seen.first),
-            |(value, _)| hash(legend, kind, *value),
-            |(value, _)| texts.value(kind, *value),
+            |(subject, _)| subject.hash(legend),
+            |(subject, _)| (subject.text(texts), subject.member()),
         );
-        let items = shown.into_iter().map(|((_, seen), name)| Counted {
+        let items = shown.into_iter().map(|((_, seen), (name, member))| Counted {
             name: name.into(),
+            member,
             count: seen.count,
             first: format_timestamp(seen.first),
             last: format_timestamp(seen.last),
         });
         Top { items: items.collect(), total }
     }
-}
-
-/// What stands for the value whatever else there is: it decides between those that are equal in all
-/// else.
-pub(super) fn hash(legend: &Legend, kind: ValueKind, value: ValueId) -> u64 {
-    legend.values(kind).known(value).map_or(0, |(hash, _)| hash)
 }
 
 /// How often something happened.
@@ -88,10 +84,10 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    pub(super) fn see(&mut self, fact: &Fact) {
+    pub(super) fn see(&mut self, of: Login) {
         self.count += 1;
-        self.users.see(fact.user, fact.at);
-        self.addresses.see(fact.address, fact.at);
+        self.users.see(of.user, of.at);
+        self.addresses.see(of.address, of.at);
     }
 
     pub(super) fn finish(self, legend: &Legend, texts: &mut dyn Texts) -> Incidents {
@@ -99,8 +95,8 @@ impl Tally {
             count: self.count,
             without_user: self.users.without,
             without_address: self.addresses.without,
-            by_user: self.users.top(ValueKind::User, legend, texts),
-            by_address: self.addresses.top(ValueKind::Address, legend, texts),
+            by_user: self.users.top(legend, texts),
+            by_address: self.addresses.top(legend, texts),
         }
     }
 }

@@ -55,6 +55,9 @@ fn text(at: i64) -> String {
     audit_layer::record::format_timestamp(at)
 }
 
+/// A user or an address, with the member in which it stands.
+type Named = (String, SubjectMember);
+
 /// A record as the test sees it.
 #[derive(Debug, Clone)]
 struct Seen {
@@ -62,19 +65,28 @@ struct Seen {
     event_type: String,
     status: String,
     severity: String,
-    user: Option<String>,
+    user_id: Option<String>,
+    /// Whom it counts for: by `user_id`, else by `username`.
+    user: Option<Named>,
+    /// The `username`, whatever else there is.
+    name: Option<Named>,
     address: Option<String>,
     class: Option<String>,
 }
 
 fn seen(lines: &Lines) -> Vec<Seen> {
     let owned = |text: Option<&str>| text.filter(|text| !text.is_empty()).map(str::to_owned);
+    let as_member = |member| move |text| (text, member);
     let seen = lines.all().map(|(at, record)| Seen {
         at,
         event_type: record.event_type.to_string(),
         status: record.status.as_deref().unwrap_or_default().to_owned(),
         severity: record.severity.to_string(),
-        user: owned(record.user_id.as_deref()),
+        user_id: owned(record.user_id.as_deref()),
+        user: owned(record.user_id.as_deref())
+            .map(as_member(SubjectMember::UserId))
+            .or(owned(record.username.as_deref()).map(as_member(SubjectMember::Username))),
+        name: owned(record.username.as_deref()).map(as_member(SubjectMember::Username)),
         address: owned(record.ip_address.as_deref()),
         class: owned(record.resource.as_deref()).map(|text| text.replace("/7777", "/*")),
     });
@@ -82,6 +94,10 @@ fn seen(lines: &Lines) -> Vec<Seen> {
 }
 
 impl Seen {
+    fn from(&self) -> Option<Named> {
+        self.address.clone().map(|address| (address, SubjectMember::IpAddress))
+    }
+
     fn has_failed(&self) -> bool {
         ["failure", "denied", "error"].contains(&self.status.as_str())
     }
@@ -124,13 +140,13 @@ fn span(group: &[&Seen]) -> (i64, i64) {
 
 fn counted<'s>(
     all: impl Iterator<Item = &'s Seen>,
-    key: impl Fn(&Seen) -> Option<String>,
+    key: impl Fn(&Seen) -> Option<Named>,
 ) -> Top<Counted> {
     let groups = grouped(all, key);
     let total = groups.len() as u64;
-    let items = groups.into_iter().take(50).map(|(name, group)| {
+    let items = groups.into_iter().take(50).map(|((name, member), group)| {
         let (first, last) = span(&group);
-        Counted { name, count: group.len() as u64, first: text(first), last: text(last) }
+        Counted { name, member, count: group.len() as u64, first: text(first), last: text(last) }
     });
     Top { items: items.collect(), total }
 }
@@ -142,7 +158,7 @@ fn incidents(all: &[Seen], is: impl Fn(&Seen) -> bool) -> Incidents {
         without_user: those().filter(|seen| seen.user.is_none()).count() as u64,
         without_address: those().filter(|seen| seen.address.is_none()).count() as u64,
         by_user: counted(those(), |seen| seen.user.clone()),
-        by_address: counted(those(), |seen| seen.address.clone()),
+        by_address: counted(those(), Seen::from),
     }
 }
 
@@ -176,7 +192,7 @@ fn episodes<'s>(
     found
 }
 
-fn distinct(all: &[&Seen], key: impl Fn(&Seen) -> Option<String>) -> u64 {
+fn distinct<K: Ord>(all: &[&Seen], key: impl Fn(&Seen) -> Option<K>) -> u64 {
     all.iter().filter_map(|seen| key(seen)).collect::<BTreeSet<_>>().len() as u64
 }
 
@@ -197,29 +213,27 @@ fn followed(all: &[Seen], episode: &[&Seen], is: impl Fn(&Seen) -> bool) -> Opti
     logins.map(|seen| seen.at).filter(|at| *at > first && *at <= last + 3600 * SECOND).min()
 }
 
-/// Kind, subject, attempts, users, addresses, first, last, peak, and the time of the login.
-type BruteFigures =
-    (SubjectKind, String, u64, u64, u64, String, String, AttemptWindow, Option<String>);
+/// Subject, attempts, users, addresses, first, last, peak, and the time of the login.
+type BruteFigures = (Named, u64, u64, u64, String, String, AttemptWindow, Option<String>);
 
 fn brute_force(all: &[Seen]) -> Vec<BruteFigures> {
     let mut found = Vec::new();
-    for kind in [SubjectKind::User, SubjectKind::Address] {
-        let subject = |seen: &Seen| match kind {
-            SubjectKind::User => seen.user.clone(),
-            SubjectKind::Address => seen.address.clone(),
-        };
-        for (name, group) in grouped(all.iter().filter(|seen| seen.is_failed_login()), subject) {
+    let subjects: [fn(&Seen) -> Option<Named>; 2] = [|seen| seen.user.clone(), Seen::from];
+    for subject in subjects {
+        for (of, group) in grouped(all.iter().filter(|seen| seen.is_failed_login()), subject) {
             for (attempts, window, _) in episodes(&group, 300 * SECOND, 10, |inside| inside.len()) {
                 let (first, last) = span(&attempts);
-                let login = followed(all, &attempts, |seen| subject(seen).as_ref() == Some(&name));
+                let is = |seen: &Seen| {
+                    [seen.user.clone(), seen.name.clone(), seen.from()].contains(&Some(of.clone()))
+                };
+                let login = followed(all, &attempts, is);
                 let users = distinct(&attempts, |seen| seen.user.clone());
                 let addresses = distinct(&attempts, |seen| seen.address.clone());
                 let count = attempts.len() as u64;
                 let (login, window) = (login.map(text), peak(&window));
-                let name = name.clone();
                 found.push((
-                    (std::cmp::Reverse(count), first, kind, name.clone()),
-                    (kind, name, count, users, addresses, text(first), text(last), window, login),
+                    (std::cmp::Reverse(count), first, of.1, of.0.clone()),
+                    (of.clone(), count, users, addresses, text(first), text(last), window, login),
                 ));
             }
         }
@@ -232,8 +246,8 @@ fn brute_figures(report: &SecurityReport) -> Vec<BruteFigures> {
     let figures = |it: &BruteForceEpisode| {
         let login = it.login.as_ref().map(|login| login.at.clone());
         let (first, last, peak) = (it.first.clone(), it.last.clone(), it.peak.clone());
-        let subject = it.subject.clone();
-        (it.kind, subject, it.attempts, it.users, it.addresses, first, last, peak, login)
+        let subject = (it.subject.clone(), it.member);
+        (subject, it.attempts, it.users, it.addresses, first, last, peak, login)
     };
     report.brute_force.episodes.items.iter().map(figures).collect()
 }
@@ -274,7 +288,7 @@ fn denials(all: &[Seen]) -> Denials {
     let those = || all.iter().filter(|seen| seen.event_type == "auth.permission_denied");
     let groups = grouped(those(), |seen| seen.user.clone());
     let total = groups.len() as u64;
-    let items = groups.into_iter().take(50).map(|(user, group)| {
+    let items = groups.into_iter().take(50).map(|((user, member), group)| {
         let (first, last) = span(&group);
         let mut classes = BTreeMap::<Option<String>, u64>::new();
         group.iter().for_each(|seen| *classes.entry(seen.class.clone()).or_default() += 1);
@@ -286,6 +300,7 @@ fn denials(all: &[Seen]) -> Denials {
         items.sort_by_key(|item| std::cmp::Reverse(item.count));
         DeniedUser {
             user,
+            member,
             count: group.len() as u64,
             first: text(first),
             last: text(last),
@@ -319,19 +334,23 @@ fn privileged(all: &[Seen]) -> Privileged {
         let (first, last) = span(&group);
         let (count, failed) = (group.len() as u64, failed(&group));
         let (first, last) = (text(first), text(last));
-        PrivilegedAction { event_type, user, count, failed, first, last }
+        let (user, member) = user.unzip();
+        PrivilegedAction { event_type, user, member, count, failed, first, last }
     });
     let by_user = Some(Top { items: items.collect(), total });
+    let total = by_event_type.len() as u64;
+    let by_event_type = Top { items: by_event_type, total };
     Privileged { count: those().count() as u64, by_event_type, by_user }
 }
 
 fn first_seen(all: &[Seen], earlier: &[Seen]) -> FirstSeen {
-    let had = |user: &Option<String>| earlier.iter().any(|seen| seen.user == *user);
-    let both = |seen: &Seen| seen.user.clone().zip(seen.address.clone());
+    let had = |user: &Option<String>| earlier.iter().any(|seen| seen.user_id == *user);
+    let both = |seen: &Seen| seen.user_id.clone().zip(seen.address.clone());
     let mut groups = grouped(
         all.iter().filter(|seen| {
-            let known = |before: &Seen| before.user == seen.user && before.address == seen.address;
-            had(&seen.user) && !earlier.iter().any(known)
+            let known =
+                |before: &Seen| before.user_id == seen.user_id && before.address == seen.address;
+            had(&seen.user_id) && !earlier.iter().any(known)
         }),
         both,
     );
@@ -344,8 +363,8 @@ fn first_seen(all: &[Seen], earlier: &[Seen]) -> FirstSeen {
     });
     let new: BTreeSet<_> = all
         .iter()
-        .filter(|seen| seen.address.is_some() && seen.user.is_some() && !had(&seen.user))
-        .map(|seen| seen.user.clone())
+        .filter(|seen| seen.address.is_some() && seen.user_id.is_some() && !had(&seen.user_id))
+        .map(|seen| seen.user_id.clone())
         .collect();
     FirstSeen {
         addresses: Some(Top { items: items.collect(), total }),
@@ -389,10 +408,10 @@ fn compare(lines: &Lines, range: TimeRange, report: &SecurityReport) {
     earlier.retain(|seen| seen.at < range.from);
 
     let of_type = |it: &EventTypeCount| (it.event_type.clone(), it.count);
-    let by_type: Vec<_> = report.by_event_type.iter().map(of_type).collect();
+    let by_type: Vec<_> = report.by_event_type.items.iter().map(of_type).collect();
     assert_eq!(by_type, sorted_counts(&all, |seen| seen.event_type.clone()));
     let of_status = |it: &StatusCount| (it.status.clone().unwrap_or_default(), it.count);
-    let by_status: Vec<_> = report.by_status.iter().map(of_status).collect();
+    let by_status: Vec<_> = report.by_status.items.iter().map(of_status).collect();
     assert_eq!(by_status, sorted_counts(&all, |seen| seen.status.clone()));
     let mut severities = sorted_counts(&all, |seen| seen.severity.clone());
     severities.sort_by_key(|(severity, _)| {
@@ -413,7 +432,7 @@ fn compare(lines: &Lines, range: TimeRange, report: &SecurityReport) {
     assert_eq!(report.privileged_actions, privileged(&all));
     assert_eq!(report.first_seen_addresses, first_seen(&all, &earlier));
     assert_eq!(report.hourly, hourly(&all, range));
-    let follow = brute_force(&all).iter().filter(|figures| figures.8.is_some()).count();
+    let follow = brute_force(&all).iter().filter(|figures| figures.7.is_some()).count();
     if report.brute_force.episodes.total <= 50 {
         assert_eq!(report.brute_force.followed_by_login, follow as u64);
     }
@@ -436,8 +455,8 @@ const TYPES: [&str; 14] = [
     "trade.executed",
 ];
 
-/// Gap before it in seconds, event type, status, severity, user, address, resource.
-type Made = (i64, &'static str, &'static str, &'static str, u8, u8, u8);
+/// Gap before it in seconds, event type, status, severity, user and name, address, resource.
+type Made = (i64, &'static str, &'static str, &'static str, (u8, u8), u8, u8);
 
 fn made() -> impl Strategy<Value = Made> {
     let event_type = prop_oneof![
@@ -448,12 +467,12 @@ fn made() -> impl Strategy<Value = Made> {
     let gap = prop_oneof![6 => 0_i64..40, 1 => 0_i64..400, 1 => 0_i64..5000];
     let status = prop::sample::select(vec!["", "success", "failure", "denied", "error", "pending"]);
     let severity = prop::sample::select(vec!["info", "warning", "error", "critical"]);
-    (gap, event_type, status, severity, 0..7_u8, 0..4_u8, 0..4_u8)
+    (gap, event_type, status, severity, (0..7_u8, 0..5_u8), 0..4_u8, 0..4_u8)
 }
 
 fn lines(made: &[Made]) -> (Lines, i64) {
     let (mut lines, mut at) = (Lines::default(), 100 * DAY);
-    for (gap, event_type, status, severity, user, address, resource) in made {
+    for (gap, event_type, status, severity, (user, name), address, resource) in made {
         at += gap * SECOND;
         let mut members = json!({ "severity": severity });
         let mut set = |name: &str, value: String, is: bool| {
@@ -463,6 +482,8 @@ fn lines(made: &[Made]) -> (Lines, i64) {
         };
         set("status", (*status).to_owned(), !status.is_empty());
         set("user_id", format!("u-{user}"), *user > 0);
+        // The names are those that users have as ids, too.
+        set("username", format!("u-{name}"), *name > 1);
         set("ip_address", format!("192.0.2.{address}"), *address > 0);
         set("resource", format!("/accounts/{}", "x".repeat((*resource).into())), *resource > 1);
         set("resource", "/orders/7777".to_owned(), *resource == 1);
@@ -526,13 +547,51 @@ fn ten_failures_within_five_minutes_are_brute_force_and_nine_are_not() {
         let report = report(&lines, range, 4);
         assert_eq!(report.brute_force.episodes.total, expected, "{apart} {count}");
         if let [episode] = &report.brute_force.episodes.items[..] {
-            assert_eq!((episode.kind, &*episode.subject), (SubjectKind::User, "ann"));
+            assert_eq!((episode.member, &*episode.subject), (SubjectMember::UserId, "ann"));
             assert_eq!((episode.attempts, episode.users, episode.addresses), (10, 1, 10));
             let login = episode.login.as_ref().unwrap();
             assert_eq!(login.address.as_deref(), Some("10.9.9.9"));
             assert_eq!(report.brute_force.followed_by_login, 1);
         }
     }
+}
+
+/// A failed login that names no user: with the name that was typed, if any.
+fn failed_by_name(lines: &mut Lines, at: i64, name: &str, address: &str) {
+    lines.push(
+        at,
+        "auth.failed",
+        json!({ "status": "failure", "username": name, "ip_address": address }),
+    );
+}
+
+#[test]
+fn names_that_were_typed_are_users_when_there_is_no_other() {
+    let mut lines = Lines::default();
+    for guess in 0..12 {
+        failed_by_name(&mut lines, guess * SECOND, &format!("guess-{guess}"), "203.0.113.9");
+        failed_by_name(&mut lines, guess * SECOND, "ann", &format!("198.51.100.{guess}"));
+        // Another's id is not her name.
+        failed(&mut lines, (1000 + guess) * SECOND, "ann", "");
+    }
+    failed_by_name(&mut lines, 5000 * SECOND, "", "");
+    let login = json!({ "status": "success", "user_id": "u-7", "username": "ann", "ip_address": "10.0.0.1" });
+    lines.push(60 * SECOND, "auth.login", login);
+    let report = report(&lines, TimeRange { from: 0, to: DAY }, 5);
+    let [sprayed] = &report.spraying.episodes.items[..] else { panic!("{:?}", report.spraying) };
+    assert_eq!((&*sprayed.address, sprayed.users), ("203.0.113.9", 12));
+    let of_ann = report.brute_force.episodes.items.iter().filter(|it| it.subject == "ann");
+    let of_ann: Vec<_> = of_ann
+        .map(|it| (it.member, it.addresses, it.login.as_ref().map(|login| login.user.clone())))
+        .collect();
+    let by_name = (SubjectMember::Username, 12, Some(Some("u-7".to_owned())));
+    let by_id = (SubjectMember::UserId, 0, None);
+    assert!(
+        of_ann.len() == 2 && of_ann.contains(&by_name) && of_ann.contains(&by_id),
+        "{of_ann:?}"
+    );
+    assert_eq!(report.failed_logins.without_user, 1);
+    assert_eq!(report.failed_logins.by_user.total, 14);
 }
 
 #[test]
@@ -588,12 +647,15 @@ fn what_was_left_out_is_told() {
 
 #[test]
 fn the_document_has_whatever_the_json_has() {
-    let mut made: Vec<Made> = vec![(0, "data.read", "", "info", 1, 1, 0)];
-    made.extend((0..13).map(|at| (at, "auth.failed", "failure", "warning", 1, 2, 0)));
-    made.extend((0..6).map(|at| (at * 3, "auth.failed", "failure", "error", at as u8 + 1, 3, 0)));
-    made.push((5, "auth.login", "success", "info", 1, 2, 0));
-    made.push((5, "auth.login", "success", "info", 5, 3, 0));
-    made.extend(TYPES.map(|event_type| (1, event_type, "denied", "critical", 2, 1, 2)));
+    let mut made: Vec<Made> = vec![(0, "data.read", "", "info", (1, 0), 1, 0)];
+    made.extend((0..13).map(|at| (at, "auth.failed", "failure", "warning", (1, 0), 2, 0)));
+    made.extend(
+        (0..6).map(|at| (at * 3, "auth.failed", "failure", "error", (0, at as u8 + 2), 3, 0)),
+    );
+    made.push((5, "auth.login", "success", "info", (1, 0), 2, 0));
+    made.push((5, "data.read", "success", "info", (1, 0), 3, 0));
+    made.push((5, "auth.login", "success", "info", (5, 0), 3, 0));
+    made.extend(TYPES.map(|event_type| (1, event_type, "denied", "critical", (2, 0), 1, 2)));
     let (lines, to) = lines(&made);
     let report = report(&lines, TimeRange { from: 100 * DAY + SECOND, to }, 100);
     assert!(report.brute_force.episodes.total > 0 && report.spraying.episodes.total > 0);

@@ -49,6 +49,7 @@ use self::{
 use crate::{
     fact::{Amount, Entry, Fact, Facts, Fold, Kind, KindId, ValueId, WordId},
     filter::TimeRange,
+    read_model::Column,
     report::{
         by_number::{Bounded, ByNumber},
         shortlist::MAX_TIES,
@@ -170,6 +171,9 @@ pub(crate) struct Trading {
 }
 
 impl Trading {
+    /// What of the facts it looks at.
+    pub(crate) const COLUMNS: &'static [Column] = &[Column::Words, Column::Users, Column::Entries];
+
     /// Of that time, and of that user when there is one: the facts must be his. Facts outside that time
     /// are passed over.
     pub(crate) fn new(range: TimeRange, user: Option<String>) -> Self {

@@ -2,8 +2,8 @@
 
 use crate::{
     fact::{
-        Amount, Entry, Fact, Facts, Fold, Kind, KindId, Legend, Origin, Texts, ValueId, ValueKind,
-        WordId,
+        Amount, Entry, Fact, Facts, Fold, Kind, KindId, Legend, Names, Origin, Texts, ValueId,
+        ValueKind, WordId,
     },
     filter::TimeRange,
     report::{Header, Retention, Window},
@@ -335,7 +335,8 @@ impl Trail {
         }
         for rows in calls {
             let (entries, legend) = (&self.entries[..], &self.legend);
-            fold.take(&Facts { rows, entries, legend, base: Origin::Row(0), origins: &[] });
+            let (names, base) = (Names::default(), Origin::Row(0));
+            fold.take(&Facts { rows, entries, names, legend, base, origins: &[] });
         }
     }
 }
