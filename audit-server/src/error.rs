@@ -7,7 +7,10 @@
 use std::net::SocketAddr;
 
 use crate::{
-    auth::{KeyFileMissing, KeyFileUnusable, KeyIdInvalid, KeyNameInvalid, KeyUnknown, WrongKey},
+    auth::{
+        Forbidden, KeyFileMissing, KeyFileUnusable, KeyIdInvalid, KeyLifetimeInvalid,
+        KeyNameInvalid, KeyUnknown, TooManyKeys, WrongKey,
+    },
     config::InvalidConfig,
     export::{ExportNotFound, ExportsBusy, TrailReplaced},
     query::{ForbiddenValue, InvalidValue, RepeatedParameter, UnknownParameter},
@@ -96,6 +99,9 @@ pub enum Error {
     /// The credentials are missing, wrong or revoked.
     #[error(transparent)]
     WrongKey(#[from] WrongKey),
+    /// The credentials may not do that.
+    #[error(transparent)]
+    Forbidden(#[from] Forbidden),
     /// No key has that id.
     #[error(transparent)]
     KeyUnknown(#[from] KeyUnknown),
@@ -105,6 +111,12 @@ pub enum Error {
     /// A key cannot be called that.
     #[error(transparent)]
     KeyNameInvalid(#[from] KeyNameInvalid),
+    /// A key cannot be made for so long.
+    #[error(transparent)]
+    KeyLifetimeInvalid(#[from] KeyLifetimeInvalid),
+    /// There are as many keys as there may be.
+    #[error(transparent)]
+    TooManyKeys(#[from] TooManyKeys),
     /// The database of keys is gone.
     #[error(transparent)]
     KeyFileMissing(#[from] KeyFileMissing),

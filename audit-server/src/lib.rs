@@ -1,7 +1,7 @@
 //! Answers questions about an audit trail that `audit-layer` wrote.
 //!
 //! A library with a thin binary. [`Server`] serves the HTTP API over a trail in SQLite, which it
-//! only ever reads, and the recent records in Redis; [`KeyStore`] keeps the admin keys that every
+//! only ever reads, and the recent records in Redis; [`KeyStore`] keeps the keys that every
 //! endpoint but `/health` asks for. [`AuditQuery`] asks a trail from Rust, without a server.
 //!
 //! ```no_run
@@ -39,8 +39,9 @@ mod visible;
 
 pub use api::openapi_document;
 pub use auth::{
-    KeyFileMissing, KeyFileUnusable, KeyId, KeyIdInvalid, KeyInfo, KeyNameInvalid, KeyStore,
-    KeyUnknown, SecretKeyText, WrongKey,
+    Forbidden, KeyFileMissing, KeyFileUnusable, KeyId, KeyIdInvalid, KeyInfo, KeyLifetimeInvalid,
+    KeyNameInvalid, KeyStore, KeyUnknown, NetworkInvalid, Networks, NewKey, Role, RoleUnknown,
+    Scope, SecretKeyText, TooManyKeys, WrongKey,
 };
 pub use config::{Config, DEFAULT_LISTEN, InvalidConfig};
 pub use error::Error;

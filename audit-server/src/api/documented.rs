@@ -12,11 +12,49 @@ use poem_openapi::{
 };
 use serde_json::json;
 
-use super::{State, guard::Guard, handlers::Api, parameters};
-use crate::{query::View, report::Which, store::Table};
+use super::{State, guard::Guard, handlers::Api, keys, parameters};
+use crate::{
+    auth::{Role, Scope},
+    query::View,
+    report::Which,
+    store::Table,
+};
 
-/// What needs no key. Everything else does.
+/// What needs no key.
 const PUBLIC: &[&str] = &["/health"];
+
+/// What each of the others asks for. What is in neither list is served to nobody.
+const NEEDED: &[(&str, Scope)] = &[
+    ("/health/detail", Scope::Read),
+    ("/audit/logs", Scope::Read),
+    ("/audit/logs/{id}", Scope::Read),
+    ("/audit/security-events", Scope::Read),
+    ("/audit/financial", Scope::Read),
+    ("/audit/redis", Scope::Read),
+    ("/audit/combined", Scope::Read),
+    (STATS, Scope::Read),
+    ("/audit/reports/security", Scope::Report),
+    ("/audit/reports/trading", Scope::Report),
+    ("/audit/reports/compliance", Scope::Report),
+    ("/audit/anomalies", Scope::Report),
+    (EXPORT, Scope::Export),
+    ("/audit/exports/{id}", Scope::Export),
+    (KEYS, Scope::Admin),
+    ("/audit/keys/{key}", Scope::Admin),
+    (ROTATE, Scope::Admin),
+];
+
+/// What the path asks for, be it as the document has it, `/audit/logs/{id}`, or as the router calls it,
+/// `/audit/logs/:param0`.
+fn needed(path: &str) -> Option<Scope> {
+    fn parts(path: &str) -> impl Iterator<Item = &str> {
+        path.split('/').map(|part| if part.starts_with([':', '{']) { "*" } else { part })
+    }
+    NEEDED.iter().find(|(known, _)| parts(known).eq(parts(path))).map(|(_, scope)| *scope)
+}
+
+const KEYS: &str = "/audit/keys";
+const ROTATE: &str = "/audit/keys/{key}/rotate";
 
 /// What takes the parameters of a query, and what it looks at.
 const QUERIES: &[(&str, View)] = &[
@@ -49,6 +87,8 @@ const NULLABLE: &[(&str, &str)] = &[
     ("Export", "ended"),
     ("ReadModelDetail", "lag_seconds"),
     ("ReadModelDetail", "trouble"),
+    ("Key", "expires"),
+    ("Key", "revoked"),
 ];
 
 /// Answers that are made by serde: each member is there, and what poem takes for optional is `null`.
@@ -64,9 +104,17 @@ impl OpenApi for Documented {
         let mut apis = Api::meta();
         for path in apis.iter_mut().flat_map(|api| &mut api.paths) {
             for operation in &mut path.operations {
-                if !PUBLIC.contains(&path.path.as_str()) {
+                if let Some(scope) = needed(&path.path) {
                     let either = |name| HashMap::from([(name, vec![])]);
                     operation.security = vec![either("bearer"), either("api_key")];
+                    let roles = Role::ALL.into_iter().filter(|role| role.may(scope));
+                    let roles: Vec<_> = roles.map(|role| format!("`{role}`")).collect();
+                    let needs = format!("Needs `{scope}`: {}.", roles.join(", "));
+                    let description = match operation.description {
+                        Some(told) => format!("{told}\n\n{needs}"),
+                        None => needs,
+                    };
+                    operation.description = Some(description.leak());
                 }
                 describe(&path.path, operation);
             }
@@ -86,7 +134,7 @@ impl OpenApi for Documented {
         }
         let scheme = |ty| MetaSecurityScheme {
             ty,
-            description: Some("An admin key, made with `audit-server keys create`."),
+            description: Some("A key, made with `audit-server keys create`."),
             name: None,
             key_in: None,
             scheme: None,
@@ -109,11 +157,14 @@ impl OpenApi for Documented {
         let mut open = HashMap::new();
         Api { state: state.clone() }.add_routes(&mut open);
         for (path, methods) in open {
-            let public = PUBLIC.contains(&path.as_str());
-            let guarded = methods.into_iter().map(|(method, inner)| {
-                let endpoint =
-                    if public { inner } else { Guard { state: state.clone(), inner }.boxed() };
-                (method, endpoint)
+            let needed = needed(&path);
+            if needed.is_none() && !PUBLIC.contains(&path.as_str()) {
+                tracing::error!(path, "nobody is let in here: it is not said what it needs");
+                continue;
+            }
+            let guarded = methods.into_iter().map(|(method, inner)| match needed {
+                Some(needed) => (method, Guard { state: state.clone(), needed, inner }.boxed()),
+                None => (method, inner),
             });
             routes.insert(path, guarded.collect());
         }
@@ -174,6 +225,13 @@ fn nullable(schema: &mut MetaSchema, wanted: &'static str) {
 
 fn describe(path: &str, operation: &mut MetaOperation) {
     for parameter in &mut operation.params {
+        if parameter.name == "key" {
+            parameter.schema = MetaSchemaRef::Inline(Box::new(MetaSchema {
+                example: Some(json!("ubevyf8p")),
+                pattern: Some("^[a-km-np-z2-9]{8}$".to_owned()),
+                ..MetaSchema::new("string")
+            }));
+        }
         if parameter.name == "id" {
             let example = json!("0193509c-3a5f-7cc1-8b5e-2f1f6f0a9d11");
             parameter.schema = MetaSchemaRef::Inline(Box::new(MetaSchema {
@@ -183,10 +241,14 @@ fn describe(path: &str, operation: &mut MetaOperation) {
         }
     }
     let public = PUBLIC.contains(&path);
-    let by_id = operation.params.iter().any(|parameter| parameter.name == "id");
+    let by_id = operation.params.iter().any(|parameter| matches!(&*parameter.name, "id" | "key"));
+    let makes = path == ROTATE || path == KEYS && operation.method == Method::POST;
     operation.responses.responses.retain(|response| match response.status {
         Some(400 | 401) => !public,
+        // Every role may read.
+        Some(403) => needed(path).is_some_and(|scope| scope != Scope::Read),
         Some(404) => by_id,
+        Some(409) => makes,
         Some(406) => path == EXPORT,
         _ => true,
     });
@@ -196,6 +258,8 @@ fn describe(path: &str, operation: &mut MetaOperation) {
     match path {
         EXPORT => operation.params.extend(parameters::of_export()),
         STATS => operation.params.extend(parameters::of_stats()),
+        KEYS if makes => operation.params.extend(parameters::of_keys(keys::MAKE)),
+        ROTATE => operation.params.extend(parameters::of_keys(keys::ROTATE)),
         _ => {}
     }
     if let Some((_, which)) = REPORTS.iter().find(|(report, _)| *report == path) {

@@ -8,16 +8,20 @@ use uuid::Uuid;
 
 use super::{
     State,
+    caller::Caller,
     export::{self, ExportResponse, Wishes},
     health,
+    keys::{self, KeyList, MadeKey},
     page::{self, Ready},
     problem::Problem,
     report::{self, Accepted},
     schema::{self, SourceState},
 };
 use crate::{
+    Error,
+    auth::{KeyId, KeyIdInvalid},
     export::Manifest,
-    query::{self, Query, View},
+    query::{self, Query, View, masked},
     report::{
         Which, anomalies::Anomalies, compliance::Compliance, security::SecurityReport,
         trading::TradingReport,
@@ -50,8 +54,12 @@ impl<'a> FromRequest<'a> for QueryString {
 impl Api {
     /// Records of every kind
     #[oai(path = "/audit/logs", method = "get", operation_id = "logs")]
-    async fn logs(&self, query: QueryString) -> Result<Ready<schema::Page>, Problem> {
-        self.table(Table::Logs, &query).await
+    async fn logs(
+        &self,
+        query: QueryString,
+        caller: Caller,
+    ) -> Result<Ready<schema::Page>, Problem> {
+        self.table(Table::Logs, &query, &caller).await
     }
 
     /// One record
@@ -63,12 +71,16 @@ impl Api {
         /// The `id` of the record.
         id: Path<String>,
         query: QueryString,
+        caller: Caller,
     ) -> Result<Ready<schema::Record>, Problem> {
         query::refuse_parameters(&query.0)?;
         let id = Uuid::try_parse(&id).map_err(|_| Problem::invalid_id())?.hyphenated().to_string();
         let room = self.state.in_flight.reserve(PAGE_BYTES).await?;
         let state = self.state.clone();
-        let read = move |deadline| state.trail.database().snapshot(deadline)?.line_of(&id);
+        let read = move |deadline| {
+            let line = state.trail.database().snapshot(deadline)?.line_of(&id)?;
+            Ok(if caller.sees_restricted() { line } else { masked(line) })
+        };
         Ok(page::record(self.state.database_readers.run(read).await?, room))
     }
 
@@ -77,24 +89,36 @@ impl Api {
     /// Records of the categories auth, security and admin, and every record whose status is
     /// `denied`.
     #[oai(path = "/audit/security-events", method = "get", operation_id = "security_events")]
-    async fn security_events(&self, query: QueryString) -> Result<Ready<schema::Page>, Problem> {
-        self.table(Table::Security, &query).await
+    async fn security_events(
+        &self,
+        query: QueryString,
+        caller: Caller,
+    ) -> Result<Ready<schema::Page>, Problem> {
+        self.table(Table::Security, &query, &caller).await
     }
 
     /// Financial records
     ///
     /// Records of the categories financial, trade and risk.
     #[oai(path = "/audit/financial", method = "get", operation_id = "financial")]
-    async fn financial(&self, query: QueryString) -> Result<Ready<schema::Page>, Problem> {
-        self.table(Table::Financial, &query).await
+    async fn financial(
+        &self,
+        query: QueryString,
+        caller: Caller,
+    ) -> Result<Ready<schema::Page>, Problem> {
+        self.table(Table::Financial, &query, &caller).await
     }
 
     /// The recent records in Redis
     ///
     /// Newest first, of all categories or of the one that is asked for.
     #[oai(path = "/audit/redis", method = "get", operation_id = "redis")]
-    async fn redis(&self, query: QueryString) -> Result<Ready<schema::Page>, Problem> {
-        let query = Query::read(View::Redis, &query.0)?;
+    async fn redis(
+        &self,
+        query: QueryString,
+        caller: Caller,
+    ) -> Result<Ready<schema::Page>, Problem> {
+        let query = Query::read(View::Redis, &query.0)?.asked_by(caller.sees_restricted());
         let room = self.state.in_flight.reserve(PAGE_BYTES).await?;
         let state = self.state.clone();
         let read = move |deadline| {
@@ -109,8 +133,13 @@ impl Api {
     /// Newest first, each record once, with where it was found. When Redis does not answer the page
     /// comes from the database, and `sources` says so.
     #[oai(path = "/audit/combined", method = "get", operation_id = "combined")]
-    async fn combined(&self, query: QueryString) -> Result<Ready<schema::CombinedPage>, Problem> {
-        let query = Arc::new(Query::read(View::Combined, &query.0)?);
+    async fn combined(
+        &self,
+        query: QueryString,
+        caller: Caller,
+    ) -> Result<Ready<schema::CombinedPage>, Problem> {
+        let query = Query::read(View::Combined, &query.0)?.asked_by(caller.sees_restricted());
+        let query = Arc::new(query);
         let room = self.state.in_flight.reserve(COMBINED_BYTES).await?;
         let (reading, redis) = self.read_redis(query.clone()).await;
         let state = self.state.clone();
@@ -174,8 +203,8 @@ impl Api {
     ///
     /// How many records match, over time by category, and the most frequent values of members.
     #[oai(path = "/audit/stats", method = "get", operation_id = "stats")]
-    async fn stats(&self, query: QueryString) -> Result<Json<Stats>, Problem> {
-        let request = stats::Request::read(&query.0)?;
+    async fn stats(&self, query: QueryString, caller: Caller) -> Result<Json<Stats>, Problem> {
+        let request = stats::Request::read(&query.0)?.asked_by(caller.sees_restricted());
         let state = self.state.clone();
         let compute = move |deadline| stats::stats(&state.trail, &request, deadline);
         Ok(Json(self.state.report_readers.run(compute).await?))
@@ -211,6 +240,65 @@ impl Api {
         Ok(Json(self.state.exports.find(id)?.manifest()))
     }
 
+    /// All keys, without their secrets
+    #[oai(path = "/audit/keys", method = "get", operation_id = "keys")]
+    async fn keys(&self, query: QueryString) -> Result<Json<KeyList>, Problem> {
+        query::refuse_parameters(&query.0)?;
+        let state = self.state.clone();
+        let list = move |_| state.keys.list();
+        Ok(Json(self.state.key_readers.run(list).await?.into()))
+    }
+
+    /// Make a key
+    ///
+    /// The answer has the key itself, this once.
+    #[oai(path = "/audit/keys", method = "post", operation_id = "make_key")]
+    async fn make_key(&self, query: QueryString) -> Result<Json<MadeKey>, Problem> {
+        let new = keys::new_key(&query.0)?;
+        let state = self.state.clone();
+        let make = move |_| state.keys.make(&new);
+        Ok(Json(self.state.key_readers.run(make).await?.into()))
+    }
+
+    /// Make a key in the place of another
+    ///
+    /// With the name, the role and the networks of the old one, which is worth something yet for as
+    /// long as is asked for. The answer has the new key itself, this once.
+    #[oai(path = "/audit/keys/:key/rotate", method = "post", operation_id = "rotate_key")]
+    async fn rotate_key(
+        &self,
+        /// The `id` of the key.
+        key: Path<String>,
+        query: QueryString,
+    ) -> Result<Json<MadeKey>, Problem> {
+        let (lifetime, grace) = keys::rotation(&query.0)?;
+        let id = key.parse().map_err(|()| Error::from(KeyIdInvalid))?;
+        let state = self.state.clone();
+        let rotate = move |_| state.keys.rotate(&id, lifetime, grace);
+        Ok(Json(self.state.key_readers.run(rotate).await?.into()))
+    }
+
+    /// Revoke a key
+    ///
+    /// It is worth nothing from the next request on. To revoke it again changes nothing.
+    #[oai(path = "/audit/keys/:key", method = "delete", operation_id = "revoke_key")]
+    async fn revoke_key(
+        &self,
+        /// The `id` of the key.
+        key: Path<String>,
+        query: QueryString,
+        caller: Caller,
+    ) -> Result<Json<keys::Key>, Problem> {
+        query::refuse_parameters(&query.0)?;
+        let id: KeyId = key.parse().map_err(|()| Error::from(KeyIdInvalid))?;
+        if id == caller.0.id {
+            return Err(Error::from(keys::OWN_KEY).into());
+        }
+        let state = self.state.clone();
+        let revoke = move |_| state.keys.revoke(id.as_str());
+        Ok(Json(self.state.key_readers.run(revoke).await?.into()))
+    }
+
     /// Whether the server can answer
     ///
     /// Needs no key and tells nothing else.
@@ -232,8 +320,10 @@ impl Api {
         &self,
         table: Table,
         query: &QueryString,
+        caller: &Caller,
     ) -> Result<Ready<schema::Page>, Problem> {
         let query = Query::read(View::Database(table), &query.0)?;
+        let query = query.asked_by(caller.sees_restricted());
         let room = self.state.in_flight.reserve(PAGE_BYTES).await?;
         let state = self.state.clone();
         let read = move |deadline| query::trail_page(&state.trail, &query, deadline);

@@ -11,18 +11,34 @@ use poem::{
 
 use super::problem::Problem;
 
-/// What is asked for with POST; all else is read with GET.
-const POSTED: &[&str] = &["/audit/export", "/api/audit/export"];
+/// What is not read with GET alone: the path, what stands in `Allow`, and what is said.
+const OTHERS: &[(&str, &str, &str)] = &[
+    ("/audit/export", "POST", "an export is asked for with POST"),
+    ("/audit/keys", "GET, HEAD, POST", "keys are listed with GET and made with POST"),
+    ("/audit/keys/*", "DELETE", "a key is revoked with DELETE"),
+    ("/audit/keys/*/rotate", "POST", "a key is made anew with POST"),
+];
+
+fn is_at(path: &str, pattern: &str) -> bool {
+    let path = path.strip_prefix("/api").filter(|rest| rest.starts_with("/audit/")).unwrap_or(path);
+    let mut parts = path.split('/');
+    let alike = pattern.split('/').all(|wanted| {
+        parts.next().is_some_and(|part| wanted == "*" && !part.is_empty() || part == wanted)
+    });
+    alike && parts.next().is_none()
+}
 
 pub(super) async fn name_what_is_allowed<E: Endpoint>(
     next: Arc<E>,
     request: Request,
 ) -> Result<Response> {
-    let is_posted = POSTED.contains(&request.uri().path());
+    let other = OTHERS.iter().find(|(pattern, ..)| is_at(request.uri().path(), pattern));
     let mut response = next.call(request).await?.into_response();
-    if is_posted && response.status() == StatusCode::METHOD_NOT_ALLOWED {
-        response = Problem::post_only().into_response();
-        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
+    if let Some((_, allow, said)) = other
+        && response.status() == StatusCode::METHOD_NOT_ALLOWED
+    {
+        response = Problem::method_not_allowed(said).into_response();
+        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allow));
     }
     Ok(response)
 }

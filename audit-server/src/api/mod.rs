@@ -5,6 +5,7 @@
 //! carry the stored lines as they are; see [`page`].
 
 mod alias;
+mod caller;
 mod docs;
 mod documented;
 mod export;
@@ -13,6 +14,7 @@ mod handlers;
 mod headers;
 mod health;
 mod in_flight;
+mod keys;
 mod limits;
 mod methods;
 mod page;

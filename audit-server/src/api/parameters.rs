@@ -17,6 +17,8 @@ use poem_openapi::{
 };
 use serde_json::{Value, json};
 
+use super::keys;
+
 use crate::{
     export,
     filter::{MAX_WHOLE, Text},
@@ -82,6 +84,16 @@ pub(super) fn of_report(which: Which) -> impl Iterator<Item = MetaOperationParam
     which.parameters().iter().map(|parameter| document(View::Figures, parameter))
 }
 
+/// What is asked for of a key that is to be made, or to be made anew.
+pub(super) fn of_keys(
+    parameters: &'static [Parameter],
+) -> impl Iterator<Item = MetaOperationParam> {
+    parameters.iter().map(|parameter| MetaOperationParam {
+        required: parameter.name == keys::REQUIRED,
+        ..document(View::Figures, parameter)
+    })
+}
+
 fn document(view: View, parameter: &Parameter) -> MetaOperationParam {
     let example = match parameter.kind {
         Kind::Cursor => example_cursor(view).into(),
@@ -92,6 +104,7 @@ fn document(view: View, parameter: &Parameter) -> MetaOperationParam {
         | Kind::Count
         | Kind::Values
         | Kind::Days { .. }
+        | Kind::Within { .. }
         | Kind::Threshold => serde_json::from_str(parameter.example).unwrap_or_default(),
         _ => parameter.example.into(),
     };
@@ -152,6 +165,12 @@ fn schema(view: View, parameter: &Parameter) -> MetaSchema {
             maximum: Some(f64::from(most)),
             ..MetaSchema::new("integer")
         },
+        Kind::Within { most } => MetaSchema {
+            minimum: Some(1.0),
+            maximum: Some(f64::from(most)),
+            ..MetaSchema::new("integer")
+        },
+        Kind::Name { max_chars } => pattern(TEXT, max_chars),
         Kind::Threshold => MetaSchema {
             default: Some(json!(report::DEFAULT_THRESHOLD)),
             minimum: Some(1.0),

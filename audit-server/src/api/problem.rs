@@ -90,12 +90,12 @@ impl Problem {
         )
     }
 
-    pub(super) fn post_only() -> Self {
+    pub(super) fn method_not_allowed(detail: &'static str) -> Self {
         Self::new(
             StatusCode::METHOD_NOT_ALLOWED,
             "/problems/method-not-allowed",
             "Method not allowed",
-            "an export is asked for with POST",
+            detail,
         )
     }
 
@@ -126,12 +126,9 @@ impl Problem {
                 "No such address",
                 "nothing is here; /docs shows what there is",
             ),
-            StatusCode::METHOD_NOT_ALLOWED => Self::new(
-                status,
-                "/problems/method-not-allowed",
-                "Method not allowed",
-                "this endpoint is read with GET",
-            ),
+            StatusCode::METHOD_NOT_ALLOWED => {
+                Self::method_not_allowed("this endpoint is read with GET")
+            }
             status if status.is_client_error() => Self::new(
                 status,
                 "/problems/bad-request",
@@ -182,6 +179,33 @@ fn map(error: &Error) -> Problem {
             StatusCode::UNAUTHORIZED,
             "/problems/unauthorized",
             "A valid key is needed",
+            cause.to_string(),
+        ),
+        Error::Forbidden(cause) => Problem::new(
+            StatusCode::FORBIDDEN,
+            "/problems/forbidden",
+            "Not permitted",
+            cause.to_string(),
+        ),
+        Error::KeyUnknown(cause) => Problem::new(
+            StatusCode::NOT_FOUND,
+            "/problems/key-not-found",
+            "No such key",
+            cause.to_string(),
+        ),
+        Error::KeyNameInvalid(cause) => {
+            Problem::of_parameter("/problems/invalid-value", "Malformed value", "name", cause)
+        }
+        Error::KeyIdInvalid(cause) => {
+            Problem::of_parameter("/problems/invalid-value", "Malformed value", "key", cause)
+        }
+        Error::KeyLifetimeInvalid(cause) => {
+            Problem::of_parameter("/problems/invalid-value", "Malformed value", "days", cause)
+        }
+        Error::TooManyKeys(cause) => Problem::new(
+            StatusCode::CONFLICT,
+            "/problems/too-many-keys",
+            "Too many keys",
             cause.to_string(),
         ),
         Error::RecordNotFound(cause) => Problem::new(
@@ -254,13 +278,9 @@ fn map(error: &Error) -> Problem {
             "what is stored under this id is not its record; `audit-server verify` says more",
         ),
         // The rest is met at start or on the command line, never by a request.
-        Error::Internal(_)
-        | Error::ReadModel(_)
-        | Error::Config(_)
-        | Error::Listen { .. }
-        | Error::KeyUnknown(_)
-        | Error::KeyIdInvalid(_)
-        | Error::KeyNameInvalid(_) => Problem::internal(),
+        Error::Internal(_) | Error::ReadModel(_) | Error::Config(_) | Error::Listen { .. } => {
+            Problem::internal()
+        }
     }
 }
 
@@ -314,9 +334,14 @@ impl ApiResponse for Problem {
         };
         let responses = [
             (400, "A parameter is unknown, repeated or malformed; `parameter` names it."),
-            (401, "The key is missing, wrong or revoked."),
-            (404, "There is no such record, or no such export."),
+            (
+                401,
+                "The key is missing, wrong, revoked or expired, or is not to be used from there.",
+            ),
+            (403, "The role of the key may not do that."),
+            (404, "There is no such record, export or key."),
             (406, "`Accept-Encoding` leaves no encoding."),
+            (409, "There are as many keys as there may be."),
             (411, "The request has a body of unknown length."),
             (413, "The request has a body of more than 64 KiB."),
             (500, "The server failed; its log says how."),

@@ -2,12 +2,23 @@
 
 use std::path::PathBuf;
 
-use super::KeyId;
+use super::{KeyId, Role, Scope};
 
-/// The credentials are missing, wrong, contradictory or revoked; which of these is told to nobody.
+/// The credentials are missing, wrong, contradictory, revoked or expired, or may not be used from where they
+/// were; which of these is told to nobody.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a valid admin key is needed: `Authorization: Bearer KEY` or `X-API-Key: KEY`")]
+#[error("a valid key is needed: `Authorization: Bearer KEY` or `X-API-Key: KEY`")]
 pub struct WrongKey;
+
+/// The credentials are valid, and may not do that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("this needs {needed}, which the role {role} does not have")]
+pub struct Forbidden {
+    /// What was needed.
+    pub needed: Scope,
+    /// What there was.
+    pub role: Role,
+}
 
 /// No key has that id.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +39,16 @@ pub struct KeyIdInvalid;
 #[derive(Debug, thiserror::Error)]
 #[error("the name of a key has 1 to 100 characters and no control characters")]
 pub struct KeyNameInvalid;
+
+/// A key cannot be made for so long.
+#[derive(Debug, thiserror::Error)]
+#[error("a key is made for ten years at most")]
+pub struct KeyLifetimeInvalid;
+
+/// There are as many keys as there may be.
+#[derive(Debug, thiserror::Error)]
+#[error("there are 10000 keys: that is all that there may be, revoked and expired ones included")]
+pub struct TooManyKeys;
 
 /// There is no database of keys, or none any more.
 #[derive(Debug, thiserror::Error)]

@@ -5,6 +5,8 @@ use std::{fmt, str::FromStr};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use sha2::{Digest, Sha256};
 
+use super::KeyIdInvalid;
+
 const PREFIX: &str = "ak_";
 const ID_CHARS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
 const ID_LEN: usize = 8;
@@ -15,6 +17,15 @@ const SECRET_BYTES: usize = 32;
 pub struct KeyId(Box<str>);
 
 impl KeyId {
+    /// The id of the key that a person names: by its id, or by the whole key.
+    ///
+    /// # Errors
+    /// [`KeyIdInvalid`] when it is neither.
+    pub fn named(id_or_key: &str) -> Result<Self, KeyIdInvalid> {
+        let whole = || id_or_key.parse().map(|key: SecretKeyText| key.id());
+        id_or_key.parse().or_else(|()| whole()).map_err(|()| KeyIdInvalid)
+    }
+
     /// The eight characters.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -6,38 +6,54 @@
 use std::{
     fs::{self, OpenOptions},
     io,
+    net::IpAddr,
     os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
+    str::FromStr,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use audit_layer::record::format_timestamp;
-use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, TransactionBehavior, params};
 use subtle::ConstantTimeEq;
 use time::OffsetDateTime;
 
 use super::{
-    KeyFileMissing, KeyFileUnusable, KeyId, KeyIdInvalid, KeyNameInvalid, KeyUnknown,
-    SecretKeyText, WrongKey,
+    KeyFileMissing, KeyFileUnusable, KeyId, KeyLifetimeInvalid, KeyNameInvalid, KeyUnknown,
+    Networks, Role, SecretKeyText, TooManyKeys, WrongKey,
 };
 use crate::{Error, store::FileIdentity};
 
 /// `PRAGMA application_id` of a database of keys: "AUDK" in ASCII.
 const APPLICATION_ID: i64 = 0x4155_444b;
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
+/// The longest that a key may be made for: ten years.
+const MAX_LIFETIME: Duration = Duration::from_secs(10 * 366 * 86_400);
+/// The most keys, those included that are worth nothing any more.
+const MAX_KEYS: i64 = 10_000;
+const FIND: &str = "SELECT id, name, role, created, expires, networks, revoked, hash
+                    FROM keys WHERE id = ?1";
+const LIST: &str = "SELECT id, name, role, created, expires, networks, revoked
+                    FROM keys ORDER BY created, id";
 const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 
-const SCHEMA: &str = "
-CREATE TABLE keys (
-    id      TEXT PRIMARY KEY,
-    name    TEXT NOT NULL,
-    hash    BLOB NOT NULL CHECK (length(hash) = 32),  -- SHA-256 of the whole key
-    created TEXT NOT NULL,
-    revoked TEXT
-) STRICT;
-PRAGMA application_id = 1096107083;
-PRAGMA user_version = 1;";
+/// One step a version, from the one before it. Keys of version 1 might do everything.
+const MIGRATIONS: [&str; VERSION as usize] = [
+    "CREATE TABLE keys (
+        id      TEXT PRIMARY KEY,
+        name    TEXT NOT NULL,
+        hash    BLOB NOT NULL CHECK (length(hash) = 32),  -- SHA-256 of the whole key
+        created TEXT NOT NULL,
+        revoked TEXT
+    ) STRICT;
+    PRAGMA application_id = 1096107083;
+    PRAGMA user_version = 1;",
+    "ALTER TABLE keys ADD COLUMN role TEXT NOT NULL DEFAULT 'admin';
+    ALTER TABLE keys ADD COLUMN expires TEXT;
+    ALTER TABLE keys ADD COLUMN networks TEXT NOT NULL DEFAULT '';  -- separated by commas; empty: any
+    PRAGMA user_version = 2;",
+];
 
 /// What is known of a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,10 +63,61 @@ pub struct KeyInfo {
     pub id: KeyId,
     /// What it was called, so that people know whose it is.
     pub name: String,
+    /// What it may do.
+    pub role: Role,
     /// When it was made: UTC, RFC 3339.
     pub created: String,
+    /// From when on it is worth nothing.
+    pub expires: Option<String>,
+    /// From where it may be used; from anywhere when there is none.
+    pub networks: Networks,
     /// When it was revoked.
     pub revoked: Option<String>,
+}
+
+impl KeyInfo {
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        fn read<T: FromStr>(row: &Row<'_>, at: usize) -> rusqlite::Result<T> {
+            let text = row.get_ref(at)?.as_str()?;
+            text.parse().map_err(|_| rusqlite::Error::InvalidQuery)
+        }
+        Ok(Self {
+            id: read(row, 0)?,
+            name: row.get(1)?,
+            role: read(row, 2)?,
+            created: row.get(3)?,
+            expires: row.get(4)?,
+            networks: read(row, 5)?,
+            revoked: row.get(6)?,
+        })
+    }
+
+    /// Whether it opens anything at that time. Times of one form are in the order of their texts.
+    #[must_use]
+    pub fn is_valid_at(&self, now: &str) -> bool {
+        self.revoked.is_none() && self.expires.as_deref().is_none_or(|expires| now < expires)
+    }
+}
+
+/// A key that is to be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewKey {
+    /// Whose key it is, or what for: 1 to 100 characters, none of them a control character.
+    pub name: String,
+    /// What it may do.
+    pub role: Role,
+    /// How long it is worth something; for ever when there is none.
+    pub lifetime: Option<Duration>,
+    /// From where it may be used; from anywhere when there is none.
+    pub networks: Networks,
+}
+
+impl NewKey {
+    /// A key of that name and role, for ever and from anywhere.
+    #[must_use]
+    pub fn new(name: &str, role: Role) -> Self {
+        Self { name: name.to_owned(), role, lifetime: None, networks: Networks::default() }
+    }
 }
 
 /// The keys, in a file.
@@ -105,23 +172,102 @@ impl KeyStore {
         }
     }
 
-    /// Makes a key. Its text is returned this once and kept nowhere.
+    /// Makes a key of the role `admin`, for ever and from anywhere. Its text is returned this once and
+    /// kept nowhere.
     ///
     /// # Errors
     /// [`KeyNameInvalid`], or when the file cannot be written.
     pub fn create(&self, name: &str) -> Result<(KeyInfo, SecretKeyText), Error> {
+        self.make(&NewKey::new(name, Role::Admin))
+    }
+
+    /// Makes a key. Its text is returned this once and kept nowhere.
+    ///
+    /// # Errors
+    /// [`KeyNameInvalid`], [`KeyLifetimeInvalid`], or when the file cannot be written.
+    pub fn make(&self, new: &NewKey) -> Result<(KeyInfo, SecretKeyText), Error> {
+        let NewKey { name, role, lifetime, networks } = new;
         if name.is_empty() || name.chars().count() > 100 || name.chars().any(char::is_control) {
             return Err(KeyNameInvalid.into());
         }
         let key = SecretKeyText::generate()
             .map_err(|error| unusable(&self.path, "the system gives no random numbers", error))?;
-        let info = KeyInfo { id: key.id(), name: name.to_owned(), created: now(), revoked: None };
-        let sql = "INSERT INTO keys (id, name, hash, created) VALUES (?1, ?2, ?3, ?4)";
-        let open = self.current()?;
-        open.connection
-            .execute(sql, params![info.id.as_str(), info.name, key.hash(), info.created])
+        let now = micros();
+        let info = KeyInfo {
+            id: key.id(),
+            name: name.clone(),
+            role: *role,
+            created: format_timestamp(now),
+            expires: lifetime.map(|lifetime| expiry(now, lifetime)).transpose()?,
+            networks: networks.clone(),
+            revoked: None,
+        };
+        self.insert(&self.current()?.connection, &info, &key)?;
+        Ok((info, key))
+    }
+
+    /// Makes a key in place of another, with all that this one has but its lifetime, and gives the old
+    /// one so long until it expires: whoever uses it changes over in the meantime.
+    ///
+    /// # Errors
+    /// [`KeyUnknown`] when there is none of that id that is worth anything, [`KeyLifetimeInvalid`], or
+    /// when the file cannot be written.
+    pub fn rotate(
+        &self,
+        id: &KeyId,
+        lifetime: Option<Duration>,
+        grace: Duration,
+    ) -> Result<(KeyInfo, SecretKeyText), Error> {
+        let key = SecretKeyText::generate()
+            .map_err(|error| unusable(&self.path, "the system gives no random numbers", error))?;
+        let now = micros();
+        let created = format_timestamp(now);
+        let ends = expiry(now, grace)?;
+        let mut open = self.current()?;
+        let transaction = open
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(|error| self.unusable(error))?;
+        let old = self.info(&transaction, id)?.filter(|old| old.is_valid_at(&created));
+        let old = old.ok_or_else(|| KeyUnknown { id: id.clone() })?;
+        let expires = lifetime.map(|lifetime| expiry(now, lifetime)).transpose()?;
+        let info = KeyInfo { id: key.id(), created, expires, revoked: None, ..old };
+        self.insert(&transaction, &info, &key)?;
+        let sql = "UPDATE keys SET expires = min(coalesce(expires, ?2), ?2) WHERE id = ?1";
+        transaction
+            .execute(sql, [id.as_str(), &ends])
+            .and_then(|_| transaction.commit())
             .map_err(|error| self.unusable(error))?;
         Ok((info, key))
+    }
+
+    fn insert(
+        &self,
+        connection: &Connection,
+        info: &KeyInfo,
+        key: &SecretKeyText,
+    ) -> Result<(), Error> {
+        let KeyInfo { id, name, role, created, expires, networks, revoked: _ } = info;
+        let sql = "INSERT INTO keys (id, name, hash, role, created, expires, networks)
+                   SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7 WHERE (SELECT count(*) FROM keys) < ?8";
+        let networks = networks.to_string();
+        let values = params![
+            id.as_str(),
+            name,
+            key.hash(),
+            role.name(),
+            created,
+            expires,
+            networks,
+            MAX_KEYS
+        ];
+        let made = connection.execute(sql, values).map_err(|error| self.unusable(error))?;
+        if made == 0 { Err(TooManyKeys.into()) } else { Ok(()) }
+    }
+
+    fn info(&self, connection: &Connection, id: &KeyId) -> Result<Option<KeyInfo>, Error> {
+        let found = connection.query_row(FIND, [id.as_str()], KeyInfo::read).optional();
+        found.map_err(|error| self.unusable(error))
     }
 
     /// Every key, oldest first, revoked ones included.
@@ -131,56 +277,50 @@ impl KeyStore {
     pub fn list(&self) -> Result<Vec<KeyInfo>, Error> {
         let open = self.current()?;
         let list = || {
-            let sql = "SELECT id, name, created, revoked FROM keys ORDER BY created, id";
-            let mut statement = open.connection.prepare(sql)?;
-            let rows = statement.query_map([], |row| {
-                let id: String = row.get(0)?;
-                Ok((id, row.get(1)?, row.get(2)?, row.get(3)?))
-            })?;
-            rows.collect::<rusqlite::Result<Vec<(String, String, String, Option<String>)>>>()
+            let mut statement = open.connection.prepare(LIST)?;
+            let rows = statement.query_map([], KeyInfo::read)?;
+            rows.collect::<rusqlite::Result<Vec<KeyInfo>>>()
         };
-        let rows = list().map_err(|error| self.unusable(error))?;
-        let keys = rows.into_iter().filter_map(|(id, name, created, revoked)| {
-            Some(KeyInfo { id: id.parse().ok()?, name, created, revoked })
-        });
-        Ok(keys.collect())
+        list().map_err(|error| self.unusable(error))
     }
 
-    /// Makes a key worthless from now on, which is named by its id or is there whole, and gives its
-    /// id. To revoke it again changes nothing.
+    /// Makes a key worthless from now on, which is named by its id or is there whole. To revoke it again
+    /// changes nothing.
     ///
     /// # Errors
-    /// [`KeyIdInvalid`], [`KeyUnknown`], or when the file cannot be written.
-    pub fn revoke(&self, id_or_key: &str) -> Result<KeyId, Error> {
-        let whole = || id_or_key.parse().map(|key: SecretKeyText| key.id());
-        let id: KeyId = id_or_key.parse().or_else(|()| whole()).map_err(|()| KeyIdInvalid)?;
+    /// [`KeyIdInvalid`](super::KeyIdInvalid), [`KeyUnknown`], or when the file cannot be written.
+    pub fn revoke(&self, id_or_key: &str) -> Result<KeyInfo, Error> {
+        let id = KeyId::named(id_or_key)?;
         let open = self.current()?;
         let sql = "UPDATE keys SET revoked = coalesce(revoked, ?2) WHERE id = ?1";
-        let changed = open
-            .connection
-            .execute(sql, [id.as_str(), &now()])
+        open.connection
+            .execute(sql, [id.as_str(), &format_timestamp(micros())])
             .map_err(|error| self.unusable(error))?;
-        if changed == 0 {
-            return Err(KeyUnknown { id }.into());
-        }
-        Ok(id)
+        let revoked = self.info(&open.connection, &id)?;
+        revoked.ok_or_else(|| KeyUnknown { id }.into())
     }
 
-    /// Whose key this is. Takes as long for an unknown id as for a wrong secret.
+    /// What the key is that is used from that address. Takes as long for an unknown id as for a wrong
+    /// secret.
     ///
     /// # Errors
-    /// [`WrongKey`] when it is unknown, wrong or revoked; when the file cannot be read.
-    pub fn check(&self, key: &SecretKeyText) -> Result<KeyId, Error> {
-        self.find(&self.current()?.connection, key)
+    /// [`WrongKey`] when it is unknown, wrong, revoked or expired, or may not be used from there; when
+    /// the file cannot be read.
+    pub fn check(&self, key: &SecretKeyText, from: IpAddr) -> Result<KeyInfo, Error> {
+        self.find(&self.current()?.connection, key, from)
     }
 
     /// The same, if it can be told at once: none when another look-up is under way, the file was
     /// replaced, or a key is being written.
-    pub(crate) fn check_at_once(&self, key: &SecretKeyText) -> Option<Result<KeyId, Error>> {
+    pub(crate) fn check_at_once(
+        &self,
+        key: &SecretKeyText,
+        from: IpAddr,
+    ) -> Option<Result<KeyInfo, Error>> {
         let open = self.open.try_lock().ok()?;
         FileIdentity::of(&self.path).ok().filter(|file| *file == open.file)?;
         open.connection.busy_timeout(Duration::ZERO).ok()?;
-        let checked = self.find(&open.connection, key);
+        let checked = self.find(&open.connection, key, from);
         open.connection.busy_timeout(BUSY_TIMEOUT).ok()?;
         match checked {
             Err(Error::KeyFileUnusable(_)) => None,
@@ -188,21 +328,25 @@ impl KeyStore {
         }
     }
 
-    fn find(&self, connection: &Connection, key: &SecretKeyText) -> Result<KeyId, Error> {
-        let id = key.id();
+    fn find(
+        &self,
+        connection: &Connection,
+        key: &SecretKeyText,
+        from: IpAddr,
+    ) -> Result<KeyInfo, Error> {
         let row = connection
-            .prepare_cached("SELECT hash, revoked IS NULL FROM keys WHERE id = ?1")
+            .prepare_cached(FIND)
             .and_then(|mut statement| {
-                statement
-                    .query_row([id.as_str()], |row| {
-                        Ok((row.get::<_, [u8; 32]>(0)?, row.get::<_, bool>(1)?))
-                    })
-                    .optional()
+                let read = |row: &Row<'_>| Ok((row.get::<_, [u8; 32]>(7)?, KeyInfo::read(row)?));
+                statement.query_row([key.id().as_str()], read).optional()
             })
             .map_err(|error| self.unusable(error))?;
-        let (stored, valid) = row.unwrap_or(([0; 32], false));
+        let stored = row.as_ref().map_or([0; 32], |(stored, _)| *stored);
         let same = bool::from(key.hash().ct_eq(&stored));
-        if same && valid { Ok(id) } else { Err(WrongKey.into()) }
+        let info = row.map(|(_, info)| info).filter(|info| {
+            same && info.is_valid_at(&format_timestamp(micros())) && info.networks.contain(from)
+        });
+        info.ok_or_else(|| WrongKey.into())
     }
 
     /// The open database, or the one that has taken its place: a file that was deleted must not go
@@ -246,14 +390,18 @@ fn connect(path: &Path) -> Result<Open, Error> {
         let mut connection = Connection::open_with_flags(path, flags)?;
         connection.busy_timeout(BUSY_TIMEOUT)?;
         connection.execute_batch("PRAGMA trusted_schema = OFF; PRAGMA synchronous = FULL;")?;
-        let transaction =
-            connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-        if pragma(&transaction, "schema_version")? == 0 {
-            transaction.execute_batch(SCHEMA)?;
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let is_new = pragma(&transaction, "schema_version")? == 0;
+        let application = pragma(&transaction, "application_id")?;
+        let mut version = pragma(&transaction, "user_version")?;
+        if is_new || application == APPLICATION_ID {
+            for step in MIGRATIONS.iter().skip(usize::try_from(version).unwrap_or(usize::MAX)) {
+                transaction.execute_batch(step)?;
+            }
+            version = pragma(&transaction, "user_version")?;
         }
+        let application = pragma(&transaction, "application_id")?;
         transaction.commit()?;
-        let application = pragma(&connection, "application_id")?;
-        let version = pragma(&connection, "user_version")?;
         Ok((connection, application, version))
     };
     match open() {
@@ -270,7 +418,16 @@ fn pragma(connection: &Connection, name: &str) -> rusqlite::Result<i64> {
     connection.pragma_query_value(None, name, |row| row.get(0))
 }
 
-fn now() -> String {
+fn micros() -> i64 {
     let nanos = OffsetDateTime::now_utc().unix_timestamp_nanos();
-    format_timestamp(i64::try_from(nanos / 1000).unwrap_or_default())
+    i64::try_from(nanos / 1000).unwrap_or_default()
+}
+
+/// When something ends that lasts so long.
+fn expiry(now: i64, lifetime: Duration) -> Result<String, Error> {
+    if lifetime > MAX_LIFETIME {
+        return Err(KeyLifetimeInvalid.into());
+    }
+    let lifetime = i64::try_from(lifetime.as_micros()).unwrap_or(i64::MAX);
+    Ok(format_timestamp(now.saturating_add(lifetime)))
 }

@@ -3,6 +3,7 @@
 mod csv;
 mod export;
 mod filters;
+mod keys;
 mod output;
 mod query;
 mod reindex;
@@ -16,7 +17,7 @@ use clap::{Args, Parser, Subcommand};
 use tracing_subscriber::{Layer, layer::SubscriberExt, util::SubscriberInitExt};
 
 use crate::{
-    Config, Error, KeyStore, Server,
+    Config, Error, Server,
     demo::{self, DemoArgs},
     demo_server,
     verify::{self, VerifyArgs},
@@ -35,8 +36,8 @@ pub struct Cli {
 enum Command {
     /// Serve the HTTP API.
     Serve(Box<ServeArgs>),
-    /// Make, list and revoke the admin keys that the HTTP API asks for.
-    Keys(KeysArgs),
+    /// Make, list, rotate and revoke the keys that the HTTP API asks for.
+    Keys(keys::KeysArgs),
     Verify(VerifyArgs),
     Query(Box<query::QueryArgs>),
     Export(Box<export::ExportArgs>),
@@ -57,7 +58,7 @@ struct ServeArgs {
     /// The trail, the SQLite database that the application writes [env: AUDIT_DB] [default: audit.db].
     #[arg(long, value_name = "FILE")]
     db: Option<String>,
-    /// The admin keys [env: AUDIT_SERVER_KEYS] [default: audit-keys.db].
+    /// The keys [env: AUDIT_SERVER_KEYS] [default: audit-keys.db].
     #[arg(long, value_name = "FILE")]
     keys: Option<String>,
     /// What the server derives from the trail to find records, or off [env: AUDIT_SERVER_READ_MODEL] [default: audit-read-model.db].
@@ -126,41 +127,12 @@ impl ServeArgs {
     }
 }
 
-#[derive(Debug, Args)]
-struct KeysArgs {
-    /// The admin keys [env: AUDIT_SERVER_KEYS] [default: audit-keys.db].
-    #[arg(long, value_name = "FILE", global = true)]
-    keys: Option<String>,
-    /// Read settings from this TOML file.
-    #[arg(long, value_name = "FILE", global = true)]
-    config: Option<PathBuf>,
-    #[command(subcommand)]
-    command: KeysCommand,
-}
-
-#[derive(Debug, Subcommand)]
-enum KeysCommand {
-    /// Make a key and print it, this once.
-    Create {
-        /// Whose key it is, or what for.
-        #[arg(long)]
-        name: String,
-    },
-    /// List the keys, without their secrets.
-    List,
-    /// Make a key worthless, from the next request on.
-    Revoke {
-        /// The eight characters after `ak_`, or the whole key.
-        id: String,
-    },
-}
-
 /// Runs the command that the arguments of the process name.
 #[must_use]
 pub fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Serve(args) => serve(*args),
-        Command::Keys(args) => keys(args),
+        Command::Keys(args) => keys::run(args),
         Command::Demo(args) => return show(args),
         Command::Query(args) => return query::run(&args),
         Command::Export(args) => return export::run(&args),
@@ -245,36 +217,6 @@ fn signals() -> Result<impl Future<Output = ()>, Error> {
             _ = interrupt.recv() => {}
         }
     })
-}
-
-fn keys(args: KeysArgs) -> Result<(), Error> {
-    let flags = args.keys.map(|keys| ("keys", keys)).into_iter().collect();
-    let path = Config::load(args.config.as_deref(), flags)?.keys;
-    match args.command {
-        KeysCommand::Create { name } => {
-            let (info, key) = KeyStore::open(path)?.create(&name)?;
-            let _ = writeln!(
-                std::io::stderr(),
-                "key {} made for {:?}; it is shown this once:",
-                info.id,
-                info.name
-            );
-            say(format_args!("{}", key.expose()));
-        }
-        KeysCommand::List => {
-            let keys = KeyStore::open_existing(path)?.list()?;
-            say(format_args!("{:<8}  {:<27}  {:<27}  NAME", "ID", "CREATED", "REVOKED"));
-            for key in keys {
-                let revoked = key.revoked.as_deref().unwrap_or("-");
-                say(format_args!("{}  {}  {revoked:<27}  {}", key.id, key.created, key.name));
-            }
-        }
-        KeysCommand::Revoke { id } => {
-            let id = KeyStore::open_existing(path)?.revoke(&id)?;
-            say(format_args!("key {id} is revoked"));
-        }
-    }
-    Ok(())
 }
 
 /// Prints a line; whoever closed the pipe does not want it.

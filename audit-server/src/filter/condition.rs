@@ -9,6 +9,9 @@ use audit_layer::{
 
 use super::{Decimal, Field, Text, TimeRange, Words, raised};
 
+/// The classification of data that only few may see.
+pub(crate) const RESTRICTED: &str = "restricted";
+
 /// What a record must be. [`Filter::ANY`] lets every record pass.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Filter {
@@ -125,6 +128,22 @@ impl Filter {
                 Self::Any(any)
             }
             None => Self::Any(any),
+        }
+    }
+
+    /// Records that are not classified as restricted.
+    pub(crate) fn unrestricted() -> Self {
+        Self::member_is_any(Member::DataClassification, [RESTRICTED]).negated()
+    }
+
+    /// Whether anything is asked of `details`.
+    pub(crate) fn looks_into_details(&self) -> bool {
+        match self {
+            Self::All(filters) | Self::Any(filters) => filters.iter().any(Self::looks_into_details),
+            Self::Not(inner) => inner.looks_into_details(),
+            Self::Is(field, _) => matches!(field, Field::Detail(_)),
+            Self::Says(_) => true,
+            Self::Raises(_) | Self::During(_) => false,
         }
     }
 

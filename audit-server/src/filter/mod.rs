@@ -31,7 +31,7 @@ mod text;
 mod time_range;
 mod words;
 
-pub(crate) use condition::{Comparison, EventPattern, Filter, Test};
+pub(crate) use condition::{Comparison, EventPattern, Filter, RESTRICTED, Test};
 pub(crate) use decimal::Decimal;
 pub(crate) use expression::{MAX_BYTES as MAX_EXPRESSION_BYTES, expression};
 pub(crate) use field::{Field, of_member};

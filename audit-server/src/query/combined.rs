@@ -175,7 +175,7 @@ fn cut(
         if full || heavy {
             break;
         }
-        page.records.push((row.line, found_in));
+        page.records.push((query.shown(row.line), found_in));
         last = Some(row.position);
     }
     let next = if page.records.len() < count { last } else { next };

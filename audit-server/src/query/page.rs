@@ -50,7 +50,7 @@ impl Page {
         count: Option<Count>,
     ) -> Self {
         Self {
-            records: rows.into_iter().map(|row| row.line).collect(),
+            records: rows.into_iter().map(|row| query.shown(row.line)).collect(),
             next_cursor: next.map(|position| query.cursor(position, 0)),
             truncated,
             count,

@@ -46,6 +46,10 @@ pub(crate) enum Kind {
     Regulations,
     /// A number from 1 to 100.
     Threshold,
+    /// An integer from 1 to `most`, without which nothing is taken for it.
+    Within { most: u32 },
+    /// What people call something: at most so many characters.
+    Name { max_chars: usize },
     /// Names of members, separated by commas.
     Names,
     /// An integer from 1 to [`crate::stats::MAX_VALUES`].

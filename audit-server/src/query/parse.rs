@@ -7,6 +7,7 @@ use super::{
     UnknownParameter,
     asked::Asked,
     cursor::{Fingerprint, fingerprint},
+    masked::masked,
 };
 use crate::{
     Error,
@@ -46,6 +47,8 @@ pub(crate) struct Query {
     /// The highest arrival in the database when the walk came to the microsecond of `after`.
     pub(super) met: i64,
     pub(super) question: Fingerprint,
+    /// Whether the details of restricted records are masked.
+    pub(super) masks_restricted: bool,
 }
 
 impl Query {
@@ -76,6 +79,7 @@ impl Query {
             count: None,
             met: 0,
             question: Fingerprint::default(),
+            masks_restricted: false,
         };
         let mut given = BTreeSet::new();
         let mut event_types = Vec::new();
@@ -191,6 +195,22 @@ impl Query {
             View::Database(table) => table,
             View::Redis | View::Combined | View::Export | View::Figures => Table::Logs,
         }
+    }
+
+    /// As somebody asks who sees the details of restricted records or does not. Who does not is not told either
+    /// in which of them something stands: a question about details passes them over.
+    #[must_use]
+    pub(crate) fn asked_by(mut self, sees_restricted: bool) -> Self {
+        self.masks_restricted = !sees_restricted;
+        if !sees_restricted && self.filter.looks_into_details() {
+            self.filter = self.filter.and(Filter::unrestricted());
+        }
+        self
+    }
+
+    /// The record as it is shown to who asks.
+    pub(super) fn shown(&self, line: Box<str>) -> Box<str> {
+        if self.masks_restricted { masked(line) } else { line }
     }
 
     /// The filter and the time alone.

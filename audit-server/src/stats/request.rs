@@ -97,4 +97,16 @@ impl Request {
         let (filter, range) = Query::read(View::Figures, &of_query.finish())?.question();
         Ok(Self { filter, range, interval, top, limit })
     }
+
+    /// As somebody asks who sees the details of restricted records or does not: see [`Query::asked_by`].
+    #[must_use]
+    pub(crate) fn asked_by(mut self, sees_restricted: bool) -> Self {
+        let of_details = |field: &Field| matches!(field, Field::Detail(_));
+        let looks_into_details =
+            self.filter.looks_into_details() || self.top.iter().any(of_details);
+        if !sees_restricted && looks_into_details {
+            self.filter = self.filter.and(Filter::unrestricted());
+        }
+        self
+    }
 }

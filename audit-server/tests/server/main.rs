@@ -15,5 +15,6 @@ mod raw;
 mod read_model;
 mod redis;
 mod reports;
+mod roles;
 mod stats;
 mod support;

@@ -379,7 +379,8 @@ impl Answer {
     /// The body of an answer that must be good.
     pub(crate) fn ok(&self) -> Value {
         assert_eq!(self.status, 200, "{}", self.body);
-        assert_eq!(self.header("content-type"), Some("application/json"));
+        let content = self.header("content-type").unwrap_or_default();
+        assert_eq!(content.split(';').next(), Some("application/json"));
         self.json()
     }
 

@@ -21,6 +21,9 @@ LANGUAGES = {
     ],
 }
 
+# A list of networks, which no pattern of a sensible length describes.
+LANGUAGES["networks"] = ["10.0.0.0/8", "192.0.2.7,2001:db8::/32", "::1"]
+
 # The server counts bytes, JSON Schema counts characters.
 MAX_TEXT_BYTES = 1024
 
