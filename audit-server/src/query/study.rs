@@ -104,9 +104,9 @@ impl<'t> Study<'t> {
         self.view.reading.as_ref().map(Reading::identity)
     }
 
-    /// Goes on with the numbers of another study of the same model.
-    pub(crate) fn go_on_with(&mut self, legend: Legend) {
-        self.legend = legend;
+    /// Goes on with the numbers of another study of the same model, and gives its own.
+    pub(crate) fn go_on_with(&mut self, legend: Legend) -> Legend {
+        std::mem::replace(&mut self.legend, legend)
     }
 
     /// What is known of the chain in that time; none when no read model has followed it.

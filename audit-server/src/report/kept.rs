@@ -89,7 +89,7 @@ struct Slot<F> {
 }
 
 #[derive(Debug)]
-struct Folded<F> {
+pub(super) struct Folded<F> {
     fold: F,
     taken: Taken,
     legend: Legend,
@@ -121,12 +121,10 @@ impl<F: Clone> Place<F> {
         Self { slot: Mutex::new(Slot { folded: None, too_large: None }), most }
     }
 
-    /// The fold that is here, when it `fits`, else a new one, that has taken all of the index that it
-    /// is to `take`. That says whether there is an index; when there is none the fold has taken nothing,
-    /// and nothing is kept, nor of a trail with too many texts.
+    /// A copy of the fold that is here once it has [caught up](Self::catch_up), or what is not kept.
     ///
     /// # Errors
-    /// When the trail cannot be read, or not in time. Then nothing is kept either.
+    /// As there.
     pub(super) fn go_on<'t>(
         &self,
         trail: &'t Trail,
@@ -135,12 +133,36 @@ impl<F: Clone> Place<F> {
         begin: impl Fn() -> F,
         take: impl FnOnce(&mut Study<'t>, &mut F, &mut Taken) -> Result<bool, Error>,
     ) -> Result<Going<'t, F>, Error> {
+        let copy = |mut study: Study<'t>, folded: &Folded<F>| {
+            study.go_on_with(folded.legend.clone());
+            Going { study, fold: folded.fold.clone(), taken: folded.taken.clone(), is_kept: true }
+        };
+        let caught_up = self.catch_up(trail, deadline, fits, begin, take, copy)?;
+        Ok(caught_up.unwrap_or_else(|not_kept| not_kept))
+    }
+
+    /// The fold that is here, when it `fits`, else a new one, takes all of the index that it is to `take`,
+    /// and is kept here: what is wanted of it is said by `give`. `take` says whether there is an index; when
+    /// there is none the fold has taken nothing, and is not kept, nor is that of a trail with too many texts.
+    ///
+    /// # Errors
+    /// When the trail cannot be read, or not in time. Then nothing is kept either.
+    pub(super) fn catch_up<'t, T>(
+        &self,
+        trail: &'t Trail,
+        deadline: Deadline,
+        fits: impl FnOnce(&mut F) -> bool,
+        begin: impl Fn() -> F,
+        take: impl FnOnce(&mut Study<'t>, &mut F, &mut Taken) -> Result<bool, Error>,
+        give: impl FnOnce(Study<'t>, &Folded<F>) -> T,
+    ) -> Result<Result<T, Going<'t, F>>, Error> {
         // Before the study: what is kept must not be of a later moment than what the study sees.
         let mut slot = self.slot();
         let mut study = trail.study(deadline)?;
         let model = study.model();
         if slot.too_large.is_some() && slot.too_large == model {
-            return Ok(Going { study, fold: begin(), taken: Taken::default(), is_kept: false });
+            let (fold, taken) = (begin(), Taken::default());
+            return Ok(Err(Going { study, fold, taken, is_kept: false }));
         }
         let kept = slot.folded.take().filter(|folded| folded.model == model);
         let kept = kept.and_then(|mut folded| fits(&mut folded.fold).then_some(folded));
@@ -154,22 +176,16 @@ impl<F: Clone> Place<F> {
         if !take(&mut study, &mut fold, &mut taken)? {
             // The index cannot be gone on with, be it that it fell behind: all is taken from the trail.
             study.go_on_with(Legend::default());
-            return Ok(Going { study, fold: begin(), taken: Taken::default(), is_kept: false });
+            let (fold, taken) = (begin(), Taken::default());
+            return Ok(Err(Going { study, fold, taken, is_kept: false }));
         }
-        let mut is_kept = true;
         if study.legend().len() > self.most {
-            (slot.too_large, is_kept) = (model, false);
+            slot.too_large = model;
+            return Ok(Err(Going { study, fold, taken, is_kept: false }));
         }
-        if is_kept {
-            slot.folded = Some(Folded {
-                fold: fold.clone(),
-                taken: taken.clone(),
-                legend: study.legend().clone(),
-                model,
-                used: Instant::now(),
-            });
-        }
-        Ok(Going { study, fold, taken, is_kept })
+        let legend = study.go_on_with(Legend::default());
+        let folded = Folded { fold, taken, legend, model, used: Instant::now() };
+        Ok(Ok(give(study, slot.folded.insert(folded))))
     }
 
     fn slot(&self) -> MutexGuard<'_, Slot<F>> {

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{
     Document, Header, Request, Which,
-    anomalies::{Anomalies, MAX_BASELINE_DAYS, Settings, count, count_indexed},
+    anomalies::{Anomalies, MAX_BASELINE_DAYS, Settings, count, make_ready},
     compliance::{ChainVerdict, Compliance, TrailEvidence, compliance},
     kept::{Going, Kept},
     security::{FirstMet, Security, SecurityReport},
@@ -63,10 +63,15 @@ fn first_met<'t>(
     kept: &Kept,
     deadline: Deadline,
 ) -> Result<Going<'t, FirstMet>, Error> {
-    let take = |study: &mut Study<'t>, first_met: &mut FirstMet, taken: &mut Taken| {
-        Ok(study.take_indexed(&EVER, taken, first_met)?.is_some())
-    };
-    kept.first_met.go_on(trail, deadline, |_| true, FirstMet::default, take)
+    kept.first_met.go_on(trail, deadline, |_| true, FirstMet::default, take_met)
+}
+
+fn take_met(
+    study: &mut Study<'_>,
+    first_met: &mut FirstMet,
+    taken: &mut Taken,
+) -> Result<bool, Error> {
+    Ok(study.take_indexed(&EVER, taken, first_met)?.is_some())
 }
 
 /// The trading report.
@@ -128,8 +133,10 @@ pub(crate) fn prepare(trail: &Trail, kept: &Kept, deadline: Deadline) -> Result<
     kept.forget();
     let request = Request::of(Which::Anomalies, &BTreeMap::new())?;
     let place = kept.anomalies(true);
-    let counted = count_indexed(trail, place, settings(&request), deadline)?.is_kept;
-    Ok(first_met(trail, kept, deadline)?.is_kept && counted)
+    let counted = make_ready(trail, place, settings(&request), deadline)?;
+    let begin = FirstMet::default;
+    let met = kept.first_met.catch_up(trail, deadline, |_| true, begin, take_met, |_, _| ())?;
+    Ok(counted && met.is_ok())
 }
 
 fn settings(request: &Request) -> Settings {

@@ -2,8 +2,9 @@
 //!
 //! In this order, so that one figure does not stand in the way of another: commits while nobody
 //! asks; then all questions over HTTP, with the writer at work, and commits meanwhile; reports, an
-//! export, and pages beside exports, in the same way ([`sections`]); and at last, without server and
-//! writer, the same questions in SQL, which so get the machine for themselves. With `--check`, what
+//! export, and pages beside exports, in the same way ([`sections`]); then, with a trail of its own, how a
+//! server follows a writer that writes as fast as it can; and at last, without server and writer, the
+//! same questions in SQL, which so get the machine for themselves. With `--check`, what
 //! reports say is held against the generator's books before anything else.
 //!
 //! A question that is slow is not asked as often as one that is fast: after `--seconds` it is
@@ -92,6 +93,9 @@ pub(crate) struct RunArgs {
     /// Seconds of pages beside exports; with 0 there are no exports at all.
     #[arg(long, default_value_t = 10)]
     mixed_seconds: u64,
+    /// Seconds of a writer that writes as fast as it can to a trail of its own; with 0 none.
+    #[arg(long, default_value_t = 15)]
+    pace_seconds: u64,
     /// First live through the generated history again, and hold what reports say against it.
     #[arg(long)]
     check: bool,
@@ -110,13 +114,7 @@ pub(crate) fn run(args: &RunArgs) -> Outcome<()> {
     let started = Instant::now();
     let server = match (&args.server, &args.key) {
         (Some(url), Some(key)) => Server::running(url, key),
-        _ => {
-            let program = args.program.clone().map_or_else(server::beside_this, Ok)?;
-            let program = program
-                .canonicalize()
-                .map_err(|error| format!("{}: {error}; build it first", program.display()))?;
-            Server::start(&program, &db, &directory, &args.server_arguments)?
-        }
+        _ => Server::start(&program(args)?, &db, &directory, &args.server_arguments)?,
     };
     let client = Client::new(&server.url, &server.key);
     sections::read_model(&client, started, &directory)?;
@@ -156,6 +154,9 @@ pub(crate) fn run(args: &RunArgs) -> Outcome<()> {
     let memory = server.process().and_then(Memory::of).map(|memory| memory.peak);
     writer.end()?;
     drop(server);
+    if args.pace_seconds > 0 && args.server.is_none() {
+        sections::pace(&program(args)?, &directory, args.pace_seconds, args.seed)?;
+    }
     if !args.no_sql {
         measure_sql(args, &mut rows)?;
     }
@@ -163,6 +164,13 @@ pub(crate) fn run(args: &RunArgs) -> Outcome<()> {
     println!("\nrecords: {} generated", values.generated);
     print_end(&rows, [quiet, loaded], wal.longest(), memory);
     Ok(())
+}
+
+/// The server that is started.
+fn program(args: &RunArgs) -> Outcome<PathBuf> {
+    let program = args.program.clone().map_or_else(server::beside_this, Ok)?;
+    let whole = program.canonicalize();
+    Ok(whole.map_err(|error| format!("{}: {error}; build it first", program.display()))?)
 }
 
 /// Where the server's keys and the writer's journal are kept between runs.

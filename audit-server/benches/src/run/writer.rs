@@ -24,6 +24,8 @@ use super::{Outcome, figures::Figures};
 
 /// How often an event is committed.
 const COMMIT_EVERY: Duration = Duration::from_millis(20);
+/// After so many events it is looked whether to go on.
+const MOST_AT_ONCE: u64 = 1000;
 const LONG: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Args)]
@@ -46,6 +48,8 @@ pub(crate) fn write(args: &WriterArgs) -> Outcome<()> {
     let (layer, audit) = AuditLayer::builder()
         .service("query-bench")
         .journal(&args.journal)
+        // When it records as fast as it can, the sink's pace is to be met soon.
+        .journal_max_mb(64)
         .sqlite(&args.db)
         .flush_interval(Duration::from_millis(200))
         .build()?;
@@ -81,9 +85,13 @@ fn record(args: &WriterArgs, stop: &AtomicBool, written: &AtomicU64) {
     let begun = Instant::now();
     while !stop.load(Ordering::Relaxed) {
         let due = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX) * rate / 1000;
-        for _ in written.load(Ordering::Relaxed)..due {
+        let begins = written.load(Ordering::Relaxed);
+        for _ in begins..due.min(begins + MOST_AT_ONCE) {
             event(&world, &mut chance);
             written.fetch_add(1, Ordering::Relaxed);
+        }
+        if due > begins + MOST_AT_ONCE {
+            continue;
         }
         thread::sleep(Duration::from_millis(5));
     }

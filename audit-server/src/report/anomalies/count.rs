@@ -32,7 +32,10 @@ pub(in crate::report) fn count<'t>(
     deadline: Deadline,
 ) -> Result<(Study<'t>, Count), Error> {
     let going = match place {
-        Some(place) => count_indexed(trail, place, settings, deadline)?,
+        Some(place) => {
+            let fits = |count: &mut Count| count.detector.go_on(settings);
+            place.go_on(trail, deadline, fits, || Count::new(settings), take_indexed(settings))?
+        }
         None => Going::begin(trail, deadline, Count::new(settings))?,
     };
     let Going { mut study, fold: mut count, taken, .. } = going;
@@ -43,18 +46,26 @@ pub(in crate::report) fn count<'t>(
     Ok((study, count))
 }
 
-/// Counts what the index has, and keeps it.
+/// Counts what the index has, and keeps it; whether it is kept.
 ///
 /// # Errors
 /// When the trail cannot be read, or not in time.
-pub(in crate::report) fn count_indexed<'t>(
-    trail: &'t Trail,
+pub(in crate::report) fn make_ready(
+    trail: &Trail,
     place: &Place<Count>,
     settings: Settings,
     deadline: Deadline,
-) -> Result<Going<'t, Count>, Error> {
+) -> Result<bool, Error> {
     let fits = |count: &mut Count| count.detector.go_on(settings);
-    let take = |study: &mut Study<'t>, count: &mut Count, taken: &mut Taken| {
+    let (begin, take) = (|| Count::new(settings), take_indexed(settings));
+    Ok(place.catch_up(trail, deadline, fits, begin, take, |_, _| ())?.is_ok())
+}
+
+/// Takes what the index has; whether there is one.
+fn take_indexed(
+    settings: Settings,
+) -> impl FnOnce(&mut Study<'_>, &mut Count, &mut Taken) -> Result<bool, Error> {
+    move |study, count, taken| {
         let (before, window) = ranges(settings);
         if study.take_indexed(&wanted(before), taken, &mut count.detector)?.is_none() {
             return Ok(false);
@@ -62,8 +73,7 @@ pub(in crate::report) fn count_indexed<'t>(
         let met = study.take_indexed(&wanted(window), taken, &mut count.detector)?;
         count.add(met.unwrap_or_default());
         Ok(met.is_some())
-    };
-    place.go_on(trail, deadline, fits, || Count::new(settings), take)
+    }
 }
 
 impl Count {

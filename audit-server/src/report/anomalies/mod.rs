@@ -60,7 +60,7 @@ mod unusual_hours;
 pub(crate) use anomaly::{Anomalies, Anomaly, MAX_ANOMALIES};
 
 pub(crate) use count::Count;
-pub(super) use count::{count, count_indexed};
+pub(super) use count::{count, make_ready};
 pub(crate) use grid::MAX_BASELINE_DAYS;
 
 use self::{

@@ -5,12 +5,14 @@ mod download;
 mod export;
 mod held;
 mod mixed;
+mod pace;
 mod read_model;
 mod reports;
 
 pub(super) use export::export;
 pub(super) use held::hold;
 pub(super) use mixed::mixed;
+pub(super) use pace::pace;
 pub(super) use read_model::{freshness, read_model, read_model_lag};
 pub(super) use reports::reports;
 

@@ -25,14 +25,15 @@ struct Health {
 }
 
 #[derive(Debug, Deserialize)]
-struct ReadModel {
+pub(super) struct ReadModel {
     state: String,
-    arrival: i64,
-    lag_records: u64,
+    pub(super) arrival: i64,
+    pub(super) lag_records: u64,
     trouble: Option<String>,
 }
 
-fn model(client: &Client) -> Outcome<Option<ReadModel>> {
+/// How the read model is; none when the server has none.
+pub(super) fn model(client: &Client) -> Outcome<Option<ReadModel>> {
     let (_, body) = client.get("/health/detail")?;
     Ok(serde_json::from_str::<Health>(&body)?.read_model)
 }
