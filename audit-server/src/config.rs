@@ -42,6 +42,9 @@ pub struct Config {
     /// be deleted at any time. None, or `off`: questions are answered by reading the trail. Default:
     /// `audit-read-model.db`.
     pub read_model: Option<PathBuf>,
+    /// The directory in which the server keeps what it records of what is asked of it, until the trail has it: a
+    /// journal of `audit-layer`. None, or `off`: nothing is recorded. Default: `audit-server-journal`.
+    pub journal: Option<PathBuf>,
     /// Redis, for `/audit/redis` and `/audit/combined`. Default: none.
     pub redis_url: Option<RedisUrl>,
     /// Whether Redis is used when there is a URL. Default: true.
@@ -56,6 +59,9 @@ pub struct Config {
     pub readers: usize,
     /// Exports at once; others are refused. Default: 2.
     pub max_exports: usize,
+    /// After how many requests without a valid key within a minute an address is locked out, for a quarter of an
+    /// hour, for whoever has none; 0: never. Default: 20.
+    pub lockout_after: u32,
     /// Connections at once; others wait to be accepted. Default: 512.
     pub max_connections: usize,
     /// The longest wait for the head of a request, and so for the next request on an idle
@@ -77,6 +83,7 @@ impl Default for Config {
             db: "audit.db".into(),
             keys: "audit-keys.db".into(),
             read_model: Some("audit-read-model.db".into()),
+            journal: Some("audit-server-journal".into()),
             redis_url: None,
             redis_log_enabled: true,
             redis_log_db: None,
@@ -84,6 +91,7 @@ impl Default for Config {
             report_timeout: Duration::from_secs(30),
             readers: 4,
             max_exports: 2,
+            lockout_after: 20,
             max_connections: 512,
             header_timeout: Duration::from_secs(30),
             shutdown_timeout: Duration::from_secs(5),
@@ -99,6 +107,7 @@ const SETTINGS: &[(&str, &str)] = &[
     ("db", "AUDIT_DB"),
     ("keys", "AUDIT_SERVER_KEYS"),
     ("read_model", "AUDIT_SERVER_READ_MODEL"),
+    ("journal", "AUDIT_SERVER_JOURNAL"),
     ("redis_url", "REDIS_URL"),
     ("redis_log_enabled", "REDIS_LOG_ENABLED"),
     ("redis_log_db", "REDIS_LOG_DB"),
@@ -106,6 +115,7 @@ const SETTINGS: &[(&str, &str)] = &[
     ("report_timeout", "AUDIT_SERVER_REPORT_TIMEOUT"),
     ("readers", "AUDIT_SERVER_READERS"),
     ("max_exports", "AUDIT_SERVER_MAX_EXPORTS"),
+    ("lockout_after", "AUDIT_SERVER_LOCKOUT_AFTER"),
     ("max_connections", "AUDIT_SERVER_MAX_CONNECTIONS"),
     ("header_timeout", "AUDIT_SERVER_HEADER_TIMEOUT"),
     ("shutdown_timeout", "AUDIT_SERVER_SHUTDOWN_TIMEOUT"),
@@ -206,6 +216,7 @@ impl Config {
             "db" => self.db = text.into(),
             "keys" => self.keys = text.into(),
             "read_model" => self.read_model = (text != "off").then(|| text.into()),
+            "journal" => self.journal = (text != "off").then(|| text.into()),
             "redis_url" => {
                 self.redis_url =
                     Some(text.parse().map_err(|error: crate::InvalidRedisUrl| error.to_string())?);
@@ -224,6 +235,10 @@ impl Config {
             "report_timeout" => self.report_timeout = duration(text)?,
             "readers" => self.readers = count(text, 64)?,
             "max_exports" => self.max_exports = count(text, 64)?,
+            "lockout_after" => {
+                let most = text.parse().ok().filter(|most| *most <= 1_000_000);
+                self.lockout_after = most.ok_or("it is a number from 0 to 1000000")?;
+            }
             "max_connections" => self.max_connections = count(text, 65_535)?,
             "header_timeout" => self.header_timeout = duration(text)?,
             "shutdown_timeout" => self.shutdown_timeout = duration(text)?,

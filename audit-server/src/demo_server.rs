@@ -20,6 +20,7 @@ pub(crate) async fn bind(site: Site, listener: TcpListener) -> Result<Bound, Fai
         db: site.database(),
         keys: site.keys(),
         read_model: Some(site.read_model()),
+        journal: Some(site.server_journal()),
         redis_url: site.redis_url().map(str::parse::<RedisUrl>).transpose()?,
         redis_log_enabled: site.redis_url().is_some(),
         // Whoever pressed Ctrl-C waits two seconds at most, for the sinks too.

@@ -1,9 +1,8 @@
 //! The record that the trail was tampered with, in the trail itself.
 //!
-//! The server only reads the trail. This is the one thing that it writes, by the same layer as any
-//! application, in a stream of its own: whoever reads the trail, a copy of it or a dashboard is to
-//! learn of it, not only who looks at the server's health. A layer is made for it and ended again,
-//! since an alarm is rare and a second writer is not to stand by.
+//! Whoever reads the trail, a copy of it or a dashboard is to learn of it, not only who looks at the
+//! server's health. A layer is made for it and ended again: it is to be written also by a server that
+//! records nothing else, and by `audit-server reindex`.
 
 use std::{
     error::Error,

@@ -1,7 +1,7 @@
 //! Answers questions about an audit trail that `audit-layer` wrote.
 //!
-//! A library with a thin binary. [`Server`] serves the HTTP API over a trail in SQLite, which it
-//! only ever reads, and the recent records in Redis; [`KeyStore`] keeps the keys that every
+//! A library with a thin binary. [`Server`] serves the HTTP API over a trail in SQLite, into which it
+//! records no more than what it was asked, and over the recent records in Redis; [`KeyStore`] keeps the keys that every
 //! endpoint but `/health` asks for. [`AuditQuery`] asks a trail from Rust, without a server.
 //!
 //! ```no_run
@@ -31,6 +31,7 @@ mod keyed;
 mod query;
 mod read_model;
 mod report;
+mod self_audit;
 mod server;
 mod stats;
 mod store;

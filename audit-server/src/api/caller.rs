@@ -1,18 +1,24 @@
-//! Who asks.
+//! Who asks, and for what.
 
 use poem::{FromRequest, Request, RequestBody};
 
 use super::problem::Problem;
-use crate::auth::{KeyInfo, Scope};
+use crate::{
+    auth::{KeyInfo, Scope},
+    self_audit::Asked,
+};
 
-/// The credential that the guard has let in.
+/// The credential that the guard has let in, and what it was let in for.
 #[derive(Debug, Clone)]
-pub(super) struct Caller(pub(super) KeyInfo);
+pub(super) struct Caller {
+    pub(super) key: KeyInfo,
+    pub(super) asked: Asked,
+}
 
 impl Caller {
     /// Whether details of restricted records are shown: to whoever may take all records away.
     pub(super) fn sees_restricted(&self) -> bool {
-        self.0.role.may(Scope::Export)
+        self.key.role.may(Scope::Export)
     }
 }
 

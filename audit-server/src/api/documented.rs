@@ -12,7 +12,12 @@ use poem_openapi::{
 };
 use serde_json::json;
 
-use super::{State, guard::Guard, handlers::Api, keys, parameters};
+use super::{
+    State,
+    guard::{Guard, Recorded},
+    handlers::Api,
+    keys, parameters,
+};
 use crate::{
     auth::{Role, Scope},
     query::View,
@@ -25,7 +30,7 @@ const PUBLIC: &[&str] = &["/health"];
 
 /// What each of the others asks for. What is in neither list is served to nobody.
 const NEEDED: &[(&str, Scope)] = &[
-    ("/health/detail", Scope::Read),
+    (HEALTH_DETAIL, Scope::Read),
     ("/audit/logs", Scope::Read),
     ("/audit/logs/{id}", Scope::Read),
     ("/audit/security-events", Scope::Read),
@@ -53,6 +58,17 @@ fn needed(path: &str) -> Option<Scope> {
     NEEDED.iter().find(|(known, _)| parts(known).eq(parts(path))).map(|(_, scope)| *scope)
 }
 
+/// Which answers the guard records.
+fn recorded(path: &str, method: &Method) -> Recorded {
+    match path {
+        HEALTH_DETAIL => Recorded::None,
+        EXPORT => Recorded::Errors,
+        _ if path.starts_with(KEYS) && *method != Method::GET => Recorded::Errors,
+        _ => Recorded::All,
+    }
+}
+
+const HEALTH_DETAIL: &str = "/health/detail";
 const KEYS: &str = "/audit/keys";
 const ROTATE: &str = "/audit/keys/{key}/rotate";
 
@@ -163,10 +179,14 @@ impl OpenApi for Documented {
                 continue;
             }
             let guarded = methods.into_iter().map(|(method, inner)| match needed {
-                Some(needed) => (method, Guard { state: state.clone(), needed, inner }.boxed()),
+                Some(needed) => {
+                    let (state, recorded) = (state.clone(), recorded(&path, &method));
+                    (method, Guard { state, needed, recorded, inner }.boxed())
+                }
                 None => (method, inner),
             });
-            routes.insert(path, guarded.collect());
+            let guarded = guarded.collect();
+            routes.insert(path, guarded);
         }
     }
 }
@@ -244,7 +264,7 @@ fn describe(path: &str, operation: &mut MetaOperation) {
     let by_id = operation.params.iter().any(|parameter| matches!(&*parameter.name, "id" | "key"));
     let makes = path == ROTATE || path == KEYS && operation.method == Method::POST;
     operation.responses.responses.retain(|response| match response.status {
-        Some(400 | 401) => !public,
+        Some(400 | 401 | 429) => !public,
         // Every role may read.
         Some(403) => needed(path).is_some_and(|scope| scope != Scope::Read),
         Some(404) => by_id,

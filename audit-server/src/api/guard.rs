@@ -1,11 +1,15 @@
-//! No answer without a credential that may have it.
+//! No answer without a credential that may have it, and none that is not recorded.
 //!
 //! A key is looked up right here when nothing stands in the way: a few system calls on a small file
 //! take a tenth of the way to another thread and back. Only what may have to wait goes there.
+//!
+//! What was asked and how it was answered is told to [`crate::self_audit`] before the answer leaves. Where
+//! a handler tells more of it than the guard knows, the guard leaves what succeeded to the handler.
 
 use std::{
     net::{IpAddr, Ipv4Addr},
-    sync::Arc,
+    sync::{Arc, PoisonError},
+    time::Instant,
 };
 
 use poem::{Endpoint, Request, Response, Result, endpoint::BoxEndpoint, web::RemoteAddr};
@@ -13,7 +17,8 @@ use poem::{Endpoint, Request, Response, Result, endpoint::BoxEndpoint, web::Remo
 use super::{State, caller::Caller, problem::Problem};
 use crate::{
     Error,
-    auth::{self, Forbidden, Scope},
+    auth::{self, Failed, Forbidden, KeyInfo, Scope, WrongKey},
+    self_audit::{Answered, Asked, Refusal},
 };
 
 /// An endpoint behind the check of the key.
@@ -21,29 +26,98 @@ pub(super) struct Guard {
     pub(super) state: Arc<State>,
     /// What it asks for.
     pub(super) needed: Scope,
+    pub(super) recorded: Recorded,
     pub(super) inner: BoxEndpoint<'static>,
 }
+
+/// Which answers the guard records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Recorded {
+    All,
+    /// Those that are an error: what succeeded the handler records.
+    Errors,
+    /// None: nothing of the trail is read.
+    None,
+}
+
+/// How many records an answer has.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rows(pub(super) u64);
 
 impl Endpoint for Guard {
     type Output = Response;
 
     async fn call(&self, mut request: Request) -> Result<Response> {
-        let key = auth::presented(request.headers()).map_err(Error::from).map_err(Problem::from)?;
-        let from = address(request.remote_addr());
-        let checked = match self.state.keys.check_at_once(&key, from) {
+        let begun = Instant::now();
+        let asked = Asked {
+            method: request.method().as_str().to_owned(),
+            path: request.uri().path().to_owned(),
+            query: request.uri().query().unwrap_or_default().to_owned(),
+            from: address(request.remote_addr()),
+        };
+        let own = self.state.own.as_ref();
+        let key = match self.admitted(&request, asked.from).await {
+            Ok(key) if key.role.may(self.needed) => key,
+            Ok(key) => {
+                if let Some(own) = own {
+                    own.refused(asked, Some(&key), Refusal::Forbidden);
+                }
+                let forbidden = Forbidden { needed: self.needed, role: key.role };
+                return Err(Problem::from(Error::from(forbidden)).into());
+            }
+            Err(Error::WrongKey(wrong)) => return Err(self.failed(asked, wrong).into()),
+            Err(error) => return Err(Problem::from(error).into()),
+        };
+        request.set_data(Caller { key: key.clone(), asked: asked.clone() });
+        let answer = self.inner.call(request).await;
+        let status = match &answer {
+            Ok(response) => response.status(),
+            Err(error) => error.status(),
+        };
+        let is_recorded = match self.recorded {
+            Recorded::All => true,
+            Recorded::Errors => !status.is_success(),
+            Recorded::None => false,
+        };
+        if let Some(own) = own.filter(|_| is_recorded) {
+            let rows = answer.as_ref().ok().and_then(|response| response.data::<Rows>());
+            let rows = rows.map(|Rows(count)| *count);
+            let answered = Answered { status: status.as_u16(), rows, took: begun.elapsed() };
+            own.read(asked, &key, answered);
+        }
+        answer
+    }
+}
+
+impl Guard {
+    /// What is answered to who has no valid key.
+    fn failed(&self, asked: Asked, wrong: WrongKey) -> Problem {
+        let mut lockout = self.state.lockout.lock().unwrap_or_else(PoisonError::into_inner);
+        let failed = lockout.failed(asked.from, Instant::now());
+        drop(lockout);
+        let from = asked.from;
+        if let Some(own) = &self.state.own {
+            own.refused(asked, None, Refusal::Unknown);
+            if failed == Failed::LockedOut {
+                own.locked_out(from);
+            }
+        }
+        match failed {
+            Failed::Locked(left) => Problem::locked_out(left),
+            Failed::Refused | Failed::LockedOut => Error::from(wrong).into(),
+        }
+    }
+
+    /// The key of the request, when it opens anything from there.
+    async fn admitted(&self, request: &Request, from: IpAddr) -> Result<KeyInfo, Error> {
+        let key = auth::presented(request.headers())?;
+        match self.state.keys.check_at_once(&key, from) {
             Some(checked) => checked,
             None => {
                 let state = self.state.clone();
                 self.state.key_readers.run(move |_| state.keys.check(&key, from)).await
             }
-        };
-        let caller = checked.map_err(Problem::from)?;
-        if !caller.role.may(self.needed) {
-            let forbidden = Forbidden { needed: self.needed, role: caller.role };
-            return Err(Problem::from(Error::from(forbidden)).into());
         }
-        request.set_data(Caller(caller));
-        self.inner.call(request).await
     }
 }
 

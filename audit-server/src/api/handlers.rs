@@ -19,13 +19,14 @@ use super::{
 };
 use crate::{
     Error,
-    auth::{KeyId, KeyIdInvalid},
+    auth::{KeyId, KeyIdInvalid, KeyInfo},
     export::Manifest,
     query::{self, Query, View, masked},
     report::{
         Which, anomalies::Anomalies, compliance::Compliance, security::SecurityReport,
         trading::TradingReport,
     },
+    self_audit::KeyChange,
     stats::{self, Stats},
     store::{MAX_BATCH_BYTES, MAX_READING_BYTES, Reading, RedisDisabled, Table},
 };
@@ -221,8 +222,13 @@ impl Api {
     /// same filters and the `id` of that record. A part that was asked for so is a file of its own,
     /// in CSV with the names of the columns.
     #[oai(path = "/audit/export", method = "post", operation_id = "export")]
-    async fn export(&self, query: QueryString, wishes: Wishes) -> Result<ExportResponse, Problem> {
-        export::begin(&self.state, &query.0, &wishes).await
+    async fn export(
+        &self,
+        query: QueryString,
+        wishes: Wishes,
+        caller: Caller,
+    ) -> Result<ExportResponse, Problem> {
+        export::begin(&self.state, &query.0, &wishes, caller).await
     }
 
     /// What an export has sent
@@ -253,11 +259,13 @@ impl Api {
     ///
     /// The answer has the key itself, this once.
     #[oai(path = "/audit/keys", method = "post", operation_id = "make_key")]
-    async fn make_key(&self, query: QueryString) -> Result<Json<MadeKey>, Problem> {
+    async fn make_key(&self, query: QueryString, caller: Caller) -> Result<Json<MadeKey>, Problem> {
         let new = keys::new_key(&query.0)?;
         let state = self.state.clone();
         let make = move |_| state.keys.make(&new);
-        Ok(Json(self.state.key_readers.run(make).await?.into()))
+        let made = self.state.key_readers.run(make).await?;
+        self.record_key(KeyChange::Made, &made.0, &caller);
+        Ok(Json(made.into()))
     }
 
     /// Make a key in the place of another
@@ -270,12 +278,15 @@ impl Api {
         /// The `id` of the key.
         key: Path<String>,
         query: QueryString,
+        caller: Caller,
     ) -> Result<Json<MadeKey>, Problem> {
         let (lifetime, grace) = keys::rotation(&query.0)?;
-        let id = key.parse().map_err(|()| Error::from(KeyIdInvalid))?;
-        let state = self.state.clone();
+        let id: KeyId = key.parse().map_err(|()| Error::from(KeyIdInvalid))?;
+        let (state, old) = (self.state.clone(), id.clone());
         let rotate = move |_| state.keys.rotate(&id, lifetime, grace);
-        Ok(Json(self.state.key_readers.run(rotate).await?.into()))
+        let made = self.state.key_readers.run(rotate).await?;
+        self.record_key(KeyChange::Rotated(old), &made.0, &caller);
+        Ok(Json(made.into()))
     }
 
     /// Revoke a key
@@ -291,12 +302,14 @@ impl Api {
     ) -> Result<Json<keys::Key>, Problem> {
         query::refuse_parameters(&query.0)?;
         let id: KeyId = key.parse().map_err(|()| Error::from(KeyIdInvalid))?;
-        if id == caller.0.id {
+        if id == caller.key.id {
             return Err(Error::from(keys::OWN_KEY).into());
         }
         let state = self.state.clone();
         let revoke = move |_| state.keys.revoke(id.as_str());
-        Ok(Json(self.state.key_readers.run(revoke).await?.into()))
+        let revoked = self.state.key_readers.run(revoke).await?;
+        self.record_key(KeyChange::Revoked, &revoked, &caller);
+        Ok(Json(revoked.into()))
     }
 
     /// Whether the server can answer
@@ -316,6 +329,12 @@ impl Api {
 }
 
 impl Api {
+    fn record_key(&self, change: KeyChange, key: &KeyInfo, caller: &Caller) {
+        if let Some(own) = &self.state.own {
+            own.key(change, key, &caller.key, caller.asked.from);
+        }
+    }
+
     async fn table(
         &self,
         table: Table,

@@ -15,6 +15,7 @@ use super::{State, problem::Problem, schema::SourceState};
 use crate::{
     Error,
     read_model::Follower,
+    self_audit::{Recording, SelfAudit},
     store::{Deadline, StreamHead},
 };
 
@@ -60,6 +61,33 @@ pub(super) struct Detail {
     database: DatabaseDetail,
     redis: RedisDetail,
     read_model: ReadModelDetail,
+    /// Whether what is asked of the server is recorded in the trail.
+    recording: RecordingState,
+}
+
+/// Whether what is asked of the server is recorded.
+#[derive(Enum)]
+#[oai(rename_all = "snake_case")]
+pub(super) enum RecordingState {
+    /// It is.
+    Ok,
+    /// There is no trail yet, or it cannot be written: what is to be recorded waits.
+    Waiting,
+    /// Some of it was lost since the server was started.
+    Lossy,
+    /// The server was told not to.
+    Disabled,
+}
+
+impl From<Option<Recording>> for RecordingState {
+    fn from(recording: Option<Recording>) -> Self {
+        match recording {
+            Some(Recording::Ok) => Self::Ok,
+            Some(Recording::Waiting) => Self::Waiting,
+            Some(Recording::Lossy) => Self::Lossy,
+            None => Self::Disabled,
+        }
+    }
 }
 
 /// What the server derives from the trail, to find records in it.
@@ -210,6 +238,7 @@ pub(super) async fn detail(state: Arc<State>) -> Detail {
         database,
         redis: RedisDetail { state: redis },
         read_model: read_model(&state),
+        recording: state.own.as_ref().map(SelfAudit::recording).into(),
     }
 }
 

@@ -13,6 +13,7 @@ use poem_openapi::{
 };
 
 use super::{
+    guard::Rows,
     in_flight::Reserved,
     schema::{self, SourceState},
 };
@@ -27,12 +28,13 @@ const CONTENT_TYPE: &str = "application/json";
 /// A body of JSON that is ready, documented as `T`.
 pub(super) struct Ready<T> {
     body: Bytes,
+    rows: usize,
     documented: std::marker::PhantomData<fn() -> T>,
 }
 
 impl<T> Ready<T> {
-    fn new(body: Vec<u8>, room: Reserved) -> Self {
-        Self { body: room.hold(body), documented: std::marker::PhantomData }
+    fn new(body: Vec<u8>, rows: usize, room: Reserved) -> Self {
+        Self { body: room.hold(body), rows, documented: std::marker::PhantomData }
     }
 }
 
@@ -44,11 +46,11 @@ pub(super) fn page(page: &Page, room: Reserved) -> Ready<schema::Page> {
         body.extend_from_slice(count.as_bytes());
     }
     body.push(b'}');
-    Ready::new(body, room)
+    Ready::new(body, page.records.len(), room)
 }
 
 pub(super) fn record(line: Box<str>, room: Reserved) -> Ready<schema::Record> {
-    Ready::new(line.into_string().into_bytes(), room)
+    Ready::new(line.into_string().into_bytes(), 1, room)
 }
 
 pub(super) fn combined(
@@ -78,7 +80,7 @@ pub(super) fn combined(
     };
     let sources = format!(r#","sources":{{"database":"ok","redis":"{redis}"}}}}"#);
     body.extend_from_slice(sources.as_bytes());
-    Ready::new(body, room)
+    Ready::new(body, page.records.len(), room)
 }
 
 fn begin<'l>(lines: impl Iterator<Item = &'l str> + Clone) -> Vec<u8> {
@@ -120,7 +122,9 @@ impl<T: Type> Payload for Ready<T> {
 
 impl<T: Send> IntoResponse for Ready<T> {
     fn into_response(self) -> Response {
-        Response::builder().content_type(CONTENT_TYPE).body(self.body)
+        let mut response = Response::builder().content_type(CONTENT_TYPE).body(self.body);
+        response.set_data(Rows(self.rows as u64));
+        response
     }
 }
 

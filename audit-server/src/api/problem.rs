@@ -1,5 +1,7 @@
 //! Errors as problem details (RFC 9457), and the one place where a cause becomes a status.
 
+use std::time::Duration;
+
 use poem::{
     IntoResponse, Response,
     http::{HeaderValue, StatusCode, header},
@@ -27,6 +29,9 @@ pub(super) struct Problem {
     detail: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     parameter: Option<String>,
+    /// In how many seconds to try again.
+    #[serde(skip)]
+    retry_after: Option<u64>,
 }
 
 impl Problem {
@@ -36,7 +41,8 @@ impl Problem {
         title: &'static str,
         detail: impl Into<String>,
     ) -> Self {
-        Self { kind, title, status: status.as_u16(), detail: detail.into(), parameter: None }
+        let (status, detail) = (status.as_u16(), detail.into());
+        Self { kind, title, status, detail, parameter: None, retry_after: None }
     }
 
     fn of_parameter(
@@ -79,6 +85,19 @@ impl Problem {
             "Body too large",
             "no endpoint takes a body; at most 64 KiB are passed over",
         )
+    }
+
+    /// For so long.
+    pub(super) fn locked_out(left: Duration) -> Self {
+        Self {
+            retry_after: Some(left.as_secs().max(1)),
+            ..Self::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "/problems/locked-out",
+                "Too many requests without a valid key",
+                "this address is locked out for whoever has no valid key; Retry-After says how long",
+            )
+        }
     }
 
     pub(super) fn length_required() -> Self {
@@ -310,6 +329,9 @@ impl IntoResponse for Problem {
         if let Some((name, value)) = extra {
             response.headers_mut().insert(name, HeaderValue::from_static(value));
         }
+        if let Some(seconds) = self.retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+        }
         response
     }
 }
@@ -344,6 +366,10 @@ impl ApiResponse for Problem {
             (409, "There are as many keys as there may be."),
             (411, "The request has a body of unknown length."),
             (413, "The request has a body of more than 64 KiB."),
+            (
+                429,
+                "Too many requests without a valid key came from this address; `Retry-After` says for how many seconds it is locked out.",
+            ),
             (500, "The server failed; its log says how."),
             (
                 503,

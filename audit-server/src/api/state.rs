@@ -10,11 +10,12 @@ use tokio::sync::Mutex;
 use super::{export::Exports, in_flight::InFlight};
 use crate::{
     Config, Error, InvalidConfig,
-    auth::KeyStore,
+    auth::{KeyStore, Lockout},
     intrusion,
     query::Trail,
     read_model::{Follower, ReadModel},
     report::Kept,
+    self_audit::SelfAudit,
     store::{DatabaseStore, Readers, RedisStore},
 };
 
@@ -48,6 +49,10 @@ pub(crate) struct State {
     pub(crate) keys: KeyStore,
     pub(crate) key_readers: Readers,
     pub(crate) health_readers: Readers,
+    /// Who fails too often.
+    pub(crate) lockout: std::sync::Mutex<Lockout>,
+    /// Records what is asked, when that is wanted.
+    pub(crate) own: Option<SelfAudit>,
     pub(crate) in_flight: InFlight,
     pub(crate) exports: Exports,
     pub(crate) started: Instant,
@@ -92,6 +97,12 @@ impl State {
             keys: KeyStore::open(&config.keys)?,
             key_readers: Readers::new(KEY_READERS, timeout),
             health_readers: Readers::new(HEALTH_READERS, HEALTH_TIMEOUT),
+            lockout: std::sync::Mutex::new(Lockout::new(config.lockout_after)),
+            own: config.journal.as_ref().map(|journal| {
+                let own = SelfAudit::new(&config.db, journal);
+                own.open();
+                own
+            }),
             in_flight: InFlight::new(timeout),
             exports: Exports::new(config.max_exports),
             started: Instant::now(),

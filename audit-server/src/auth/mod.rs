@@ -8,6 +8,7 @@
 mod credentials;
 mod error;
 mod key;
+mod lockout;
 mod network;
 mod scope;
 mod store;
@@ -18,6 +19,7 @@ pub use error::{
     KeyUnknown, TooManyKeys, WrongKey,
 };
 pub use key::{KeyId, SecretKeyText};
+pub(crate) use lockout::{Failed, LOCKED_FOR, Lockout};
 pub(crate) use network::MAX_NETWORKS_BYTES;
 pub use network::{NetworkInvalid, Networks};
 pub use scope::{Role, RoleUnknown, Scope};

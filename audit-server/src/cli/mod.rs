@@ -64,6 +64,9 @@ struct ServeArgs {
     /// What the server derives from the trail to find records, or off [env: AUDIT_SERVER_READ_MODEL] [default: audit-read-model.db].
     #[arg(long, value_name = "FILE")]
     read_model: Option<String>,
+    /// Where the server keeps what it records of what is asked of it until the trail has it, or off [env: AUDIT_SERVER_JOURNAL] [default: audit-server-journal].
+    #[arg(long, value_name = "DIRECTORY")]
+    journal: Option<String>,
     /// Redis; a URL with a password belongs into the environment [env: REDIS_URL].
     #[arg(long, value_name = "URL")]
     redis_url: Option<String>,
@@ -85,6 +88,9 @@ struct ServeArgs {
     /// Exports at once; others are refused [env: AUDIT_SERVER_MAX_EXPORTS] [default: 2].
     #[arg(long, value_name = "NUMBER")]
     max_exports: Option<String>,
+    /// After how many requests without a valid key within a minute an address is locked out; 0: never [env: AUDIT_SERVER_LOCKOUT_AFTER] [default: 20].
+    #[arg(long, value_name = "NUMBER")]
+    lockout_after: Option<String>,
     /// Connections at once [env: AUDIT_SERVER_MAX_CONNECTIONS] [default: 512].
     #[arg(long, value_name = "NUMBER")]
     max_connections: Option<String>,
@@ -109,6 +115,7 @@ impl ServeArgs {
             ("db", self.db),
             ("keys", self.keys),
             ("read_model", self.read_model),
+            ("journal", self.journal),
             ("redis_url", self.redis_url),
             ("redis_log_enabled", self.redis_log_enabled),
             ("redis_log_db", self.redis_log_db),
@@ -116,6 +123,7 @@ impl ServeArgs {
             ("report_timeout", self.report_timeout),
             ("readers", self.readers),
             ("max_exports", self.max_exports),
+            ("lockout_after", self.lockout_after),
             ("max_connections", self.max_connections),
             ("header_timeout", self.header_timeout),
             ("shutdown_timeout", self.shutdown_timeout),

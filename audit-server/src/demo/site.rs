@@ -80,6 +80,12 @@ impl Site {
         self.dir.join("audit-read-model.db")
     }
 
+    /// Where the server may keep what it records of itself until the trail has it.
+    #[must_use]
+    pub fn server_journal(&self) -> PathBuf {
+        self.dir.join("audit-server-journal")
+    }
+
     /// The address of Redis, when it is used. It may hold a password. The lists are in the database
     /// that it names, else in [`DEFAULT_REDIS_DB`].
     #[must_use]

@@ -7,7 +7,12 @@
 
 mod stall;
 
-use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -28,6 +33,7 @@ use crate::{
     Config, Error,
     api::{self, State},
     report,
+    self_audit::SelfAudit,
 };
 
 /// The most headers of a request.
@@ -46,6 +52,10 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// it yet.
 const READY_PAUSE: Duration = Duration::from_secs(60);
 const NOT_YET_PAUSE: Duration = Duration::from_secs(2);
+
+/// The pause between two times that it is seen to it that the server can record.
+const RECORDING_PAUSE: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
 
 /// A server that listens and does not answer yet.
 pub struct Server {
@@ -118,6 +128,9 @@ impl Server {
         if self.state.follower.is_some() {
             helpers.spawn(keep_ready(self.state.clone()));
         }
+        if self.state.own.is_some() {
+            helpers.spawn(keep_recording(self.state.clone()));
+        }
         tokio::pin!(shutdown);
         tracing::info!(address = %self.address, "listening");
         loop {
@@ -147,6 +160,10 @@ impl Server {
             tracing::warn!(connections = tasks.len(), "some requests did not end in time");
             tasks.shutdown().await;
         }
+        helpers.shutdown().await;
+        let state = self.state;
+        let end = move || state.own.as_ref().map(SelfAudit::end);
+        tokio::task::spawn_blocking(end).await.map_err(Error::internal)?;
         Ok(())
     }
 
@@ -204,6 +221,23 @@ impl Server {
             if let Err(error) = ended {
                 tracing::debug!(%error, "a connection ended early");
             }
+        }
+    }
+}
+
+/// Sees to it that there is something to record into, and ends the minutes of refusals.
+async fn keep_recording(state: Arc<State>) {
+    let mut minute = Instant::now();
+    loop {
+        tokio::time::sleep(RECORDING_PAUSE).await;
+        let shared = state.clone();
+        let open = move || shared.own.as_ref().map(SelfAudit::open);
+        if tokio::task::spawn_blocking(open).await.is_err() {
+            tracing::error!("the trail could not be opened to record what is asked");
+        }
+        if minute.elapsed() >= MINUTE {
+            minute = Instant::now();
+            state.own.iter().for_each(SelfAudit::end_minute);
         }
     }
 }

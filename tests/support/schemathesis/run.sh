@@ -65,7 +65,8 @@ cd trail
 export AUDIT_DB=audit.db AUDIT_SERVER_KEYS=keys.db AUDIT_SERVER_READ_MODEL=read-model.db
 AUDIT_KEY=$("$programs/audit-server" keys create --name schemathesis 2>/dev/null)
 export AUDIT_KEY
-"$programs/audit-server" serve --listen 127.0.0.1:0 >../said.log 2>../server.log &
+# It asks without a key on purpose, and is to be refused each time in the same way.
+"$programs/audit-server" serve --listen 127.0.0.1:0 --lockout-after 0 >../said.log 2>../server.log &
 server=$!
 eventually grep -q listening ../said.log || fail "the server does not start" ../said.log ../server.log
 url=$(sed 's/^listening on \([^,]*\),.*/\1/' ../said.log)

@@ -5,6 +5,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
+    time::Instant,
 };
 
 use hyper::body::{Body, Bytes, Frame};
@@ -12,7 +13,11 @@ use poem::http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::sync::mpsc;
 
 use super::{registry::Permit, task::Fed};
-use crate::export::{Ledger, Status};
+use crate::{
+    api::{State, caller::Caller},
+    export::{Ledger, Manifest, Status},
+    self_audit::Exported,
+};
 
 /// What comes behind the body, for those who ask for it.
 pub(super) const TRAILERS: [&str; 5] = [
@@ -29,7 +34,30 @@ pub(super) struct ExportBody {
     ledger: Arc<Ledger>,
     wants_trailers: bool,
     ended: bool,
+    taker: Taker,
     _permit: Permit,
+}
+
+/// Who takes the body, so that it is recorded what was taken.
+pub(super) struct Taker {
+    state: Arc<State>,
+    caller: Caller,
+    begun: Instant,
+}
+
+impl Taker {
+    pub(super) fn new(state: &Arc<State>, caller: Caller) -> Self {
+        Self { state: state.clone(), caller, begun: Instant::now() }
+    }
+
+    fn record(&self, ledger: &Ledger) {
+        let Some(own) = &self.state.own else { return };
+        let Manifest { records, bytes, complete, status, .. } = ledger.manifest();
+        let complete = complete && status == Status::Complete;
+        let took = self.begun.elapsed();
+        let exported = Exported { records, bytes, complete, took };
+        own.export(self.caller.asked.clone(), &self.caller.key, exported);
+    }
 }
 
 impl ExportBody {
@@ -38,8 +66,9 @@ impl ExportBody {
         ledger: Arc<Ledger>,
         wants_trailers: bool,
         permit: Permit,
+        taker: Taker,
     ) -> Self {
-        Self { fed, ledger, wants_trailers, ended: false, _permit: permit }
+        Self { fed, ledger, wants_trailers, ended: false, taker, _permit: permit }
     }
 }
 
@@ -81,6 +110,7 @@ impl Body for ExportBody {
 impl Drop for ExportBody {
     fn drop(&mut self) {
         self.ledger.end(Status::Cancelled);
+        self.taker.record(&self.ledger);
     }
 }
 

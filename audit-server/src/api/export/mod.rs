@@ -22,9 +22,10 @@ use poem::{
     http::{HeaderMap, Version, header},
 };
 
+use self::body::Taker;
 pub(crate) use self::registry::Exports;
 pub(super) use self::response::ExportResponse;
-use super::{State, problem::Problem};
+use super::{State, caller::Caller, problem::Problem};
 use crate::export::{Compression, Request, Walk};
 
 /// What the head of a request says beside its query.
@@ -44,6 +45,7 @@ pub(super) async fn begin(
     state: &Arc<State>,
     query_string: &str,
     wishes: &Wishes,
+    caller: Caller,
 ) -> Result<ExportResponse, Problem> {
     if wishes.version < Version::HTTP_11 {
         return Err(Problem::old_protocol());
@@ -79,6 +81,12 @@ pub(super) async fn begin(
         },
         encoding: if is_file { Compression::None } else { compression },
         wants_trailers,
-        body: body::ExportBody::new(queue, ledger, wants_trailers, permit),
+        body: body::ExportBody::new(
+            queue,
+            ledger,
+            wants_trailers,
+            permit,
+            Taker::new(state, caller),
+        ),
     })
 }

@@ -1,0 +1,420 @@
+//! The server records what is asked of it, in the trail that it reads.
+//!
+//! Who reads an audit trail is of as much interest as what is in it. So each read, each change of a key and
+//! each refusal becomes a record, by the same layer as any application's, in a stream of the server's
+//! own. A record is in the journal before the answer leaves; the trail has it a second later.
+//!
+//! # The trail is the application's
+//! The server does not make it: a database that is made by the wrong user shuts the right one out. Until
+//! there is a trail, and while it cannot be written, what is to be recorded waits in memory, so much of it at most
+//! ([`MOST_PENDING`]), and what is beyond is counted, told in the log and in `/health/detail`. The answers are
+//! given all the same: an auditor who is shut out by a full disk could not even look what happened.
+//!
+//! # No loop
+//! A record of a read is written, indexed and read like any other, and none of these is a read: only a
+//! request makes a record, and each makes one.
+//!
+//! # Refusals
+//! See [`refusals`]: whoever is refused decides how often, so they are bounded.
+
+mod refusals;
+
+use std::{
+    net::IpAddr,
+    path::{Path, PathBuf},
+    sync::{
+        Mutex, OnceLock, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use audit_layer::{AuditGuard, AuditLayer, event_type};
+use tracing::{Dispatch, dispatcher};
+use tracing_subscriber::layer::SubscriberExt;
+
+use self::refusals::{Refusals, Seen};
+use crate::auth::{KeyId, KeyInfo, LOCKED_FOR};
+
+/// The most records that wait until there is a trail.
+const MOST_PENDING: usize = 10_000;
+/// How long a record may wait for others on its way from the journal to the trail.
+const FLUSH_INTERVAL: Duration = Duration::from_secs(1);
+/// The most that the journal keeps of what the trail has not taken.
+const JOURNAL_MAX_MB: u64 = 64;
+/// The longest that the end of the server waits for the trail.
+const SHUTDOWN: Duration = Duration::from_secs(5);
+/// How much is recorded of a query string, in bytes.
+const MOST_QUERY_BYTES: usize = 4_096;
+
+/// A request, as far as it is recorded.
+#[derive(Debug, Clone)]
+pub(crate) struct Asked {
+    pub(crate) method: String,
+    pub(crate) path: String,
+    /// The query string.
+    pub(crate) query: String,
+    pub(crate) from: IpAddr,
+}
+
+/// How a request was answered.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Answered {
+    /// The status of HTTP.
+    pub(crate) status: u16,
+    /// How many records the answer has, when it has any.
+    pub(crate) rows: Option<u64>,
+    pub(crate) took: Duration,
+}
+
+/// What an export was when it ended.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Exported {
+    pub(crate) records: u64,
+    pub(crate) bytes: u64,
+    pub(crate) complete: bool,
+    pub(crate) took: Duration,
+}
+
+/// Why a request was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Refusal {
+    /// Without a valid credential.
+    Unknown,
+    /// With one that may not do that.
+    Forbidden,
+}
+
+/// What waits to be recorded.
+#[derive(Debug)]
+enum Told {
+    Read(Asked, KeyInfo, Answered),
+    Export(Asked, KeyInfo, Exported),
+    Refused(Asked, Option<KeyInfo>, Refusal),
+    ManyRefused(IpAddr, Refusal, Seen),
+    LockedOut(IpAddr),
+    Key(KeyChange, KeyInfo, KeyInfo, IpAddr),
+}
+
+/// What was done with a key.
+#[derive(Debug, Clone)]
+pub(crate) enum KeyChange {
+    Made,
+    /// In the place of this one.
+    Rotated(KeyId),
+    Revoked,
+}
+
+/// Records what the server does.
+#[derive(Debug)]
+pub(crate) struct SelfAudit {
+    trail: PathBuf,
+    journal: PathBuf,
+    open: OnceLock<Dispatch>,
+    guard: Mutex<Option<AuditGuard>>,
+    pending: Mutex<Vec<Told>>,
+    refusals: Mutex<Refusals>,
+    lost: AtomicU64,
+}
+
+/// Whether the server records what is asked of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Recording {
+    /// It does.
+    Ok,
+    /// There is no trail yet, or it cannot be written: what is to be recorded waits.
+    Waiting,
+    /// Records were lost, since the server was started.
+    Lossy,
+}
+
+impl SelfAudit {
+    /// One that records into that trail, by way of a journal in that directory.
+    pub(crate) fn new(trail: &Path, journal: &Path) -> Self {
+        Self {
+            trail: trail.to_owned(),
+            journal: journal.to_owned(),
+            open: OnceLock::new(),
+            guard: Mutex::default(),
+            pending: Mutex::default(),
+            refusals: Mutex::default(),
+            lost: AtomicU64::new(0),
+        }
+    }
+
+    /// A request that was let in.
+    pub(crate) fn read(&self, asked: Asked, by: &KeyInfo, answered: Answered) {
+        self.tell(Told::Read(asked, by.clone(), answered));
+    }
+
+    /// An export that ended.
+    pub(crate) fn export(&self, asked: Asked, by: &KeyInfo, exported: Exported) {
+        self.tell(Told::Export(asked, by.clone(), exported));
+    }
+
+    /// A request that was not let in.
+    pub(crate) fn refused(&self, asked: Asked, by: Option<&KeyInfo>, why: Refusal) {
+        if lock(&self.refusals).is_told(asked.from, why) {
+            self.tell(Told::Refused(asked, by.cloned(), why));
+        }
+    }
+
+    /// An address that is locked out from now on.
+    pub(crate) fn locked_out(&self, from: IpAddr) {
+        self.tell(Told::LockedOut(from));
+    }
+
+    /// A key that was made, rotated or revoked by another.
+    pub(crate) fn key(&self, change: KeyChange, key: &KeyInfo, by: &KeyInfo, from: IpAddr) {
+        self.tell(Told::Key(change, key.clone(), by.clone(), from));
+    }
+
+    /// Ends the minute for refusals: those that were not told one by one are told by their number.
+    pub(crate) fn end_minute(&self) {
+        let many = lock(&self.refusals).take();
+        for (from, why, seen) in many {
+            self.tell(Told::ManyRefused(from, why, seen));
+        }
+    }
+
+    /// Opens the trail when there is one and it is not open yet; what waited is recorded. Blocks.
+    pub(crate) fn open(&self) {
+        if self.open.get().is_some() || !self.trail.is_file() {
+            return;
+        }
+        let built = AuditLayer::builder()
+            .service("audit-server")
+            .journal(&self.journal)
+            .journal_max_mb(JOURNAL_MAX_MB)
+            .sqlite(&self.trail)
+            .flush_interval(FLUSH_INTERVAL)
+            .build();
+        match built {
+            Ok((layer, guard)) => {
+                *lock(&self.guard) = Some(guard);
+                let _ = self.open.set(Dispatch::new(tracing_subscriber::registry().with(layer)));
+                let waited = std::mem::take(&mut *lock(&self.pending));
+                waited.into_iter().for_each(|told| self.tell(told));
+            }
+            Err(error) => {
+                tracing::error!(%error, "what is asked of the server cannot be recorded yet");
+            }
+        }
+    }
+
+    /// Whether it records.
+    pub(crate) fn recording(&self) -> Recording {
+        let stats = lock(&self.guard).as_ref().map(AuditGuard::stats);
+        let dropped = stats.as_ref().is_some_and(|stats| !stats.dropped.is_empty());
+        match stats {
+            _ if dropped || self.lost.load(Ordering::Relaxed) > 0 => Recording::Lossy,
+            Some(stats) if stats.is_healthy() => Recording::Ok,
+            _ => Recording::Waiting,
+        }
+    }
+
+    /// Writes what is left to the trail. Blocks.
+    pub(crate) fn end(&self) {
+        self.end_minute();
+        self.open();
+        let guard = lock(&self.guard).take();
+        if let Some(Err(error)) = guard.map(|guard| guard.shutdown(SHUTDOWN)) {
+            tracing::error!(%error, "the trail has not all that was recorded; it is in the journal");
+        }
+        let waiting = lock(&self.pending).len();
+        if waiting > 0 {
+            tracing::error!(waiting, "there is no trail: what was asked of the server is lost");
+        }
+    }
+
+    fn tell(&self, told: Told) {
+        if let Some(dispatch) = self.open.get() {
+            return dispatcher::with_default(dispatch, || record(&told));
+        }
+        let mut pending = lock(&self.pending);
+        // It may have been opened in the meantime, and what waited taken.
+        if let Some(dispatch) = self.open.get() {
+            drop(pending);
+            return dispatcher::with_default(dispatch, || record(&told));
+        }
+        if pending.len() < MOST_PENDING {
+            pending.push(told);
+        } else if self.lost.fetch_add(1, Ordering::Relaxed) == 0 {
+            tracing::error!("too much waits to be recorded: from now on it is lost");
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Makes a record of it.
+fn record(told: &Told) {
+    match told {
+        Told::Read(asked, by, answered) => read(asked, by, *answered),
+        Told::Export(asked, by, exported) => export(asked, by, *exported),
+        Told::Refused(asked, by, why) => refused(asked, by.as_ref(), *why),
+        Told::ManyRefused(from, why, seen) => many_refused(*from, *why, seen),
+        Told::LockedOut(from) => locked_out(*from),
+        Told::Key(change, key, by, from) => key_changed(change, key, by, *from),
+    }
+}
+
+fn read(asked: &Asked, by: &KeyInfo, answered: Answered) {
+    tracing::info!(
+        target: "audit",
+        event_type = event_type::DATA_ACCESS,
+        action = "read",
+        status = outcome(answered.status),
+        user_id = by.id.as_str(),
+        username = by.name.as_str(),
+        ip_address = %asked.from,
+        resource = asked.path.as_str(),
+        duration_us = micros(answered.took),
+        role = by.role.name(),
+        http.method = asked.method.as_str(),
+        http.status = answered.status,
+        query = shortened(&asked.query),
+        rows = answered.rows,
+        "The audit trail was read"
+    );
+}
+
+fn export(asked: &Asked, by: &KeyInfo, exported: Exported) {
+    tracing::info!(
+        target: "audit",
+        event_type = event_type::DATA_EXPORT,
+        action = "export",
+        status = if exported.complete { "success" } else { "failure" },
+        user_id = by.id.as_str(),
+        username = by.name.as_str(),
+        ip_address = %asked.from,
+        resource = asked.path.as_str(),
+        duration_us = micros(exported.took),
+        role = by.role.name(),
+        query = shortened(&asked.query),
+        rows = exported.records,
+        bytes = exported.bytes,
+        "The audit trail was exported"
+    );
+}
+
+fn refused(asked: &Asked, by: Option<&KeyInfo>, why: Refusal) {
+    match why {
+        Refusal::Unknown => tracing::warn!(
+            target: "audit",
+            event_type = event_type::AUTH_FAILED,
+            action = "read",
+            status = "failure",
+            ip_address = %asked.from,
+            resource = asked.path.as_str(),
+            http.method = asked.method.as_str(),
+            "Without a valid key"
+        ),
+        Refusal::Forbidden => tracing::warn!(
+            target: "audit",
+            event_type = event_type::AUTH_PERMISSION_DENIED,
+            action = "read",
+            status = "denied",
+            user_id = by.map(|by| by.id.as_str()),
+            username = by.map(|by| by.name.as_str()),
+            ip_address = %asked.from,
+            resource = asked.path.as_str(),
+            role = by.map(|by| by.role.name()),
+            http.method = asked.method.as_str(),
+            "The role of the key may not do that"
+        ),
+    }
+}
+
+fn many_refused(from: IpAddr, why: Refusal, seen: &Seen) {
+    let from = (!from.is_unspecified()).then(|| from.to_string());
+    match why {
+        Refusal::Unknown => tracing::warn!(
+            target: "audit",
+            event_type = event_type::AUTH_FAILED,
+            action = "read",
+            status = "failure",
+            ip_address = from,
+            count = seen.untold,
+            "More requests without a valid key within a minute"
+        ),
+        Refusal::Forbidden => tracing::warn!(
+            target: "audit",
+            event_type = event_type::AUTH_PERMISSION_DENIED,
+            action = "read",
+            status = "denied",
+            ip_address = from,
+            count = seen.untold,
+            "More requests that the role of their key may not make within a minute"
+        ),
+    }
+}
+
+fn locked_out(from: IpAddr) {
+    tracing::error!(
+        target: "audit",
+        event_type = event_type::SECURITY_IP_BLOCKED,
+        action = "lock_out",
+        status = "success",
+        ip_address = %from,
+        seconds = LOCKED_FOR.as_secs(),
+        "Too many requests without a valid key"
+    );
+}
+
+fn key_changed(change: &KeyChange, key: &KeyInfo, by: &KeyInfo, from: IpAddr) {
+    let resource = format!("keys/{}", key.id);
+    match change {
+        KeyChange::Made | KeyChange::Rotated(_) => tracing::info!(
+            target: "audit",
+            event_type = event_type::ADMIN_KEY_CREATED,
+            action = if matches!(change, KeyChange::Made) { "create" } else { "rotate" },
+            status = "success",
+            user_id = by.id.as_str(),
+            username = by.name.as_str(),
+            ip_address = %from,
+            resource,
+            name = key.name.as_str(),
+            role = key.role.name(),
+            expires = key.expires.as_deref(),
+            networks = %key.networks,
+            replaces = match change {
+                KeyChange::Rotated(old) => Some(old.as_str()),
+                _ => None,
+            },
+            "A key was made"
+        ),
+        KeyChange::Revoked => tracing::warn!(
+            target: "audit",
+            event_type = event_type::ADMIN_KEY_REVOKED,
+            action = "revoke",
+            status = "success",
+            user_id = by.id.as_str(),
+            username = by.name.as_str(),
+            ip_address = %from,
+            resource,
+            name = key.name.as_str(),
+            "A key was revoked"
+        ),
+    }
+}
+
+/// What a status of HTTP means in a record.
+fn outcome(status: u16) -> &'static str {
+    match status {
+        200..400 => "success",
+        400..500 => "failure",
+        _ => "error",
+    }
+}
+
+fn micros(took: Duration) -> u64 {
+    u64::try_from(took.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// The beginning of a text, as much as is recorded.
+fn shortened(text: &str) -> &str {
+    &text[..text.floor_char_boundary(MOST_QUERY_BYTES)]
+}
