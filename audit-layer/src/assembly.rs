@@ -168,7 +168,13 @@ fn run(config: &Config, mut directory: Directory, journaled: bool) -> Result<Aud
     };
     let backlog = if journaled { JOURNALED_BACKLOG } else { config.policies.max_queue_size };
     let durable = if journaled { config.durable.clone() } else { Durable::none() };
-    let core = Arc::new(Core::new(queue, config.level, config.context_level, durable));
+    let core = Arc::new(Core::new(
+        queue,
+        config.level,
+        config.context_level,
+        durable,
+        config.rules.clone(),
+    ));
     let settings = Settings {
         stream,
         head,

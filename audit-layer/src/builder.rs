@@ -195,6 +195,20 @@ impl Builder {
         self
     }
 
+    /// Whether secrets that show by themselves what they are, whatever they are called, are taken out of
+    /// the text around them: tokens, private keys and payment card numbers. On unless turned off.
+    pub fn redact_values(mut self, on: bool) -> Self {
+        self.config.rules.values = on;
+        self
+    }
+
+    /// Takes nothing out at all. For measuring what that costs.
+    #[doc(hidden)]
+    pub fn without_redaction(mut self) -> Self {
+        (self.config.rules.names, self.config.rules.values) = (false, false);
+        self
+    }
+
     /// Opens the stream and the sinks and starts the pipeline.
     ///
     /// # Errors

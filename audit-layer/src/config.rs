@@ -11,7 +11,9 @@ use std::{path::PathBuf, time::Duration};
 use tracing::level_filters::LevelFilter;
 
 use crate::{
-    Error, diagnostics,
+    Error,
+    capture::Rules,
+    diagnostics,
     journal::directory::name_part,
     record::{EventType, Member, Severity, StreamName, event_type},
 };
@@ -244,6 +246,7 @@ pub(crate) struct Config {
     pub(crate) flush_interval: Duration,
     pub(crate) heartbeat: Duration,
     pub(crate) policies: Policies,
+    pub(crate) rules: Rules,
 }
 
 impl Default for Config {
@@ -269,6 +272,7 @@ impl Default for Config {
                 block_timeout: DEFAULT_BLOCK_TIMEOUT,
                 on_failure: OnFailure::default(),
             },
+            rules: Rules::default(),
         }
     }
 }
@@ -416,6 +420,9 @@ impl Config {
         )? {
             config.policies.on_failure = policy;
         }
+        if let Some(values) = env.read("AUDIT_REDACT_VALUES", boolean)? {
+            config.rules.values = values;
+        }
         let no_sink = config.file.is_none()
             && config.sqlite.is_none()
             && config.redis.is_none()
@@ -432,7 +439,7 @@ impl Config {
 }
 
 /// Every variable of the layer that begins with `AUDIT_`.
-const KNOWN: [&str; 15] = [
+const KNOWN: [&str; 16] = [
     "AUDIT_BATCH_SIZE",
     "AUDIT_BLOCK_TIMEOUT",
     "AUDIT_DB",
@@ -446,6 +453,7 @@ const KNOWN: [&str; 15] = [
     "AUDIT_MAX_QUEUE_SIZE",
     "AUDIT_ON_FAILURE",
     "AUDIT_OVERFLOW",
+    "AUDIT_REDACT_VALUES",
     "AUDIT_SERVICE",
     "AUDIT_STDOUT",
 ];
@@ -574,6 +582,7 @@ mod tests {
             ("AUDIT_OVERFLOW", "drop"),
             ("AUDIT_BLOCK_TIMEOUT", "1s"),
             ("AUDIT_ON_FAILURE", "abort"),
+            ("AUDIT_REDACT_VALUES", "off"),
             ("AUDIT_STDOUT", "true"),
         ])
         .unwrap();
@@ -591,7 +600,7 @@ mod tests {
         assert_eq!(config.policies.overflow, Overflow::Drop);
         assert_eq!(config.policies.block_timeout, Duration::from_secs(1));
         assert_eq!(config.policies.on_failure, OnFailure::Abort);
-        assert!(config.stdout);
+        assert!(config.stdout && !config.rules.values);
         assert!(!format!("{config:?}").contains("secret"), "the password stays out of Debug");
     }
 
@@ -608,6 +617,7 @@ mod tests {
             ("AUDIT_OVERFLOW", "panic"),
             ("AUDIT_ON_FAILURE", "retry"),
             ("AUDIT_DB_INDEXES", "some"),
+            ("AUDIT_REDACT_VALUES", "some"),
             ("REDIS_LOG_ENABLED", "true"),
         ] {
             let error = read(&[(name, text)]).unwrap_err().to_string();

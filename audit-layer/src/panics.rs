@@ -9,7 +9,7 @@ use std::{panic::PanicHookInfo, sync::Arc};
 use tracing::level_filters::LevelFilter;
 
 use crate::{
-    capture::{Core, internal_plan, redaction},
+    capture::{Core, internal_plan},
     journal::frame::Frame,
     pipeline,
 };
@@ -25,7 +25,7 @@ pub(crate) fn record(core: &Arc<Core>) {
     std::panic::set_hook(Box::new(move |info| {
         if let Some(core) = core.upgrade() {
             let mut frame = describe(info).bytes().to_vec();
-            redaction::frame(&mut frame);
+            core.rules.redact(&mut frame);
             core.queue.append_panic(internal_plan().callsite(), &frame);
         }
         before(info);

@@ -9,7 +9,7 @@ use tracing_core::field::{Field, Visit};
 
 use super::{
     plan::{Plan, Role},
-    redaction::REDACTED,
+    redaction::{REDACTED, Rules},
     value,
 };
 use crate::{
@@ -82,6 +82,8 @@ impl Outcome {
 pub(crate) struct Encoder<'e, 'b> {
     pub(crate) entries: &'e mut Entries<'b>,
     pub(crate) plan: &'e Plan,
+    /// What else is taken out than the fields that the plan says.
+    pub(crate) rules: &'e Rules,
     /// Members that the fields set to something.
     pub(crate) set: Members,
     pub(crate) outcome: Outcome,
@@ -171,9 +173,12 @@ impl Encoder<'_, '_> {
 }
 
 macro_rules! typed {
-    ($($record:ident $entry:ident $type:ty, $place:ident;)+) => {
+    ($($record:ident $entry:ident $type:ty, $place:ident, $is_secret:expr;)+) => {
         $(fn $record(&mut self, field: &Field, value: $type) {
             let Some(place) = self.$place(field) else { return };
+            if matches!(place.key, Key::Field(_)) && $is_secret(self.rules, value) {
+                return self.hide(&place);
+            }
             if place.text.is_some() {
                 self.text(&place, |text| {
                     // Writing into a buffer does not fail.
@@ -191,12 +196,12 @@ macro_rules! typed {
 
 impl Visit for Encoder<'_, '_> {
     typed! {
-        record_i64 i64 i64, place;
-        record_u64 u64 u64, place;
-        record_i128 i128 i128, place;
-        record_u128 u128 u128, place;
-        record_f64 f64 f64, place;
-        record_bool bool bool, open_place;
+        record_i64 i64 i64, place, Rules::hide_number;
+        record_u64 u64 u64, place, Rules::hide_number;
+        record_i128 i128 i128, place, Rules::hide_number;
+        record_u128 u128 u128, place, Rules::hide_number;
+        record_f64 f64 f64, place, |_, _| false;
+        record_bool bool bool, open_place, |_, _| false;
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {

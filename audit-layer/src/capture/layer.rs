@@ -24,7 +24,7 @@ use super::{
     entered,
     filter::AuditFilter,
     plan::{Plan, plan_of},
-    redaction,
+    redaction::Rules,
     span::{OwnRecord, SpanState, SpanStates},
 };
 use crate::{
@@ -101,6 +101,8 @@ pub(crate) struct Core {
     pub(crate) filter: AuditFilter,
     /// Events that are durable before their macro returns.
     durable: Option<Durable>,
+    /// What is taken out.
+    pub(crate) rules: Rules,
     /// How often values were recorded into spans that were open already.
     recorded: AtomicU64,
     /// The last canary that was seen.
@@ -120,6 +122,7 @@ impl Core {
         level: LevelFilter,
         context_level: LevelFilter,
         durable: Durable,
+        rules: Rules,
     ) -> Self {
         static LAYERS: AtomicUsize = AtomicUsize::new(0);
         Self {
@@ -127,6 +130,7 @@ impl Core {
             queue,
             filter: AuditFilter { level, context_level },
             durable: Some(durable).filter(|durable| !durable.is_none()),
+            rules,
             recorded: AtomicU64::new(0),
             canary: AtomicU64::new(0),
         }
@@ -241,6 +245,7 @@ impl Capture {
         let mut encoder = Encoder {
             entries: &mut entries,
             plan,
+            rules: &self.core.rules,
             set: Members::default(),
             outcome: Outcome::Success,
             context_only: false,
@@ -272,7 +277,7 @@ impl Capture {
         if !known {
             self.context(ctx.event_span(event), &mut entries, &mut set, outcome);
         }
-        redaction::frame(&mut buffer.0);
+        self.core.rules.redact(&mut buffer.0);
         self.core.queue.append(plan.callsite(), &buffer.0);
         if durable {
             self.core.queue.commit();
@@ -311,7 +316,7 @@ impl Capture {
             entries.str(Key::Member(Member::Status), outcome.as_str());
         }
         self.context(span.parent(), &mut entries, &mut set, outcome);
-        redaction::frame(&mut buffer.0);
+        self.core.rules.redact(&mut buffer.0);
         self.core.queue.append(own.plan.callsite(), &buffer.0);
         let wants = |durable: &Durable| {
             [Member::EventType, Member::Severity].into_iter().any(|member| {
@@ -341,6 +346,7 @@ where
             let mut encoder = Encoder {
                 entries: &mut entries,
                 plan,
+                rules: &self.core.rules,
                 set: Members::default(),
                 outcome: Outcome::Success,
                 context_only: !records,
@@ -379,6 +385,7 @@ where
         values.record(&mut Encoder {
             entries: &mut entries,
             plan: plan_of(metadata),
+            rules: &self.core.rules,
             set: Members::default(),
             outcome: Outcome::Success,
             context_only,

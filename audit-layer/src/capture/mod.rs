@@ -21,11 +21,12 @@ mod entered;
 mod filter;
 mod layer;
 mod plan;
-pub(crate) mod redaction;
+mod redaction;
 mod span;
 mod value;
 
 pub use layer::AuditLayer;
 pub(crate) use layer::Core;
 pub(crate) use plan::{Plan, Role, internal_plan, plan_by_number};
+pub(crate) use redaction::Rules;
 pub use value::{Val, val};

@@ -443,6 +443,29 @@ pub(crate) fn entries(frame: &[u8]) -> EntryIter<'_> {
     EntryIter { bytes: frame.get(HEADER..).unwrap_or_default() }
 }
 
+/// What is in the entries of text and of bytes, unread: whoever looks for something in all of it is done
+/// before [`entries`] has made sure that each is what it says.
+pub(crate) fn texts(mut entries: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        loop {
+            let ([_, _, tag], rest) = entries.split_first_chunk()?;
+            let size = match tag & !CUT {
+                0 | 1 => 0,
+                2 | 3 | 6 => 8,
+                4 | 5 => 16,
+                _ => {
+                    let (length, rest) = rest.split_first_chunk()?;
+                    let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
+                    let (text, rest) = rest.split_at_checked(length)?;
+                    entries = rest;
+                    return Some(text);
+                }
+            };
+            entries = rest.get(size..)?;
+        }
+    })
+}
+
 /// An entry as it was written.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct RawEntry<'f> {

@@ -602,7 +602,13 @@ mod tests {
     fn worker_of((queue, reader): (journal::Queue, QueueReader)) -> Worker {
         let level = tracing::level_filters::LevelFilter::INFO;
         let stream: StreamName = "payments@web-1~k3x9q2".parse().unwrap();
-        let core = Arc::new(Core::new(queue, level, level, crate::Durable::none()));
+        let core = Arc::new(Core::new(
+            queue,
+            level,
+            level,
+            crate::Durable::none(),
+            crate::capture::Rules::default(),
+        ));
         let shared_stream = Arc::new(stream.clone());
         Worker {
             source: Source::new(Arc::clone(&core), reader, Arc::clone(&shared_stream), Head::START)
