@@ -1,7 +1,7 @@
 //! What `audit-layer` costs beside its peers, all measured in one run on one machine.
 //!
 //! ```text
-//! cargo run --release --manifest-path audit-layer/benches/Cargo.toml [-- callsite|file|sqlite|redis|commit|recovery|memory]
+//! cargo run --release --manifest-path audit-layer/benches/Cargo.toml [-- callsite|redaction|file|sqlite|redis|commit|recovery|memory]
 //! ```
 //! Each measurement is a process of its own, with the subject as the global subscriber, as a service
 //! has it. Times vary with the machine; the ratios are what to read.
@@ -11,6 +11,7 @@ mod commit;
 mod file;
 mod memory;
 mod recovery;
+mod redaction;
 mod redis;
 mod report;
 mod sqlite;
@@ -26,7 +27,9 @@ fn main() {
     match words.as_slice() {
         ["measure", what, rest @ ..] => print!("{}", measure(what, rest)),
         [] => {
-            for part in ["callsite", "file", "sqlite", "redis", "commit", "recovery", "memory"] {
+            for part in
+                ["callsite", "redaction", "file", "sqlite", "redis", "commit", "recovery", "memory"]
+            {
                 run(part);
             }
         }
@@ -37,6 +40,7 @@ fn main() {
 fn run(part: &str) {
     match part {
         "callsite" => callsite::report(),
+        "redaction" => redaction::report(),
         "file" => file::report(),
         "sqlite" => sqlite::report(),
         "redis" => redis::report(),
@@ -51,6 +55,7 @@ fn run(part: &str) {
 fn measure(what: &str, arguments: &[&str]) -> Outcome {
     match what {
         "callsite" => callsite::measure(arguments),
+        "redaction" => redaction::measure(arguments),
         "file" => file::measure(arguments),
         "sqlite" => sqlite::measure(arguments),
         "redis" => redis::measure(arguments),
