@@ -173,7 +173,7 @@ fn run(config: &Config, mut directory: Directory, journaled: bool) -> Result<Aud
         config.level,
         config.context_level,
         durable,
-        config.rules.clone(),
+        config.redaction.rules("redact", "keep")?,
     ));
     let settings = Settings {
         stream,

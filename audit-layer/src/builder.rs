@@ -195,17 +195,43 @@ impl Builder {
         self
     }
 
+    /// One more name of secrets, which are taken out before anything is written. It may be called again, for 256
+    /// patterns at most. A pattern is
+    /// - a name: `iban` is matched on the last words of names, as the built-in ones are: `customer_iban`, `homeIban`;
+    /// - or a path of names: `user.email` is the `email` of any `user`, and `details.user.email` that of the field
+    ///   `user`. A `*` is any one name: `*.iban`, `customer.*`. Each name of a path is matched as a whole,
+    ///   whatever its case and what is between its words; the items of a list have the name of the list.
+    ///
+    /// A pattern that cannot be read is an error of [`Builder::build`] that names it.
+    ///
+    /// ```
+    /// # use audit_layer::AuditLayer;
+    /// let builder = AuditLayer::builder().redact("iban").redact("customer.*").keep("postal.pin");
+    /// ```
+    pub fn redact(mut self, pattern: impl Into<String>) -> Self {
+        self.config.redaction.added.push(pattern.into());
+        self
+    }
+
+    /// Exempts from the built-in names what fits a pattern, as [`Builder::redact`] reads it: somebody's `pin` is a
+    /// postal code. What is added there stays a secret. A field that is exempt is left as it is: an identifier that
+    /// looks like a card number stays as well.
+    pub fn keep(mut self, pattern: impl Into<String>) -> Self {
+        self.config.redaction.kept.push(pattern.into());
+        self
+    }
+
     /// Whether secrets that show by themselves what they are, whatever they are called, are taken out of
     /// the text around them: tokens, private keys and payment card numbers. On unless turned off.
     pub fn redact_values(mut self, on: bool) -> Self {
-        self.config.rules.values = on;
+        self.config.redaction.values = on;
         self
     }
 
     /// Takes nothing out at all. For measuring what that costs.
     #[doc(hidden)]
     pub fn without_redaction(mut self) -> Self {
-        (self.config.rules.names, self.config.rules.values) = (false, false);
+        self.config.redaction.is_on = false;
         self
     }
 
@@ -255,6 +281,7 @@ impl Builder {
         if config.batch_size == 0 {
             return invalid("batch_size", "is at least 1");
         }
+        config.redaction.rules("redact", "keep")?;
         for (name, time) in [
             ("flush_interval", config.flush_interval),
             ("heartbeat", config.heartbeat),

@@ -12,7 +12,7 @@ use tracing::level_filters::LevelFilter;
 
 use crate::{
     Error,
-    capture::Rules,
+    capture::{Names, Rules},
     diagnostics,
     journal::directory::name_part,
     record::{EventType, Member, Severity, StreamName, event_type},
@@ -246,7 +246,34 @@ pub(crate) struct Config {
     pub(crate) flush_interval: Duration,
     pub(crate) heartbeat: Duration,
     pub(crate) policies: Policies,
-    pub(crate) rules: Rules,
+    pub(crate) redaction: RedactionConfig,
+}
+
+/// What is taken out of records.
+#[derive(Debug, Clone)]
+pub(crate) struct RedactionConfig {
+    /// Whether anything is.
+    pub(crate) is_on: bool,
+    pub(crate) values: bool,
+    /// Patterns for names.
+    pub(crate) added: Vec<String>,
+    pub(crate) kept: Vec<String>,
+}
+
+impl Default for RedactionConfig {
+    fn default() -> Self {
+        Self { is_on: true, values: true, added: Vec::new(), kept: Vec::new() }
+    }
+}
+
+impl RedactionConfig {
+    /// The rules; or which method or variable has a pattern that cannot be read.
+    pub(crate) fn rules(&self, added: &'static str, kept: &'static str) -> Result<Rules, Error> {
+        let invalid = |name| move |why| Error::Invalid { name, why };
+        Names::parse(&[], &self.kept).map_err(invalid(kept))?;
+        let names = Names::parse(&self.added, &self.kept).map_err(invalid(added))?;
+        Ok(Rules::new(self.is_on.then_some(names), self.is_on && self.values))
+    }
 }
 
 impl Default for Config {
@@ -272,7 +299,7 @@ impl Default for Config {
                 block_timeout: DEFAULT_BLOCK_TIMEOUT,
                 on_failure: OnFailure::default(),
             },
-            rules: Rules::default(),
+            redaction: RedactionConfig::default(),
         }
     }
 }
@@ -421,8 +448,11 @@ impl Config {
             config.policies.on_failure = policy;
         }
         if let Some(values) = env.read("AUDIT_REDACT_VALUES", boolean)? {
-            config.rules.values = values;
+            config.redaction.values = values;
         }
+        config.redaction.added = env.list("AUDIT_REDACT");
+        config.redaction.kept = env.list("AUDIT_REDACT_KEEP");
+        config.redaction.rules("AUDIT_REDACT", "AUDIT_REDACT_KEEP")?;
         let no_sink = config.file.is_none()
             && config.sqlite.is_none()
             && config.redis.is_none()
@@ -439,7 +469,7 @@ impl Config {
 }
 
 /// Every variable of the layer that begins with `AUDIT_`.
-const KNOWN: [&str; 16] = [
+const KNOWN: [&str; 18] = [
     "AUDIT_BATCH_SIZE",
     "AUDIT_BLOCK_TIMEOUT",
     "AUDIT_DB",
@@ -453,6 +483,8 @@ const KNOWN: [&str; 16] = [
     "AUDIT_MAX_QUEUE_SIZE",
     "AUDIT_ON_FAILURE",
     "AUDIT_OVERFLOW",
+    "AUDIT_REDACT",
+    "AUDIT_REDACT_KEEP",
     "AUDIT_REDACT_VALUES",
     "AUDIT_SERVICE",
     "AUDIT_STDOUT",
@@ -470,6 +502,13 @@ impl<L: Fn(&str) -> Option<String>> Env<'_, L> {
     /// A variable that is set to nothing counts as not set.
     fn text(&self, name: &str) -> Option<String> {
         (self.0)(name).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
+    }
+
+    /// The words between commas.
+    fn list(&self, name: &str) -> Vec<String> {
+        let text = self.text(name).unwrap_or_default();
+        let words = text.split(',').map(str::trim).filter(|word| !word.is_empty());
+        words.map(str::to_owned).collect()
     }
 
     fn read<T>(
@@ -582,6 +621,8 @@ mod tests {
             ("AUDIT_OVERFLOW", "drop"),
             ("AUDIT_BLOCK_TIMEOUT", "1s"),
             ("AUDIT_ON_FAILURE", "abort"),
+            ("AUDIT_REDACT", "iban, user.email,"),
+            ("AUDIT_REDACT_KEEP", "*.pin"),
             ("AUDIT_REDACT_VALUES", "off"),
             ("AUDIT_STDOUT", "true"),
         ])
@@ -600,7 +641,9 @@ mod tests {
         assert_eq!(config.policies.overflow, Overflow::Drop);
         assert_eq!(config.policies.block_timeout, Duration::from_secs(1));
         assert_eq!(config.policies.on_failure, OnFailure::Abort);
-        assert!(config.stdout && !config.rules.values);
+        assert!(config.stdout && !config.redaction.values);
+        assert_eq!(config.redaction.added, ["iban", "user.email"]);
+        assert_eq!(config.redaction.kept, ["*.pin"]);
         assert!(!format!("{config:?}").contains("secret"), "the password stays out of Debug");
     }
 
@@ -617,6 +660,8 @@ mod tests {
             ("AUDIT_OVERFLOW", "panic"),
             ("AUDIT_ON_FAILURE", "retry"),
             ("AUDIT_DB_INDEXES", "some"),
+            ("AUDIT_REDACT", "iban,pass*"),
+            ("AUDIT_REDACT_KEEP", "a..b"),
             ("AUDIT_REDACT_VALUES", "some"),
             ("REDIS_LOG_ENABLED", "true"),
         ] {

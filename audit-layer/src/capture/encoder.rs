@@ -176,7 +176,10 @@ macro_rules! typed {
     ($($record:ident $entry:ident $type:ty, $place:ident, $is_secret:expr;)+) => {
         $(fn $record(&mut self, field: &Field, value: $type) {
             let Some(place) = self.$place(field) else { return };
-            if matches!(place.key, Key::Field(_)) && $is_secret(self.rules, value) {
+            if let Key::Field(index) = place.key
+                && $is_secret(self.rules, value)
+                && !self.plan.is_kept(index)
+            {
                 return self.hide(&place);
             }
             if place.text.is_some() {

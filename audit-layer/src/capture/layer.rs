@@ -224,7 +224,7 @@ impl Capture {
         if self.core.queue.is_forked() {
             return self.core.queue.drop_one(DropCause::Forked);
         }
-        let plan = plan_of(event.metadata());
+        let plan = plan_of(event.metadata(), &self.core.rules);
         if plan.is_canary {
             self.see_canary(event);
         } else {
@@ -277,7 +277,7 @@ impl Capture {
         if !known {
             self.context(ctx.event_span(event), &mut entries, &mut set, outcome);
         }
-        self.core.rules.redact(&mut buffer.0);
+        self.core.rules.redact(&mut buffer.0, plan);
         self.core.queue.append(plan.callsite(), &buffer.0);
         if durable {
             self.core.queue.commit();
@@ -316,7 +316,7 @@ impl Capture {
             entries.str(Key::Member(Member::Status), outcome.as_str());
         }
         self.context(span.parent(), &mut entries, &mut set, outcome);
-        self.core.rules.redact(&mut buffer.0);
+        self.core.rules.redact(&mut buffer.0, own.plan);
         self.core.queue.append(own.plan.callsite(), &buffer.0);
         let wants = |durable: &Durable| {
             [Member::EventType, Member::Severity].into_iter().any(|member| {
@@ -340,7 +340,7 @@ where
         let records = self.core.filter.records(attributes.metadata());
         let Some(span) = ctx.span(id) else { return };
         // Formatted into a buffer first: no user code runs while the extensions are locked.
-        let plan = plan_of(attributes.metadata());
+        let plan = plan_of(attributes.metadata(), &self.core.rules);
         let state = Buffer::take().map(|mut buffer| {
             let mut entries = Entries::new(&mut buffer.0);
             let mut encoder = Encoder {
@@ -384,7 +384,7 @@ where
         let mut entries = Entries::new(&mut buffer.0);
         values.record(&mut Encoder {
             entries: &mut entries,
-            plan: plan_of(metadata),
+            plan: plan_of(metadata, &self.core.rules),
             rules: &self.core.rules,
             set: Members::default(),
             outcome: Outcome::Success,

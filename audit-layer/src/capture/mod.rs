@@ -28,5 +28,5 @@ mod value;
 pub use layer::AuditLayer;
 pub(crate) use layer::Core;
 pub(crate) use plan::{Plan, Role, internal_plan, plan_by_number};
-pub(crate) use redaction::Rules;
+pub(crate) use redaction::{Names, Rules};
 pub use value::{Val, val};

@@ -8,7 +8,7 @@ use std::{
 
 use tracing_core::Metadata;
 
-use super::redaction;
+use super::redaction::{Rules, Treatment};
 use crate::{
     journal::log::Callsite,
     record::{Member, SetBy},
@@ -56,6 +56,8 @@ pub(crate) struct Plan {
     pub(crate) roles: Box<[Role]>,
     /// The indexes of fields whose names are those of secrets: mostly there are none.
     secrets: Box<[usize]>,
+    /// The indexes of those that are left as they are.
+    kept: Box<[usize]>,
     /// Whether it is the event by which `verify_installed` looks for the layer.
     pub(crate) is_canary: bool,
     /// The same for a journal.
@@ -63,20 +65,21 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    fn new(number: u32, metadata: &Metadata<'_>) -> Self {
+    fn new(number: u32, metadata: &Metadata<'_>, rules: &Rules) -> Self {
         let source = metadata.file().map(|file| match metadata.line() {
             Some(line) => format!("{file}:{line}"),
             None => file.to_owned(),
         });
         let fields: Vec<_> = metadata.fields().iter().map(|field| field.name()).collect();
         let (target, name) = (metadata.target(), metadata.name());
-        let plan = Self::of(number, *metadata.level(), target, source.as_deref(), name, &fields);
+        let level = *metadata.level();
+        let plan = Self::of(number, level, target, source.as_deref(), name, &fields, rules);
         Self { is_canary: metadata.module_path() == Some(super::canary::MODULE), ..plan }
     }
 
     /// The plan of records that the layer itself makes: they name members only.
     fn internal() -> Self {
-        Self::of(0, tracing_core::Level::INFO, "audit", None, "audit", &[])
+        Self::of(0, tracing_core::Level::INFO, "audit", None, "audit", &[], &Rules::default())
     }
 
     fn of(
@@ -86,17 +89,25 @@ impl Plan {
         source: Option<&str>,
         name: &str,
         fields: &[&str],
+        rules: &Rules,
     ) -> Self {
+        let roles: Box<[Role]> = fields.iter().map(|field| Role::of(field)).collect();
+        let treated = |as_that| {
+            let fields = fields.iter().zip(&roles).enumerate();
+            fields
+                .filter(|(_, (field, role))| rules.of_field(role, field) == as_that)
+                .map(|(index, _)| index)
+                .collect()
+        };
         Self {
             number,
             level,
             target: target.into(),
             source: source.map(Into::into),
             name: name.into(),
-            roles: fields.iter().map(|field| Role::of(field)).collect(),
-            secrets: (0..fields.len())
-                .filter(|at| redaction::is_secret(fields[*at].as_bytes()))
-                .collect(),
+            secrets: treated(Treatment::Hide),
+            kept: treated(Treatment::Keep),
+            roles,
             is_canary: false,
             definition: define(level, target, source, name, fields),
         }
@@ -117,12 +128,19 @@ impl Plan {
             rest = behind;
         }
         let source = (*has_source == 1).then_some(source);
-        Some(Self::of(number, *level, target, source, name, &fields))
+        // What it has was looked at when it was recorded.
+        let rules = Rules::default();
+        Some(Self::of(number, *level, target, source, name, &fields, &rules))
     }
 
     /// Whether the value of a field is not to be written anywhere.
     pub(crate) fn is_secret(&self, field: usize) -> bool {
         self.secrets.contains(&field)
+    }
+
+    /// Whether it is left as it is.
+    pub(crate) fn is_kept(&self, field: usize) -> bool {
+        self.kept.contains(&field)
     }
 
     /// What a journal needs to know of the callsite.
@@ -173,63 +191,68 @@ fn text(bytes: &[u8]) -> Option<(&str, &[u8])> {
 }
 
 /// The plans of all callsites of the process, for all layers: callsites are static, so there is an end
-/// to them, and their plans live as long as they do.
+/// to them, and their plans live as long as they do. Layers in which other names are those of secrets have plans
+/// of their own, with numbers of their own: a journal does not care that two describe the same callsite.
 #[derive(Debug)]
 struct Plans {
     by_number: Vec<&'static Plan>,
-    /// By the address of the callsite's metadata.
-    by_address: HashMap<usize, &'static Plan>,
+    /// By the address of the callsite's metadata, and the number of the rules.
+    by_callsite: HashMap<(usize, u32), &'static Plan>,
 }
 
 static PLANS: LazyLock<RwLock<Plans>> = LazyLock::new(|| {
     let internal: &'static Plan = Box::leak(Box::new(Plan::internal()));
-    RwLock::new(Plans { by_number: vec![internal], by_address: HashMap::new() })
+    RwLock::new(Plans { by_number: vec![internal], by_callsite: HashMap::new() })
 });
 
 /// A power of two. Two callsites that share a slot take turns.
 const SLOTS: usize = 256;
 
-type Slot = Cell<Option<(usize, &'static Plan)>>;
+type Slot = Cell<Option<(usize, u32, &'static Plan)>>;
 
 thread_local! {
     /// Saves the lock: the plan of a callsite never changes.
     static CACHE: [Slot; SLOTS] = const { [const { Cell::new(None) }; SLOTS] };
 }
 
-/// The plan of a callsite, which is made at its first use.
-pub(crate) fn plan_of(metadata: &'static Metadata<'static>) -> &'static Plan {
+/// The plan of a callsite by the rules of a layer, which is made at its first use.
+#[inline]
+pub(crate) fn plan_of(metadata: &'static Metadata<'static>, rules: &Rules) -> &'static Plan {
     let address = std::ptr::from_ref(metadata).addr();
+    let number = rules.number();
     // 2^64 divided by the golden ratio spreads addresses, of which the lowest bits are alike.
     let slot =
         address.wrapping_mul(0x9e37_79b9_7f4a_7c15_u64 as usize) >> (usize::BITS - SLOTS.ilog2());
     // The cache is gone when a destructor of the thread's own locals emits an event.
     let cached = CACHE.try_with(|cache| cache.get(slot).and_then(Cell::get)).ok().flatten();
-    if let Some((known, plan)) = cached
+    if let Some((known, by, plan)) = cached
         && known == address
+        && by == number
     {
         return plan;
     }
-    let plan = make(metadata, address);
+    let plan = make(metadata, address, rules);
     let _ = CACHE.try_with(|cache| {
         if let Some(slot) = cache.get(slot) {
-            slot.set(Some((address, plan)));
+            slot.set(Some((address, number, plan)));
         }
     });
     plan
 }
 
 #[cold]
-fn make(metadata: &'static Metadata<'static>, address: usize) -> &'static Plan {
+fn make(metadata: &'static Metadata<'static>, address: usize, rules: &Rules) -> &'static Plan {
+    let callsite = (address, rules.number());
     let read = PLANS.read().unwrap_or_else(PoisonError::into_inner);
-    if let Some(plan) = read.by_address.get(&address) {
+    if let Some(plan) = read.by_callsite.get(&callsite) {
         return plan;
     }
     drop(read);
     let mut plans = PLANS.write().unwrap_or_else(PoisonError::into_inner);
     let plans = &mut *plans;
-    plans.by_address.entry(address).or_insert_with(|| {
+    plans.by_callsite.entry(callsite).or_insert_with(|| {
         let number = u32::try_from(plans.by_number.len()).unwrap_or(0);
-        let plan: &'static Plan = Box::leak(Box::new(Plan::new(number, metadata)));
+        let plan: &'static Plan = Box::leak(Box::new(Plan::new(number, metadata, rules)));
         plans.by_number.push(plan);
         plan
     })
@@ -268,8 +291,15 @@ mod tests {
     fn a_plan_is_read_back_from_its_definition() {
         let fields = ["user_id", "details.method", "regulatory_flags.SOX", "ümlaut", ""];
         for source in [None, Some("src/main.rs:7")] {
-            let plan =
-                Plan::of(3, tracing_core::Level::WARN, "audit::x", source, "a name", &fields);
+            let plan = Plan::of(
+                3,
+                tracing_core::Level::WARN,
+                "audit::x",
+                source,
+                "a name",
+                &fields,
+                &Rules::default(),
+            );
             let read = Plan::decode(3, &plan.definition).unwrap();
             assert_eq!(format!("{plan:?}"), format!("{read:?}"));
             for length in 0..plan.definition.len() {

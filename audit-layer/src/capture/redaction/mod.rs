@@ -17,35 +17,92 @@
 
 mod cards;
 mod names;
+mod patterns;
 #[cfg(test)]
 mod statistics;
 mod text;
 mod values;
 
-pub(crate) use names::is_secret;
+pub(crate) use patterns::Names;
 pub(crate) use text::REDACTED;
 
+use std::sync::Mutex;
+
+use patterns::Path;
+
+use super::plan::{Plan, Role};
 use crate::{
     journal::frame::{self, Captured, Entries, HEADER, Key, RawEntry},
+    locked,
     record::{Member, Value},
 };
 
-/// What a layer takes out.
+/// What a layer takes out. It never changes while the layer lives.
 #[derive(Debug, Clone)]
 pub(crate) struct Rules {
-    /// What its name says to be a secret.
-    pub(crate) names: bool,
-    /// What shows by itself to be one.
-    pub(crate) values: bool,
+    /// Which names are those of secrets; none when no name is.
+    names: Option<&'static Named>,
+    /// Whether what shows by itself to be a secret is one.
+    values: bool,
+}
+
+/// Names that have a number: layers with the same names share the plans of callsites.
+#[derive(Debug)]
+struct Named {
+    number: u32,
+    names: Names,
 }
 
 impl Default for Rules {
     fn default() -> Self {
-        Self { names: true, values: true }
+        Self::new(Some(Names::default()), true)
     }
 }
 
 impl Rules {
+    /// Rules of the same names are the same. Each that differ from all before take memory for good, as the plans do
+    /// that are made by them: a process builds few layers, and few that differ.
+    pub(crate) fn new(names: Option<Names>, values: bool) -> Self {
+        static KNOWN: Mutex<Vec<&Named>> = Mutex::new(Vec::new());
+        let known = |names| {
+            let mut known = locked(&KNOWN);
+            if let Some(same) = known.iter().find(|known| known.names == names) {
+                return *same;
+            }
+            let number = u32::try_from(known.len() + 1).unwrap_or(u32::MAX);
+            let new: &'static Named = Box::leak(Box::new(Named { number, names }));
+            known.push(new);
+            new
+        };
+        Self { names: names.map(known), values }
+    }
+
+    /// The same number for all layers in which the same names are those of secrets.
+    #[inline]
+    pub(crate) fn number(&self) -> u32 {
+        self.names.map_or(0, |named| named.number)
+    }
+
+    /// What is done with the value of a field.
+    pub(crate) fn of_field(&self, role: &Role, field: &str) -> Treatment {
+        let Some(Named { names, .. }) = self.names else { return Treatment::Look };
+        let mut path = Path::default();
+        if let Some(parent) = parent(role) {
+            path.enter(parent.as_bytes());
+        }
+        let name = match role {
+            Role::Detail(name) | Role::Flag(name) => name,
+            Role::Member(_) => field,
+        };
+        if names.hide(&path, name.as_bytes()) {
+            Treatment::Hide
+        } else if names.keep(&path, name.as_bytes()) {
+            Treatment::Keep
+        } else {
+            Treatment::Look
+        }
+    }
+
     /// Whether a whole number is a secret by itself.
     #[inline]
     pub(crate) fn hide_number(&self, value: impl TryInto<u128>) -> bool {
@@ -54,27 +111,28 @@ impl Rules {
 
     /// Takes the secrets out of a frame.
     #[inline]
-    pub(crate) fn redact(&self, bytes: &mut Vec<u8>) {
+    pub(crate) fn redact(&self, bytes: &mut Vec<u8>, plan: &Plan) {
         let values = bytes.get(HEADER..).unwrap_or_default();
-        let has_names = || {
-            memchr::memchr(b'{', values)
-                .is_some_and(|at| text::may_name_secret(values.get(at..).unwrap_or_default()))
+        let has_names = |named: &Named| {
+            memchr::memchr(b'{', values).is_some_and(|at| {
+                text::may_name_secret(&named.names, values.get(at..).unwrap_or_default())
+            })
         };
         let has_values = || frame::texts(values).any(values::are_in);
-        if self.names && has_names() || self.values && has_values() {
-            self.rewrite(bytes);
+        if self.names.is_some_and(has_names) || self.values && has_values() {
+            self.rewrite(bytes, plan);
         }
     }
 
     #[cold]
-    fn rewrite(&self, bytes: &mut Vec<u8>) {
-        if !frame::entries(bytes).any(|entry| self.without_secrets(&entry).is_some()) {
+    fn rewrite(&self, bytes: &mut Vec<u8>, plan: &Plan) {
+        if !frame::entries(bytes).any(|entry| self.without_secrets(&entry, plan).is_some()) {
             return;
         }
         let mut out = bytes.get(..HEADER).unwrap_or_default().to_vec();
         let mut entries = Entries::new(&mut out);
         for entry in frame::entries(bytes) {
-            match self.without_secrets(&entry) {
+            match self.without_secrets(&entry, plan) {
                 Some(redacted) => entries.with_value(&entry, &redacted),
                 None => entries.copy(&entry),
             }
@@ -83,14 +141,48 @@ impl Rules {
     }
 
     /// The text of an entry without its secrets; none when it has none.
-    fn without_secrets(&self, entry: &RawEntry<'_>) -> Option<String> {
+    fn without_secrets(&self, entry: &RawEntry<'_>, plan: &Plan) -> Option<String> {
         let text = text_of(&entry.value)?;
-        let unnamed = if self.names { text::redact(text) } else { None };
-        if !self.values || is_trace(entry.key, text) {
+        let mut path = Path::default();
+        let name = match entry.key {
+            Key::Member(member) => member.name(),
+            Key::Field(index) => match plan.roles.get(index)? {
+                role @ (Role::Detail(name) | Role::Flag(name)) => {
+                    path.enter(parent(role).unwrap_or_default().as_bytes());
+                    name
+                }
+                Role::Member(member) => member.name(),
+            },
+        };
+        let is_kept =
+            self.names.is_some_and(|Named { names, .. }| names.keep(&path, name.as_bytes()));
+        path.enter(name.as_bytes());
+        let unnamed = self.names.and_then(|Named { names, .. }| text::redact(names, &path, text));
+        if !self.values || is_kept || is_trace(entry.key, text) {
             return unnamed;
         }
         let is_json = matches!(entry.value, Captured::Json(_));
         values::redact(unnamed.as_deref().unwrap_or(text), is_json).or(unnamed)
+    }
+}
+
+/// What is done with the value of a field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Treatment {
+    /// Its name says that it is a secret.
+    Hide,
+    /// Secrets are looked for in it.
+    Look,
+    /// It is exempt: what it is by itself does not matter.
+    Keep,
+}
+
+/// The member of a record that a field is in.
+fn parent(role: &Role) -> Option<&'static str> {
+    match role {
+        Role::Member(_) => None,
+        Role::Detail(_) => Some(Member::Details.name()),
+        Role::Flag(_) => Some(Member::RegulatoryFlags.name()),
     }
 }
 

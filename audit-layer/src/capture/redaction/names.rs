@@ -6,7 +6,7 @@
 //! `token_count`, `api_key_id`. Digits at the end do not count: `password2`.
 
 /// Last words of the names of secrets, in lower case and without what is between them, sorted. 64 at most.
-const SECRETS: &[&str] = &[
+pub(super) const SECRETS: &[&str] = &[
     "accesskey",
     "accesstokens",
     "apikey",
@@ -91,7 +91,7 @@ const OF_LENGTH: [Bits; LONGEST + 1] = {
 ///
 /// Letter by letter from the end, with those that are still possible: mostly none is after two or three.
 #[inline]
-pub(crate) fn is_secret(name: &[u8]) -> bool {
+pub(super) fn is_secret(name: &[u8]) -> bool {
     let mut possible = Bits::MAX;
     let mut letters = 0;
     let mut rest = name;
@@ -116,7 +116,7 @@ pub(crate) fn is_secret(name: &[u8]) -> bool {
 }
 
 /// Whether a word begins with this byte.
-fn begins_word(before: &[u8], byte: u8, behind: Option<&u8>) -> bool {
+pub(super) fn begins_word(before: &[u8], byte: u8, behind: Option<&u8>) -> bool {
     let Some(before) = before.last() else { return true };
     if before.is_ascii() && !before.is_ascii_alphanumeric() {
         return true;

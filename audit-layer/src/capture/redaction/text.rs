@@ -8,7 +8,7 @@
 //! The text need not be well-formed: it may have been cut. A value without an end ends with the text, so that
 //! in doubt too much is taken out.
 
-use super::names::is_secret;
+use super::patterns::{Names, Path};
 use crate::record;
 
 /// What stands in the place of a secret.
@@ -24,23 +24,75 @@ const NEAR: usize = 64;
 const QUOTES: usize = 32;
 
 /// Whether a secret may have a name in here; it may be more than one text. False only when none has.
-pub(super) fn may_name_secret(bytes: &[u8]) -> bool {
-    memchr::memchr2_iter(b':', b'=', bytes).any(|at| {
-        let before = bytes.get(..at).unwrap_or_default().trim_ascii_end();
-        let before = before.get(before.len().saturating_sub(NEAR + QUOTES)..).unwrap_or_default();
-        is_secret(before)
-    })
+///
+/// Eight bytes at once are looked through for a `:` or `=`, and of what is before one the last two letters, which
+/// tell for nearly all names. Measured beside it, for three members: `memchr2` for the two bytes takes a third
+/// longer, a table of what each byte is and a memory of the last letters three times as long, and
+/// sixteen bytes that the compiler makes vectors of, twice.
+pub(super) fn may_name_secret(names: &Names, bytes: &[u8]) -> bool {
+    let (blocks, rest) = bytes.as_chunks::<BLOCK>();
+    let mut begin = 0;
+    for block in blocks {
+        let mut found = colons(u64::from_le_bytes(*block));
+        while found != 0 {
+            // The lowest of its bits is the highest one of a byte.
+            let at = begin + found.trailing_zeros() as usize / BLOCK;
+            if may_end_name(names, bytes, at) {
+                return true;
+            }
+            found &= found - 1;
+        }
+        begin += BLOCK;
+    }
+    let is_colon = |at: &usize| matches!(rest.get(*at), Some(b':' | b'='));
+    (0..rest.len()).filter(is_colon).any(|at| may_end_name(names, bytes, begin + at))
 }
 
-/// The text without its secrets; none when it has none.
-pub(super) fn redact(text: &str) -> Option<String> {
-    within(text, MAX_QUOTED)
+const BLOCK: usize = size_of::<u64>();
+
+/// The highest bit of each byte that is a `:` or `=`; and maybe of others above such a one.
+#[inline]
+fn colons(block: u64) -> u64 {
+    const LOWEST: u64 = u64::from_le_bytes([1; BLOCK]);
+    const HIGHEST: u64 = LOWEST << 7;
+    let zeros = |block: u64| block.wrapping_sub(LOWEST) & !block & HIGHEST;
+    zeros(block ^ (LOWEST * b':' as u64)) | zeros(block ^ (LOWEST * b'=' as u64))
 }
 
-fn within(text: &str, quoted: u8) -> Option<String> {
+/// Whether the name of a secret may end before a `:` or `=`.
+#[inline]
+fn may_end_name(names: &Names, bytes: &[u8], at: usize) -> bool {
+    if let Some([first, second, third]) = bytes.get(..at).and_then(|bytes| bytes.last_chunk())
+        && let (last_but_one, last) = if *third == b'"' { (first, second) } else { (second, third) }
+        && last.is_ascii_alphabetic()
+        && last_but_one.is_ascii_alphabetic()
+        && !names.ends().have(*last_but_one, *last)
+    {
+        return false;
+    }
+    ends_name(names, bytes.get(..at).unwrap_or_default())
+}
+
+#[cold]
+fn ends_name(names: &Names, bytes: &[u8]) -> bool {
+    let bytes = bytes.trim_ascii_end();
+    names.may_hide(bytes.get(bytes.len().saturating_sub(NEAR + QUOTES)..).unwrap_or_default())
+}
+
+/// The text of a value without its secrets; none when it has none. The path leads to the value.
+pub(super) fn redact(names: &Names, path: &Path, text: &str) -> Option<String> {
+    within(names, path, text, MAX_QUOTED)
+}
+
+fn within(names: &Names, path: &Path, text: &str, quoted: u8) -> Option<String> {
     // Without a brace nothing has a name.
     let at = memchr::memchr(b'{', text.as_bytes())?;
     let mut reader = Reader {
+        names,
+        path: path.clone(),
+        has_paths: names.have_paths(),
+        open: Vec::new(),
+        name: None,
         text,
         bytes: text.as_bytes(),
         at,
@@ -58,6 +110,14 @@ fn within(text: &str, quoted: u8) -> Option<String> {
 }
 
 struct Reader<'t> {
+    names: &'t Names,
+    /// The names that lead here, when they matter.
+    path: Path,
+    has_paths: bool,
+    /// How many of them each open bracket has added.
+    open: Vec<usize>,
+    /// The name of the value that is read now.
+    name: Option<(usize, usize)>,
     text: &'t str,
     bytes: &'t [u8],
     at: usize,
@@ -75,10 +135,16 @@ impl Reader<'_> {
             match byte {
                 b'{' => {
                     self.braces += 1;
-                    self.at += 1;
+                    self.enter();
                 }
                 b'}' => {
                     self.braces = self.braces.saturating_sub(1);
+                    self.leave();
+                }
+                b'[' | b'(' if self.has_paths => self.enter(),
+                b']' | b')' if self.has_paths => self.leave(),
+                b',' => {
+                    self.name = None;
                     self.at += 1;
                 }
                 b'"' => {
@@ -102,6 +168,24 @@ impl Reader<'_> {
 
     fn peek(&self, ahead: usize) -> Option<u8> {
         self.bytes.get(self.at + ahead).copied()
+    }
+
+    /// Passes a bracket, into what has the name before it; the items of a list share that of the list.
+    fn enter(&mut self) {
+        self.at += 1;
+        if self.has_paths {
+            let name = self.name.take().and_then(|(from, to)| self.bytes.get(from..to));
+            let entered = name.map_or(0, |name| self.path.enter(name));
+            self.open.push(entered);
+        }
+    }
+
+    fn leave(&mut self) {
+        self.at += 1;
+        self.name = None;
+        if let Some(entered) = self.open.pop() {
+            self.path.leave(entered);
+        }
     }
 
     /// Passes a quoted text; what is between the quotes.
@@ -154,8 +238,9 @@ impl Reader<'_> {
             return false;
         }
         self.at += ahead + 1;
+        self.name = Some((from, to));
         let end = from.max(to.saturating_sub(NEAR));
-        if self.bytes.get(end..to).is_some_and(is_secret) {
+        if self.bytes.get(end..to).is_some_and(|name| self.names.hide(&self.path, name)) {
             while self.peek(0).is_some_and(|byte| byte.is_ascii_whitespace()) {
                 self.at += 1;
             }
@@ -204,7 +289,14 @@ impl Reader<'_> {
         let Some(left) = self.quoted.checked_sub(1) else {
             return self.replace((from, to), |_| true, || REDACTED.to_owned());
         };
-        if let Some(redacted) = within(&unescape(content), left) {
+        let mut path = Path::default();
+        if self.has_paths {
+            path = self.path.clone();
+            if let Some((from, to)) = self.name {
+                path.enter(self.bytes.get(from..to).unwrap_or_default());
+            }
+        }
+        if let Some(redacted) = within(self.names, &path, &unescape(content), left) {
             let mut escaped = Vec::with_capacity(redacted.len() + 2);
             record::push_str(&mut escaped, &redacted);
             let escaped = String::from_utf8_lossy(&escaped);
@@ -290,6 +382,10 @@ mod tests {
 
     use super::*;
 
+    fn redact(text: &str) -> Option<String> {
+        super::redact(&Names::default(), &Path::default(), text)
+    }
+
     fn redacted(text: &str) -> String {
         redact(text).unwrap_or_else(|| text.to_owned())
     }
@@ -353,6 +449,50 @@ mod tests {
         }
     }
 
+    #[test]
+    fn patterns_are_matched_on_the_names_that_lead_to_a_member() {
+        let patterns = ["iban", "user.email", "customer.*", "details.order.note", "cards.holder"];
+        let names =
+            Names::parse(&patterns.map(str::to_owned), &["pin".to_owned(), "a.token".to_owned()])
+                .unwrap();
+        let mut path = Path::default();
+        path.enter(b"details");
+        path.enter(b"order");
+        for (text, expected) in [
+            (
+                r#"{"myIban":"1","email":"2","user":{"email":"3","x":{"email":"4"}},"email":"5"}"#,
+                r#"{"myIban":"[redacted]","email":"2","user":{"email":"[redacted]","x":{"email":"4"}},"email":"5"}"#,
+            ),
+            (
+                r#"{"customer":{"a":1,"b":[2],"c":{"d":3}},"d":4}"#,
+                r#"{"customer":{"a":"[redacted]","b":"[redacted]","c":"[redacted]"},"d":4}"#,
+            ),
+            (r#"{"note":"1","x":{"note":"2"}}"#, r#"{"note":"[redacted]","x":{"note":"2"}}"#),
+            (
+                r#"{"cards":[{"holder":"1"},{"n":[],"holder":"2"}],"holder":"3"}"#,
+                r#"{"cards":[{"holder":"[redacted]"},{"n":[],"holder":"[redacted]"}],"holder":"3"}"#,
+            ),
+            (
+                "Order { user: Some(User { email: \"1\" }), email: \"2\", pin: 3 }",
+                "Order { user: Some(User { email: \"[redacted]\" }), email: \"2\", pin: 3 }",
+            ),
+            (
+                r#"{"user":"{\"email\":\"1\",\"x\":2}","user.email":3}"#,
+                r#"{"user":"{\"email\":\"[redacted]\",\"x\":2}","user.email":"[redacted]"}"#,
+            ),
+            (r#"{"cards":["{\"holder\":\"1\"}"]}"#, r#"{"cards":["{\"holder\":\"[redacted]\"}"]}"#),
+            (
+                r#"{"a":{"token":"1","b":{"token":"2"}},"pin":3,"token":"4"}"#,
+                r#"{"a":{"token":"1","b":{"token":"[redacted]"}},"pin":3,"token":"[redacted]"}"#,
+            ),
+        ] {
+            assert!(may_name_secret(&names, text.as_bytes()), "{text}");
+            assert_eq!(super::redact(&names, &path, text).as_deref(), Some(expected));
+        }
+        let other = r#"{"note":"1"}"#;
+        assert_eq!(super::redact(&names, &Path::default(), other), None);
+    }
+
     proptest! {
         #[test]
         fn a_secret_in_json_is_gone_and_all_else_is_as_it_was(
@@ -367,7 +507,7 @@ mod tests {
                 object[&name] = value.clone();
                 if nested { serde_json::json!({"list": [1, object], "z": null}) } else { object }
             };
-            prop_assume!(!before.keys().any(|name| is_secret(name.as_bytes())));
+            prop_assume!(!before.keys().any(|name| Names::default().may_hide(name.as_bytes())));
             let text = ordinary(&secret.clone().into()).to_string();
             let read: serde_json::Value = serde_json::from_str(&redacted(&text)).unwrap();
             prop_assert_eq!(read, ordinary(&REDACTED.into()));
@@ -392,7 +532,7 @@ mod tests {
         ]), 0..40)) {
             let text = pieces.concat();
             let redacted = redact(&text);
-            prop_assert!(redacted.is_none() || may_name_secret(text.as_bytes()));
+            prop_assert!(redacted.is_none() || may_name_secret(&Names::default(), text.as_bytes()));
             let once = redacted.unwrap_or(text);
             prop_assert_eq!(redact(&once), None, "{}", once);
         }
