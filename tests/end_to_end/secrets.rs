@@ -401,6 +401,7 @@ fn two_layers_of_one_process_have_rules_of_their_own() {
                 home.iban = "DE1",
                 user.email = "e",
                 order = 4_111_111_111_111_111_u64,
+                last_order = "4111 1111 1111 1111",
                 text = r#"{"pin":1,"iban":2,"user":{"email":3},"email":4}"#,
                 note = "Bearer abcdefghijklmnop"
             );
@@ -425,6 +426,7 @@ fn two_layers_of_one_process_have_rules_of_their_own() {
             records(first_audit, &first_trail),
             json!({
                 "pin": "8001", "home.iban": "[redacted]", "user.email": "e", "order": 4_111_111_111_111_111_u64,
+                "last_order": "4111 1111 1111 1111",
                 "text": r#"{"pin":1,"iban":"[redacted]","user":{"email":3},"email":4}"#,
                 "note": "Bearer abcdefghijklmnop",
             }),
@@ -433,6 +435,7 @@ fn two_layers_of_one_process_have_rules_of_their_own() {
             records(second_audit, &second_trail),
             json!({
                 "pin": "[redacted]", "home.iban": "DE1", "user.email": "[redacted]", "order": 4_111_111_111_111_111_u64,
+                "last_order": "4111 1111 1111 1111",
                 "text": r#"{"pin":"[redacted]","iban":2,"user":{"email":"[redacted]"},"email":4}"#,
                 "note": "Bearer [redacted]",
             }),

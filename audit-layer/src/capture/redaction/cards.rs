@@ -335,6 +335,18 @@ mod tests {
     }
 
     #[test]
+    fn a_card_is_seen_wherever_it_stands() {
+        for card in ["4222222222222", "30569309025904", "4111-1111-1111-1111"] {
+            for (before, behind) in
+                (0..90).flat_map(|before| [(before, 0), (before, 1), (before, 14)])
+            {
+                let text = format!("{}{card}{}", ";".repeat(before), ";".repeat(behind));
+                assert!(is_in(text.as_bytes()), "{text}");
+            }
+        }
+    }
+
+    #[test]
     fn other_numbers_are_none() {
         for ordinary in [
             // Wrong check digits, issuers and lengths.
