@@ -4,7 +4,7 @@
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use tests::Recorded;
+use tests::{Recorded, Trail};
 
 const EXACT: u128 = 1 << 53;
 
@@ -52,6 +52,11 @@ fn fields() -> impl Strategy<Value = Fields> {
             message,
         },
     )
+}
+
+/// Numbers at random may be those of payment cards.
+fn as_given(emit: impl FnOnce()) -> Recorded {
+    Trail::in_file().with(|builder| builder.redact_values(false)).record(emit)
 }
 
 fn emit(fields: &Fields) {
@@ -136,7 +141,7 @@ proptest! {
     fn any_values_are_recorded_as_they_were_given(
         events in prop::collection::vec(fields(), 1..40)
     ) {
-        let recorded = Recorded::from(|| events.iter().for_each(emit));
+        let recorded = as_given(|| events.iter().for_each(emit));
         let records = recorded.events();
         prop_assert_eq!(records.len(), events.len());
         for (record, fields) in records.iter().zip(&events) {
@@ -157,7 +162,7 @@ proptest! {
     fn any_json_object_is_merged_as_it_was_given(
         objects in prop::collection::vec(object(), 1..20)
     ) {
-        let recorded = Recorded::from(|| {
+        let recorded = as_given(|| {
             for object in &objects {
                 tracing::info!(target: "audit", details = %object, "hello");
             }

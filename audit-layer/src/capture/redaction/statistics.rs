@@ -189,7 +189,7 @@ fn card(rng: &mut Rng) -> String {
         ("62", 16),
         ("62", 19),
         ("6759", 16),
-        ("4", 19),
+        ("62", 19),
     ][rng.usize(..16)];
     let number = with_check_digit(head.to_owned() + &digits(rng, length - head.len() - 1));
     let groups: &[usize] = match length {
@@ -264,10 +264,12 @@ fn numbers_at_random_are_taken_for_cards_so_often() {
         found.count() as f64 / VALUES as f64
     };
     let (sixteen, any) = (share(&|_| 16), share(&|rng| rng.usize(8..21)));
-    println!("of 16 digits {sixteen}, of 8 to 20 {any}");
+    let wide = (0..VALUES).filter(|_| cards::is_number(rng.u64(..).into())).count();
+    println!("of 16 digits {sixteen}, of 8 to 20 {any}, of 64 bits {wide} in {VALUES}");
     // As the head of `cards` and the README say.
     assert!((0.0225..0.0240).contains(&sixteen), "{sixteen}");
     assert!(any < 0.005, "{any}");
+    assert!(wide < VALUES / 1000, "{wide}");
 }
 
 #[test]
