@@ -32,7 +32,7 @@ use crate::{
     config::Durable,
     journal::{
         DropCause, Queue,
-        frame::{Entries, EntryIter, Header, Key, NOT_IMPORTED},
+        frame::{Entries, EntryIter, HEADER, Header, Key, NOT_IMPORTED},
     },
     record::{Member, Severity},
 };
@@ -259,6 +259,10 @@ impl Capture {
         if plan.level == tracing_core::Level::ERROR {
             outcome = Outcome::Error;
         }
+        // Before the context, from which the secrets are gone already.
+        if self.core.rules.redact(entries.bytes, HEADER, plan) {
+            entries.recount();
+        }
         // Spans that become records are told of what went wrong inside them.
         let known = event.is_contextual()
             && outcome == Outcome::Success
@@ -277,7 +281,6 @@ impl Capture {
         if !known {
             self.context(ctx.event_span(event), &mut entries, &mut set, outcome);
         }
-        self.core.rules.redact(&mut buffer.0, plan);
         self.core.queue.append(plan.callsite(), &buffer.0);
         if durable {
             self.core.queue.commit();
@@ -316,7 +319,6 @@ impl Capture {
             entries.str(Key::Member(Member::Status), outcome.as_str());
         }
         self.context(span.parent(), &mut entries, &mut set, outcome);
-        self.core.rules.redact(&mut buffer.0, own.plan);
         self.core.queue.append(own.plan.callsite(), &buffer.0);
         let wants = |durable: &Durable| {
             [Member::EventType, Member::Severity].into_iter().any(|member| {
@@ -354,6 +356,7 @@ where
                 is_durable: false,
             };
             attributes.record(&mut encoder);
+            self.core.rules.redact(&mut buffer.0, 0, plan);
             let own = records.then(|| OwnRecord::new(plan));
             SpanState::new(self.core.layer, &buffer.0, own)
         });
@@ -382,9 +385,10 @@ where
         let context_only = !self.core.filter.records(metadata);
         let Some(mut buffer) = Buffer::take() else { return };
         let mut entries = Entries::new(&mut buffer.0);
+        let plan = plan_of(metadata, &self.core.rules);
         values.record(&mut Encoder {
             entries: &mut entries,
-            plan: plan_of(metadata, &self.core.rules),
+            plan,
             rules: &self.core.rules,
             set: Members::default(),
             outcome: Outcome::Success,
@@ -392,6 +396,7 @@ where
             durable: None,
             is_durable: false,
         });
+        self.core.rules.redact(&mut buffer.0, 0, plan);
         let mut extensions = span.extensions_mut();
         if let Some(state) =
             extensions.get_mut::<SpanStates>().and_then(|states| states.get_mut(self.core.layer))

@@ -164,6 +164,13 @@ impl<'b> Entries<'b> {
         Self { bytes, start, room: MAX_RECORD_BYTES }
     }
 
+    /// Counts anew what there is room for, when other values have taken the place of some.
+    pub(crate) fn recount(&mut self) {
+        let entries = EntryIter::of(self.bytes.get(self.start..).unwrap_or_default());
+        let taken = entries.map(|entry| entry.taken()).sum();
+        self.room = MAX_RECORD_BYTES.saturating_sub(taken);
+    }
+
     fn head(&mut self, key: Key, tag: u8) {
         self.bytes.extend_from_slice(&key.code().to_le_bytes());
         self.bytes.push(tag);
@@ -315,10 +322,8 @@ impl<'b> Entries<'b> {
                 self.bytes(entry.key, bytes);
             }
             _ => {
-                // A number has no length before it.
-                let size = if size > 0 { size } else { entry.bytes.len().saturating_sub(3) };
                 self.bytes.extend_from_slice(entry.bytes);
-                self.room = self.room.saturating_sub(size);
+                self.room = self.room.saturating_sub(entry.taken());
             }
         }
     }
@@ -473,6 +478,17 @@ pub(crate) struct RawEntry<'f> {
     pub(crate) value: Captured<'f>,
     pub(crate) cut: bool,
     pub(crate) bytes: &'f [u8],
+}
+
+impl RawEntry<'_> {
+    /// The bytes of its value that count towards the bound of a record.
+    fn taken(&self) -> usize {
+        match self.value.size() {
+            // A number has no length before it.
+            0 => self.bytes.len().saturating_sub(3),
+            size => size,
+        }
+    }
 }
 
 /// Walks entries until they end, or until a byte that no encoder writes.

@@ -6,9 +6,9 @@
 //! of the text around it, by [`values`].
 //!
 //! - *Fields* are decided once for each callsite, by its plan; whole numbers, when they are recorded.
-//! - *Everything else* is looked for in the finished frame, in one place: whatever way a value came,
-//!   by `Display`, `Debug`, `valuable`, as an error or as bytes, from the event or from a span around it, it
-//!   is in there. A text without a `{` has no names, and a short one no secret that shows by itself.
+//! - *Everything else* is looked for in all that an event or a span was given, once it is encoded: whatever way a
+//!   value came, by `Display`, `Debug`, `valuable`, as an error or as bytes, it is in there. What a span was given is
+//!   looked at when it was, not with each event inside it. A text without a `{` has no names, and a short one no secret that shows by itself.
 //!
 //! Rejected: to look at each value as it is visited. Six short searches cost more than a long one, and
 //! spans, errors and panics would each need a hook of their own.
@@ -32,7 +32,7 @@ use patterns::Path;
 
 use super::plan::{Plan, Role};
 use crate::{
-    journal::frame::{self, Captured, Entries, HEADER, Key, RawEntry},
+    journal::frame::{self, Captured, Entries, EntryIter, Key, RawEntry},
     locked,
     record::{Member, Value},
 };
@@ -109,35 +109,36 @@ impl Rules {
         self.values && value.try_into().is_ok_and(cards::is_number)
     }
 
-    /// Takes the secrets out of a frame.
+    /// Takes the secrets out of the entries that begin there; whether there were any.
     #[inline]
-    pub(crate) fn redact(&self, bytes: &mut Vec<u8>, plan: &Plan) {
-        let values = bytes.get(HEADER..).unwrap_or_default();
+    pub(crate) fn redact(&self, bytes: &mut Vec<u8>, begin: usize, plan: &Plan) -> bool {
+        let values = bytes.get(begin..).unwrap_or_default();
         let has_names = |named: &Named| {
             memchr::memchr(b'{', values).is_some_and(|at| {
                 text::may_name_secret(&named.names, values.get(at..).unwrap_or_default())
             })
         };
         let has_values = || frame::texts(values).any(values::are_in);
-        if self.names.is_some_and(has_names) || self.values && has_values() {
-            self.rewrite(bytes, plan);
-        }
+        (self.names.is_some_and(has_names) || self.values && has_values())
+            && self.rewrite(bytes, begin, plan)
     }
 
     #[cold]
-    fn rewrite(&self, bytes: &mut Vec<u8>, plan: &Plan) {
-        if !frame::entries(bytes).any(|entry| self.without_secrets(&entry, plan).is_some()) {
-            return;
+    fn rewrite(&self, bytes: &mut Vec<u8>, begin: usize, plan: &Plan) -> bool {
+        let (before, values) = bytes.split_at_checked(begin).unwrap_or_default();
+        if !EntryIter::of(values).any(|entry| self.without_secrets(&entry, plan).is_some()) {
+            return false;
         }
-        let mut out = bytes.get(..HEADER).unwrap_or_default().to_vec();
+        let mut out = before.to_vec();
         let mut entries = Entries::new(&mut out);
-        for entry in frame::entries(bytes) {
+        for entry in EntryIter::of(values) {
             match self.without_secrets(&entry, plan) {
                 Some(redacted) => entries.with_value(&entry, &redacted),
                 None => entries.copy(&entry),
             }
         }
         *bytes = out;
+        true
     }
 
     /// The text of an entry without its secrets; none when it has none.
