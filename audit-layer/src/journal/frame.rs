@@ -621,6 +621,20 @@ mod tests {
         assert_eq!(lengths[4..], vec![(0, true); 6]);
     }
 
+    #[test]
+    fn room_that_is_counted_anew_is_what_is_left() {
+        let mut bytes = Vec::new();
+        let mut entries = Entries::new(&mut bytes);
+        entries.u64(Key::Field(0), 7);
+        entries.str(Key::Field(1), "text");
+        let left = entries.room;
+        entries.recount();
+        assert_eq!(entries.room, left);
+        entries.bytes.clear();
+        entries.recount();
+        assert_eq!(entries.room, MAX_RECORD_BYTES);
+    }
+
     proptest! {
         #[test]
         fn any_bytes_decode_without_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
