@@ -26,9 +26,10 @@ const QUOTES: usize = 32;
 /// Whether a secret may have a name in here; it may be more than one text. False only when none has.
 ///
 /// Eight bytes at once are looked through for a `:` or `=`, and of what is before one the last two letters, which
-/// tell for nearly all names. Measured beside it, for three members: `memchr2` for the two bytes takes a third
-/// longer, a table of what each byte is and a memory of the last letters three times as long, and
-/// sixteen bytes that the compiler makes vectors of, twice.
+/// tell for nearly all names. For the three members of a small struct that takes 23 ns, the search for the `{`
+/// included. Measured beside it: `memchr2` for the two bytes and the whole name, 30; `memchr2` and two letters, 27;
+/// a table of what each byte is, with a memory of the last letters, 70; sixteen bytes that the compiler makes
+/// vectors of, 36; each text of the frame by itself, 52.
 pub(super) fn may_name_secret(names: &Names, bytes: &[u8]) -> bool {
     let (blocks, rest) = bytes.as_chunks::<BLOCK>();
     let mut begin = 0;
