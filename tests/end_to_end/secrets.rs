@@ -403,7 +403,7 @@ fn two_layers_of_one_process_have_rules_of_their_own() {
                 order = 4_111_111_111_111_111_u64,
                 last_order = "4111 1111 1111 1111",
                 text = r#"{"pin":1,"iban":2,"user":{"email":3},"email":4}"#,
-                note = "Bearer abcdefghijklmnop"
+                note = "Bearer abcdefghijklmno7"
             );
         }
     };
@@ -428,7 +428,7 @@ fn two_layers_of_one_process_have_rules_of_their_own() {
                 "pin": "8001", "home.iban": "[redacted]", "user.email": "e", "order": 4_111_111_111_111_111_u64,
                 "last_order": "4111 1111 1111 1111",
                 "text": r#"{"pin":1,"iban":"[redacted]","user":{"email":3},"email":4}"#,
-                "note": "Bearer abcdefghijklmnop",
+                "note": "Bearer abcdefghijklmno7",
             }),
         ),
         (
