@@ -49,13 +49,13 @@ const NEEDED: &[(&str, Scope)] = &[
     (ROTATE, Scope::Admin),
 ];
 
-/// What the path asks for, be it as the document has it, `/audit/logs/{id}`, or as the router calls it,
+/// The path in the document and what it asks for, be it given as the document has it, `/audit/logs/{id}`, or as the router calls it,
 /// `/audit/logs/:param0`.
-fn needed(path: &str) -> Option<Scope> {
+fn needed(path: &str) -> Option<(&'static str, Scope)> {
     fn parts(path: &str) -> impl Iterator<Item = &str> {
         path.split('/').map(|part| if part.starts_with([':', '{']) { "*" } else { part })
     }
-    NEEDED.iter().find(|(known, _)| parts(known).eq(parts(path))).map(|(_, scope)| *scope)
+    NEEDED.iter().find(|(known, _)| parts(known).eq(parts(path))).copied()
 }
 
 /// Which answers the guard records.
@@ -120,7 +120,7 @@ impl OpenApi for Documented {
         let mut apis = Api::meta();
         for path in apis.iter_mut().flat_map(|api| &mut api.paths) {
             for operation in &mut path.operations {
-                if let Some(scope) = needed(&path.path) {
+                if let Some((_, scope)) = needed(&path.path) {
                     let either = |name| HashMap::from([(name, vec![])]);
                     operation.security = vec![either("bearer"), either("api_key")];
                     let roles = Role::ALL.into_iter().filter(|role| role.may(scope));
@@ -179,9 +179,9 @@ impl OpenApi for Documented {
                 continue;
             }
             let guarded = methods.into_iter().map(|(method, inner)| match needed {
-                Some(needed) => {
+                Some((route, needed)) => {
                     let (state, recorded) = (state.clone(), recorded(&path, &method));
-                    (method, Guard { state, needed, recorded, inner }.boxed())
+                    (method, Guard { state, route, needed, recorded, inner }.boxed())
                 }
                 None => (method, inner),
             });
@@ -266,7 +266,7 @@ fn describe(path: &str, operation: &mut MetaOperation) {
     operation.responses.responses.retain(|response| match response.status {
         Some(400 | 401 | 429) => !public,
         // Every role may read.
-        Some(403) => needed(path).is_some_and(|scope| scope != Scope::Read),
+        Some(403) => needed(path).is_some_and(|(_, scope)| scope != Scope::Read),
         Some(404) => by_id,
         Some(409) => makes,
         Some(406) => path == EXPORT,

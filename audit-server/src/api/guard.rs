@@ -1,10 +1,11 @@
-//! No answer without a credential that may have it, and none that is not recorded.
+//! No answer without a credential that may have it, and none from the trail that is not recorded.
 //!
 //! A key is looked up right here when nothing stands in the way: a few system calls on a small file
 //! take a tenth of the way to another thread and back. Only what may have to wait goes there.
 //!
 //! What was asked and how it was answered is told to [`crate::self_audit`] before the answer leaves. Where
-//! a handler tells more of it than the guard knows, the guard leaves what succeeded to the handler.
+//! a handler tells more of it than the guard knows, the guard leaves what succeeded to the handler: exports are
+//! told when they begin and when they end, keys where they are changed, whether or not anybody still waits.
 
 use std::{
     net::{IpAddr, Ipv4Addr},
@@ -24,6 +25,8 @@ use crate::{
 /// An endpoint behind the check of the key.
 pub(super) struct Guard {
     pub(super) state: Arc<State>,
+    /// Its path in the document.
+    pub(super) route: &'static str,
     /// What it asks for.
     pub(super) needed: Scope,
     pub(super) recorded: Recorded,
@@ -49,12 +52,8 @@ impl Endpoint for Guard {
 
     async fn call(&self, mut request: Request) -> Result<Response> {
         let begun = Instant::now();
-        let asked = Asked {
-            method: request.method().as_str().to_owned(),
-            path: request.uri().path().to_owned(),
-            query: request.uri().query().unwrap_or_default().to_owned(),
-            from: address(request.remote_addr()),
-        };
+        let from = address(request.remote_addr());
+        let asked = Asked::new(self.route, request.method().as_str(), request.uri(), from);
         let own = self.state.own.as_ref();
         let key = match self.admitted(&request, asked.from).await {
             Ok(key) if key.role.may(self.needed) => key,

@@ -65,7 +65,7 @@ impl Api {
 
     /// One record
     ///
-    /// The stored line, byte for byte.
+    /// The stored line, byte for byte, but for the mask of a viewer.
     #[oai(path = "/audit/logs/:id", method = "get", operation_id = "log")]
     async fn log(
         &self,
@@ -262,10 +262,12 @@ impl Api {
     async fn make_key(&self, query: QueryString, caller: Caller) -> Result<Json<MadeKey>, Problem> {
         let new = keys::new_key(&query.0)?;
         let state = self.state.clone();
-        let make = move |_| state.keys.make(&new);
-        let made = self.state.key_readers.run(make).await?;
-        self.record_key(KeyChange::Made, &made.0, &caller);
-        Ok(Json(made.into()))
+        let make = move |_| {
+            let made = state.keys.make(&new)?;
+            record_key(&state, KeyChange::Made, &made.0, &caller);
+            Ok(made)
+        };
+        Ok(Json(self.state.key_readers.run(make).await?.into()))
     }
 
     /// Make a key in the place of another
@@ -282,11 +284,13 @@ impl Api {
     ) -> Result<Json<MadeKey>, Problem> {
         let (lifetime, grace) = keys::rotation(&query.0)?;
         let id: KeyId = key.parse().map_err(|()| Error::from(KeyIdInvalid))?;
-        let (state, old) = (self.state.clone(), id.clone());
-        let rotate = move |_| state.keys.rotate(&id, lifetime, grace);
-        let made = self.state.key_readers.run(rotate).await?;
-        self.record_key(KeyChange::Rotated(old), &made.0, &caller);
-        Ok(Json(made.into()))
+        let state = self.state.clone();
+        let rotate = move |_| {
+            let made = state.keys.rotate(&id, lifetime, grace)?;
+            record_key(&state, KeyChange::Rotated(id), &made.0, &caller);
+            Ok(made)
+        };
+        Ok(Json(self.state.key_readers.run(rotate).await?.into()))
     }
 
     /// Revoke a key
@@ -306,10 +310,12 @@ impl Api {
             return Err(Error::from(keys::OWN_KEY).into());
         }
         let state = self.state.clone();
-        let revoke = move |_| state.keys.revoke(id.as_str());
-        let revoked = self.state.key_readers.run(revoke).await?;
-        self.record_key(KeyChange::Revoked, &revoked, &caller);
-        Ok(Json(revoked.into()))
+        let revoke = move |_| {
+            let revoked = state.keys.revoke(id.as_str())?;
+            record_key(&state, KeyChange::Revoked, &revoked, &caller);
+            Ok(revoked)
+        };
+        Ok(Json(self.state.key_readers.run(revoke).await?.into()))
     }
 
     /// Whether the server can answer
@@ -328,13 +334,14 @@ impl Api {
     }
 }
 
-impl Api {
-    fn record_key(&self, change: KeyChange, key: &KeyInfo, caller: &Caller) {
-        if let Some(own) = &self.state.own {
-            own.key(change, key, &caller.key, caller.asked.from);
-        }
+/// Records a change of a key, right where it was made: who asked for it may be gone by then.
+fn record_key(state: &State, change: KeyChange, key: &KeyInfo, caller: &Caller) {
+    if let Some(own) = &state.own {
+        own.key(change, key, &caller.key, caller.asked.from);
     }
+}
 
+impl Api {
     async fn table(
         &self,
         table: Table,

@@ -19,7 +19,7 @@ pub use error::{
     KeyUnknown, TooManyKeys, WrongKey,
 };
 pub use key::{KeyId, SecretKeyText};
-pub(crate) use lockout::{Failed, LOCKED_FOR, Lockout};
+pub(crate) use lockout::{Failed, LOCKED_FOR, Lockout, host};
 pub(crate) use network::MAX_NETWORKS_BYTES;
 pub use network::{NetworkInvalid, Networks};
 pub use scope::{Role, RoleUnknown, Scope};

@@ -284,6 +284,12 @@ impl KeyStore {
         list().map_err(|error| self.unusable(error))
     }
 
+    /// Whether any key opens anything now.
+    pub(crate) fn has_valid(&self) -> Result<bool, Error> {
+        let now = format_timestamp(micros());
+        Ok(self.list()?.iter().any(|key| key.is_valid_at(&now)))
+    }
+
     /// Makes a key worthless from now on, which is named by its id or is there whole. To revoke it again
     /// changes nothing.
     ///

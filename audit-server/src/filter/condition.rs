@@ -141,7 +141,7 @@ impl Filter {
         match self {
             Self::All(filters) | Self::Any(filters) => filters.iter().any(Self::looks_into_details),
             Self::Not(inner) => inner.looks_into_details(),
-            Self::Is(field, _) => matches!(field, Field::Detail(_)),
+            Self::Is(field, _) => field.is_in_details(),
             Self::Says(_) => true,
             Self::Raises(_) | Self::During(_) => false,
         }

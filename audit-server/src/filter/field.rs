@@ -18,6 +18,11 @@ pub(crate) enum Field {
 }
 
 impl Field {
+    /// Whether it is a detail, or tells the names of some.
+    pub(crate) fn is_in_details(&self) -> bool {
+        matches!(self, Self::Detail(_) | Self::Member(Member::Truncated))
+    }
+
     /// Gives each text of the record that stands under this name.
     pub(crate) fn each(&self, record: &Record<'_>, mut visit: impl FnMut(&str)) {
         let (object, name) = match self {

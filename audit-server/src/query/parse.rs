@@ -204,6 +204,8 @@ impl Query {
         self.masks_restricted = !sees_restricted;
         if !sees_restricted && self.filter.looks_into_details() {
             self.filter = self.filter.and(Filter::unrestricted());
+            // An estimate counts what it has not looked at.
+            self.count = self.count.map(|_| Counting::Exact);
         }
         self
     }

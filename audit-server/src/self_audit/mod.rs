@@ -6,9 +6,16 @@
 //!
 //! # The trail is the application's
 //! The server does not make it: a database that is made by the wrong user shuts the right one out. Until
-//! there is a trail, and while it cannot be written, what is to be recorded waits in memory, so much of it at most
-//! ([`MOST_PENDING`]), and what is beyond is counted, told in the log and in `/health/detail`. The answers are
-//! given all the same: an auditor who is shut out by a full disk could not even look what happened.
+//! there is a trail that can be opened, what is to be recorded waits in memory, so much of it at most
+//! ([`MOST_PENDING`]), and says then when it was asked; from then on in the journal. What is beyond either bound
+//! is lost, which `/health/detail` tells, and of the journal the trail itself. The answers are given all the
+//! same: an auditor who is shut out by a full disk could not even look what happened. Nothing here waits.
+//!
+//! # No secret, and no way to one
+//! A query string may name what stands in restricted records, and how many there are is an answer. So what
+//! was asked is restricted itself: who sees no such details sees who asked, and not what for. Of a path
+//! the parts are recorded that the route knows, and those parameters that are the id of a key or a record; a key
+//! that somebody put into a query is left out.
 //!
 //! # No loop
 //! A record of a read is written, indexed and read like any other, and none of these is a read: only a
@@ -29,12 +36,17 @@ use std::{
     time::Duration,
 };
 
-use audit_layer::{AuditGuard, AuditLayer, event_type};
+use audit_layer::{AuditGuard, AuditLayer, Overflow, event_type, record::format_timestamp};
+use poem::http::Uri;
 use tracing::{Dispatch, dispatcher};
 use tracing_subscriber::layer::SubscriberExt;
+use uuid::Uuid;
 
 use self::refusals::{Refusals, Seen};
-use crate::auth::{KeyId, KeyInfo, LOCKED_FOR};
+use crate::{
+    auth::{KeyId, KeyInfo, LOCKED_FOR},
+    filter::RESTRICTED,
+};
 
 /// The most records that wait until there is a trail.
 const MOST_PENDING: usize = 10_000;
@@ -50,11 +62,55 @@ const MOST_QUERY_BYTES: usize = 4_096;
 /// A request, as far as it is recorded.
 #[derive(Debug, Clone)]
 pub(crate) struct Asked {
-    pub(crate) method: String,
-    pub(crate) path: String,
-    /// The query string.
-    pub(crate) query: String,
+    method: String,
+    path: String,
+    query: String,
     pub(crate) from: IpAddr,
+}
+
+impl Asked {
+    /// A request to that route, such as `/audit/logs/{id}`.
+    pub(crate) fn new(route: &str, method: &str, uri: &Uri, from: IpAddr) -> Self {
+        let query = uri.query().unwrap_or_default();
+        Self { method: method.to_owned(), path: path(route, uri.path()), query: told(query), from }
+    }
+
+    /// Whether it is to change something.
+    fn changes(&self) -> bool {
+        self.path.starts_with("/audit/keys") && self.method != "GET"
+    }
+}
+
+/// The path, with what the route does not know left as it is called there.
+fn path(route: &str, path: &str) -> String {
+    let is_id = |part: &str| part.parse::<KeyId>().is_ok() || Uuid::try_parse(part).is_ok();
+    let mut parts = path.split('/');
+    let told = route.split('/').map(|known| {
+        let part = parts.next().unwrap_or_default();
+        if known.starts_with('{') && is_id(part) { part } else { known }
+    });
+    told.collect::<Vec<_>>().join("/")
+}
+
+/// The query string without keys, as much of it as is recorded.
+fn told(query: &str) -> String {
+    let begin = &query[..query.floor_char_boundary(MOST_QUERY_BYTES)];
+    let pairs = || form_urlencoded::parse(begin.as_bytes());
+    if !pairs().any(|(name, value)| has_key(&name) || has_key(&value)) {
+        return begin.to_owned();
+    }
+    let told = |text: &str| if has_key(text) { "[a key]" } else { text }.to_owned();
+    let mut out = form_urlencoded::Serializer::new(String::new());
+    out.extend_pairs(pairs().map(|(name, value)| (told(&name), told(&value))));
+    out.finish()
+}
+
+/// Whether the text of a key, or of the most of one, is in there.
+fn has_key(text: &str) -> bool {
+    let is_of_key = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+    let long =
+        |(at, _)| text.as_bytes().iter().skip(at).take_while(|it| is_of_key(it)).count() > 24;
+    text.match_indices("ak_").any(long)
 }
 
 /// How a request was answered.
@@ -89,7 +145,8 @@ pub(crate) enum Refusal {
 #[derive(Debug)]
 enum Told {
     Read(Asked, KeyInfo, Answered),
-    Export(Asked, KeyInfo, Exported),
+    ExportBegun(Asked, KeyInfo, Uuid),
+    Export(Asked, KeyInfo, Uuid, Exported),
     Refused(Asked, Option<KeyInfo>, Refusal),
     ManyRefused(IpAddr, Refusal, Seen),
     LockedOut(IpAddr),
@@ -112,7 +169,7 @@ pub(crate) struct SelfAudit {
     journal: PathBuf,
     open: OnceLock<Dispatch>,
     guard: Mutex<Option<AuditGuard>>,
-    pending: Mutex<Vec<Told>>,
+    pending: Mutex<Vec<(i64, Told)>>,
     refusals: Mutex<Refusals>,
     lost: AtomicU64,
 }
@@ -147,9 +204,14 @@ impl SelfAudit {
         self.tell(Told::Read(asked, by.clone(), answered));
     }
 
+    /// An export that begins.
+    pub(crate) fn export_begun(&self, asked: Asked, by: &KeyInfo, id: Uuid) {
+        self.tell(Told::ExportBegun(asked, by.clone(), id));
+    }
+
     /// An export that ended.
-    pub(crate) fn export(&self, asked: Asked, by: &KeyInfo, exported: Exported) {
-        self.tell(Told::Export(asked, by.clone(), exported));
+    pub(crate) fn export(&self, asked: Asked, by: &KeyInfo, id: Uuid, exported: Exported) {
+        self.tell(Told::Export(asked, by.clone(), id, exported));
     }
 
     /// A request that was not let in.
@@ -161,7 +223,9 @@ impl SelfAudit {
 
     /// An address that is locked out from now on.
     pub(crate) fn locked_out(&self, from: IpAddr) {
-        self.tell(Told::LockedOut(from));
+        if lock(&self.refusals).has_room() {
+            self.tell(Told::LockedOut(from));
+        }
     }
 
     /// A key that was made, rotated or revoked by another.
@@ -188,13 +252,19 @@ impl SelfAudit {
             .journal_max_mb(JOURNAL_MAX_MB)
             .sqlite(&self.trail)
             .flush_interval(FLUSH_INTERVAL)
+            // Whoever asks waits for no disk.
+            .overflow(Overflow::Drop)
             .build();
         match built {
             Ok((layer, guard)) => {
                 *lock(&self.guard) = Some(guard);
                 let _ = self.open.set(Dispatch::new(tracing_subscriber::registry().with(layer)));
                 let waited = std::mem::take(&mut *lock(&self.pending));
-                waited.into_iter().for_each(|told| self.tell(told));
+                let Some(dispatch) = self.open.get() else { return };
+                for (at, told) in waited {
+                    let at = format_timestamp(at);
+                    dispatcher::with_default(dispatch, || record(&told, Some(&at)));
+                }
             }
             Err(error) => {
                 tracing::error!(%error, "what is asked of the server cannot be recorded yet");
@@ -229,16 +299,20 @@ impl SelfAudit {
 
     fn tell(&self, told: Told) {
         if let Some(dispatch) = self.open.get() {
-            return dispatcher::with_default(dispatch, || record(&told));
+            return dispatcher::with_default(dispatch, || record(&told, None));
         }
         let mut pending = lock(&self.pending);
         // It may have been opened in the meantime, and what waited taken.
         if let Some(dispatch) = self.open.get() {
             drop(pending);
-            return dispatcher::with_default(dispatch, || record(&told));
+            return dispatcher::with_default(dispatch, || record(&told, None));
         }
-        if pending.len() < MOST_PENDING {
-            pending.push(told);
+        // Who is refused must not take the room of who is not.
+        let is_refusal =
+            matches!(told, Told::Refused(..) | Told::ManyRefused(..) | Told::LockedOut(_));
+        let most = if is_refusal { MOST_PENDING / 10 } else { MOST_PENDING };
+        if pending.len() < most {
+            pending.push((now(), told));
         } else if self.lost.fetch_add(1, Ordering::Relaxed) == 0 {
             tracing::error!("too much waits to be recorded: from now on it is lost");
         }
@@ -249,23 +323,56 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Makes a record of it.
-fn record(told: &Told) {
+/// Now, in microseconds since the Unix epoch.
+fn now() -> i64 {
+    let nanos = time::OffsetDateTime::now_utc().unix_timestamp_nanos();
+    i64::try_from(nanos / 1000).unwrap_or_default()
+}
+
+/// Makes a record of it; of what waited, with the time when it was asked.
+fn record(told: &Told, at: Option<&str>) {
     match told {
-        Told::Read(asked, by, answered) => read(asked, by, *answered),
-        Told::Export(asked, by, exported) => export(asked, by, *exported),
-        Told::Refused(asked, by, why) => refused(asked, by.as_ref(), *why),
-        Told::ManyRefused(from, why, seen) => many_refused(*from, *why, seen),
-        Told::LockedOut(from) => locked_out(*from),
-        Told::Key(change, key, by, from) => key_changed(change, key, by, *from),
+        Told::Read(asked, by, answered) if asked.changes() => {
+            failed_change(asked, by, *answered, at)
+        }
+        Told::Read(asked, by, answered) => read(asked, by, *answered, at),
+        Told::ExportBegun(asked, by, id) => export_begun(asked, by, *id, at),
+        Told::Export(asked, by, id, exported) => export(asked, by, *id, *exported, at),
+        Told::Refused(asked, by, why) => refused(asked, by.as_ref(), *why, at),
+        Told::ManyRefused(from, why, seen) => many_refused(*from, *why, seen, at),
+        Told::LockedOut(from) => locked_out(*from, at),
+        Told::Key(change, key, by, from) => key_changed(change, key, by, *from, at),
     }
 }
 
-fn read(asked: &Asked, by: &KeyInfo, answered: Answered) {
+fn read(asked: &Asked, by: &KeyInfo, answered: Answered, at: Option<&str>) {
     tracing::info!(
         target: "audit",
         event_type = event_type::DATA_ACCESS,
         action = "read",
+        status = outcome(answered.status),
+        data_classification = RESTRICTED,
+        user_id = by.id.as_str(),
+        username = by.name.as_str(),
+        ip_address = %asked.from,
+        resource = asked.path.as_str(),
+        duration_us = micros(answered.took),
+        role = by.role.name(),
+        http.method = asked.method.as_str(),
+        http.status = answered.status,
+        query = asked.query.as_str(),
+        rows = answered.rows,
+        asked_at = at,
+        "The audit trail was read"
+    );
+}
+
+/// What succeeded is told by [`key_changed`].
+fn failed_change(asked: &Asked, by: &KeyInfo, answered: Answered, at: Option<&str>) {
+    tracing::warn!(
+        target: "audit",
+        event_type = event_type::ADMIN_ACTION,
+        action = "change_keys",
         status = outcome(answered.status),
         user_id = by.id.as_str(),
         username = by.name.as_str(),
@@ -275,60 +382,87 @@ fn read(asked: &Asked, by: &KeyInfo, answered: Answered) {
         role = by.role.name(),
         http.method = asked.method.as_str(),
         http.status = answered.status,
-        query = shortened(&asked.query),
-        rows = answered.rows,
-        "The audit trail was read"
+        query = asked.query.as_str(),
+        asked_at = at,
+        "No key was changed"
     );
 }
 
-fn export(asked: &Asked, by: &KeyInfo, exported: Exported) {
+fn export_begun(asked: &Asked, by: &KeyInfo, id: Uuid, at: Option<&str>) {
+    tracing::info!(
+        target: "audit",
+        event_type = event_type::DATA_EXPORT,
+        action = "export",
+        status = "pending",
+        data_classification = RESTRICTED,
+        user_id = by.id.as_str(),
+        username = by.name.as_str(),
+        ip_address = %asked.from,
+        resource = asked.path.as_str(),
+        role = by.role.name(),
+        export = %id,
+        query = asked.query.as_str(),
+        asked_at = at,
+        "An export of the audit trail begins"
+    );
+}
+
+fn export(asked: &Asked, by: &KeyInfo, id: Uuid, exported: Exported, at: Option<&str>) {
     tracing::info!(
         target: "audit",
         event_type = event_type::DATA_EXPORT,
         action = "export",
         status = if exported.complete { "success" } else { "failure" },
+        data_classification = RESTRICTED,
         user_id = by.id.as_str(),
         username = by.name.as_str(),
         ip_address = %asked.from,
         resource = asked.path.as_str(),
         duration_us = micros(exported.took),
         role = by.role.name(),
-        query = shortened(&asked.query),
+        export = %id,
+        query = asked.query.as_str(),
         rows = exported.records,
         bytes = exported.bytes,
+        asked_at = at,
         "The audit trail was exported"
     );
 }
 
-fn refused(asked: &Asked, by: Option<&KeyInfo>, why: Refusal) {
+fn refused(asked: &Asked, by: Option<&KeyInfo>, why: Refusal, at: Option<&str>) {
+    let action = if asked.changes() { "change_keys" } else { "read" };
     match why {
         Refusal::Unknown => tracing::warn!(
             target: "audit",
             event_type = event_type::AUTH_FAILED,
-            action = "read",
+            action,
             status = "failure",
             ip_address = %asked.from,
             resource = asked.path.as_str(),
             http.method = asked.method.as_str(),
+            asked_at = at,
             "Without a valid key"
         ),
         Refusal::Forbidden => tracing::warn!(
             target: "audit",
             event_type = event_type::AUTH_PERMISSION_DENIED,
-            action = "read",
+            action,
             status = "denied",
+            data_classification = RESTRICTED,
             user_id = by.map(|by| by.id.as_str()),
             username = by.map(|by| by.name.as_str()),
             ip_address = %asked.from,
             resource = asked.path.as_str(),
             role = by.map(|by| by.role.name()),
             http.method = asked.method.as_str(),
+            query = asked.query.as_str(),
+            asked_at = at,
             "The role of the key may not do that"
         ),
     }
 }
 
-fn many_refused(from: IpAddr, why: Refusal, seen: &Seen) {
+fn many_refused(from: IpAddr, why: Refusal, seen: &Seen, at: Option<&str>) {
     let from = (!from.is_unspecified()).then(|| from.to_string());
     match why {
         Refusal::Unknown => tracing::warn!(
@@ -338,6 +472,7 @@ fn many_refused(from: IpAddr, why: Refusal, seen: &Seen) {
             status = "failure",
             ip_address = from,
             count = seen.untold,
+            asked_at = at,
             "More requests without a valid key within a minute"
         ),
         Refusal::Forbidden => tracing::warn!(
@@ -347,12 +482,13 @@ fn many_refused(from: IpAddr, why: Refusal, seen: &Seen) {
             status = "denied",
             ip_address = from,
             count = seen.untold,
+            asked_at = at,
             "More requests that the role of their key may not make within a minute"
         ),
     }
 }
 
-fn locked_out(from: IpAddr) {
+fn locked_out(from: IpAddr, at: Option<&str>) {
     tracing::error!(
         target: "audit",
         event_type = event_type::SECURITY_IP_BLOCKED,
@@ -360,11 +496,12 @@ fn locked_out(from: IpAddr) {
         status = "success",
         ip_address = %from,
         seconds = LOCKED_FOR.as_secs(),
+        asked_at = at,
         "Too many requests without a valid key"
     );
 }
 
-fn key_changed(change: &KeyChange, key: &KeyInfo, by: &KeyInfo, from: IpAddr) {
+fn key_changed(change: &KeyChange, key: &KeyInfo, by: &KeyInfo, from: IpAddr, at: Option<&str>) {
     let resource = format!("keys/{}", key.id);
     match change {
         KeyChange::Made | KeyChange::Rotated(_) => tracing::info!(
@@ -384,6 +521,7 @@ fn key_changed(change: &KeyChange, key: &KeyInfo, by: &KeyInfo, from: IpAddr) {
                 KeyChange::Rotated(old) => Some(old.as_str()),
                 _ => None,
             },
+            asked_at = at,
             "A key was made"
         ),
         KeyChange::Revoked => tracing::warn!(
@@ -396,6 +534,7 @@ fn key_changed(change: &KeyChange, key: &KeyInfo, by: &KeyInfo, from: IpAddr) {
             ip_address = %from,
             resource,
             name = key.name.as_str(),
+            asked_at = at,
             "A key was revoked"
         ),
     }
@@ -414,7 +553,39 @@ fn micros(took: Duration) -> u64 {
     u64::try_from(took.as_micros()).unwrap_or(u64::MAX)
 }
 
-/// The beginning of a text, as much as is recorded.
-fn shortened(text: &str) -> &str {
-    &text[..text.floor_char_boundary(MOST_QUERY_BYTES)]
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str = "ak_abcdefgh_0123456789012345678901234567890123456789012";
+
+    #[test]
+    fn of_a_path_ids_are_recorded_and_nothing_else_that_somebody_made_up() {
+        let id = "0193509c-3a5f-7cc1-8b5e-2f1f6f0a9d11";
+        for (route, asked, told) in [
+            ("/audit/logs", "/audit/logs", "/audit/logs"),
+            ("/audit/logs/{id}", &format!("/audit/logs/{id}"), &format!("/audit/logs/{id}")),
+            ("/audit/logs/{id}", &format!("/audit/logs/{KEY}"), "/audit/logs/{id}"),
+            (
+                "/audit/keys/{key}/rotate",
+                "/audit/keys/ubevyf8p/rotate",
+                "/audit/keys/ubevyf8p/rotate",
+            ),
+            ("/audit/keys/{key}", &format!("/audit/keys/{KEY}"), "/audit/keys/{key}"),
+            ("/audit/keys/{key}", "/audit/keys/ak%5Fabcdefgh", "/audit/keys/{key}"),
+        ] {
+            assert_eq!(path(route, asked), told);
+        }
+    }
+
+    #[test]
+    fn keys_in_a_query_are_left_out() {
+        assert_eq!(told("user_id=u-1&q=ak_short"), "user_id=u-1&q=ak_short");
+        let encoded = KEY.replace('_', "%5F");
+        for query in [format!("q={KEY}&limit=1"), format!("q=x{encoded}&limit=1")] {
+            assert_eq!(told(&query), "q=%5Ba+key%5D&limit=1");
+        }
+        assert!(!told(&format!("{KEY}=1")).contains("0123456789"));
+        assert_eq!(told(&"ü".repeat(5_000)).len(), MOST_QUERY_BYTES);
+    }
 }

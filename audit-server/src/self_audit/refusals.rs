@@ -1,7 +1,7 @@
 //! How often whom was refused, so that the trail tells it in few records.
 //!
 //! The first ten of a source within a minute are told one by one, and the others by their number when it
-//! ends. Sources are bounded, too, since whoever has many addresses has many sources: those beyond are
+//! ends. A source is what lock-out takes for one. Sources are bounded, too, since whoever has many addresses has many sources: those beyond are
 //! counted together.
 
 use std::{
@@ -10,6 +10,7 @@ use std::{
 };
 
 use super::Refusal;
+use crate::auth::host;
 
 /// The most of one source that are told one by one.
 const TOLD: u64 = 10;
@@ -38,6 +39,7 @@ pub(super) struct Refusals {
 impl Refusals {
     /// Counts one more; whether it is told by itself.
     pub(super) fn is_told(&mut self, from: IpAddr, why: Refusal) -> bool {
+        let from = host(from);
         let is_known = self.sources.contains_key(&(from, why));
         let from = if is_known || self.sources.len() < MOST_SOURCES { from } else { OTHERS };
         let seen = self.sources.entry((from, why)).or_default();
@@ -47,6 +49,12 @@ impl Refusals {
         *one += 1;
         *all += 1;
         is_told
+    }
+
+    /// Whether one more may be told, of whatever comes with them; it is counted.
+    pub(super) fn has_room(&mut self) -> bool {
+        self.told += 1;
+        self.told <= TOLD_OF_ALL
     }
 
     /// Begins another minute; gives the sources of which some were not told.

@@ -93,7 +93,7 @@ impl Server {
         let for_state = config.clone();
         let open = move || {
             let state = State::open(&for_state)?;
-            if state.keys.list()?.iter().all(|key| key.revoked.is_some()) {
+            if !state.keys.has_valid()? {
                 tracing::warn!(
                     "there is no key yet: `audit-server keys create --name NAME` makes one"
                 );

@@ -101,9 +101,8 @@ impl Request {
     /// As somebody asks who sees the details of restricted records or does not: see [`Query::asked_by`].
     #[must_use]
     pub(crate) fn asked_by(mut self, sees_restricted: bool) -> Self {
-        let of_details = |field: &Field| matches!(field, Field::Detail(_));
         let looks_into_details =
-            self.filter.looks_into_details() || self.top.iter().any(of_details);
+            self.filter.looks_into_details() || self.top.iter().any(Field::is_in_details);
         if !sees_restricted && looks_into_details {
             self.filter = self.filter.and(Filter::unrestricted());
         }

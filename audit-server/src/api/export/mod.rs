@@ -65,6 +65,9 @@ pub(super) async fn begin(
     let compression = request.compression.unwrap_or_default();
     let format = request.format;
     let ledger = state.exports.register(request.clone(), &walk)?;
+    if let Some(own) = &state.own {
+        own.export_begun(caller.asked.clone(), &caller.key, ledger.id());
+    }
     let queue = task::start(state.clone(), request, walk, ledger.clone(), permit.clone());
     let tokens = wishes.headers.get_all(header::TE).iter();
     let wants_trailers = tokens
