@@ -8,8 +8,9 @@ use std::{
 use tracing_core::field::{Field, Visit};
 
 use super::{
-    plan::{Plan, Role},
+    plan::Plan,
     redaction::{REDACTED, Rules},
+    role::Role,
     value,
 };
 use crate::{

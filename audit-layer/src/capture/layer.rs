@@ -260,7 +260,7 @@ impl Capture {
             outcome = Outcome::Error;
         }
         // Before the context, from which the secrets are gone already.
-        if self.core.rules.redact(entries.bytes, HEADER, plan) {
+        if self.core.rules.redact(entries.bytes, HEADER, &plan.roles) {
             entries.recount();
         }
         // Spans that become records are told of what went wrong inside them.
@@ -356,7 +356,7 @@ where
                 is_durable: false,
             };
             attributes.record(&mut encoder);
-            self.core.rules.redact(&mut buffer.0, 0, plan);
+            self.core.rules.redact(&mut buffer.0, 0, &plan.roles);
             let own = records.then(|| OwnRecord::new(plan));
             SpanState::new(self.core.layer, &buffer.0, own)
         });
@@ -396,7 +396,7 @@ where
             durable: None,
             is_durable: false,
         });
-        self.core.rules.redact(&mut buffer.0, 0, plan);
+        self.core.rules.redact(&mut buffer.0, 0, &plan.roles);
         let mut extensions = span.extensions_mut();
         if let Some(state) =
             extensions.get_mut::<SpanStates>().and_then(|states| states.get_mut(self.core.layer))

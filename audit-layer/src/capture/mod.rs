@@ -22,11 +22,13 @@ mod filter;
 mod layer;
 mod plan;
 mod redaction;
+mod role;
 mod span;
 mod value;
 
 pub use layer::AuditLayer;
 pub(crate) use layer::Core;
-pub(crate) use plan::{Plan, Role, internal_plan, plan_by_number};
+pub(crate) use plan::{Plan, internal_plan, plan_by_number};
 pub(crate) use redaction::{Names, Rules};
+pub(crate) use role::Role;
 pub use value::{Val, val};

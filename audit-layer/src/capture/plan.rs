@@ -8,38 +8,11 @@ use std::{
 
 use tracing_core::Metadata;
 
-use super::redaction::{Rules, Treatment};
-use crate::{
-    journal::log::Callsite,
-    record::{Member, SetBy},
+use super::{
+    redaction::{Rules, Treatment},
+    role::Role,
 };
-
-/// What a field is to the record.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Role {
-    /// A member of the record that events may set.
-    Member(Member),
-    /// A member of `details` under that name.
-    Detail(Box<str>),
-    /// A member of `regulatory_flags` under that name.
-    Flag(Box<str>),
-}
-
-impl Role {
-    fn of(field: &str) -> Self {
-        if let Some(flag) = field.strip_prefix("regulatory_flags.").filter(|name| !name.is_empty())
-        {
-            return Self::Flag(flag.into());
-        }
-        if let Some(detail) = field.strip_prefix("details.").filter(|name| !name.is_empty()) {
-            return Self::Detail(detail.into());
-        }
-        match Member::from_name(field) {
-            Some(member) if member.set_by() != SetBy::Layer => Self::Member(member),
-            _ => Self::Detail(field.into()),
-        }
-    }
-}
+use crate::journal::log::Callsite;
 
 /// How the events or spans of one callsite are recorded.
 #[derive(Debug)]
@@ -275,17 +248,6 @@ pub(crate) fn internal_plan() -> &'static Plan {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_name_of_the_layers_own_is_a_detail() {
-        assert_eq!(Role::of("seq"), Role::Detail("seq".into()));
-        assert_eq!(Role::of("hash"), Role::Detail("hash".into()));
-        assert_eq!(Role::of("user_id"), Role::Member(Member::UserId));
-        assert_eq!(Role::of("details"), Role::Member(Member::Details));
-        assert_eq!(Role::of("details.method"), Role::Detail("method".into()));
-        assert_eq!(Role::of("http.method"), Role::Detail("http.method".into()));
-        assert_eq!(Role::of("regulatory_flags.SOX"), Role::Flag("SOX".into()));
-    }
 
     #[test]
     fn a_plan_is_read_back_from_its_definition() {

@@ -30,7 +30,7 @@ use std::sync::Mutex;
 
 use patterns::Path;
 
-use super::plan::{Plan, Role};
+use super::role::Role;
 use crate::{
     journal::frame::{self, Captured, Entries, EntryIter, Key, RawEntry},
     locked,
@@ -111,7 +111,7 @@ impl Rules {
 
     /// Takes the secrets out of the entries that begin there; whether there were any.
     #[inline]
-    pub(crate) fn redact(&self, bytes: &mut Vec<u8>, begin: usize, plan: &Plan) -> bool {
+    pub(crate) fn redact(&self, bytes: &mut Vec<u8>, begin: usize, roles: &[Role]) -> bool {
         let values = bytes.get(begin..).unwrap_or_default();
         let has_names = |named: &Named| {
             memchr::memchr(b'{', values).is_some_and(|at| {
@@ -120,19 +120,19 @@ impl Rules {
         };
         let has_values = || frame::texts(values).any(values::are_in);
         (self.names.is_some_and(has_names) || self.values && has_values())
-            && self.rewrite(bytes, begin, plan)
+            && self.rewrite(bytes, begin, roles)
     }
 
     #[cold]
-    fn rewrite(&self, bytes: &mut Vec<u8>, begin: usize, plan: &Plan) -> bool {
+    fn rewrite(&self, bytes: &mut Vec<u8>, begin: usize, roles: &[Role]) -> bool {
         let (before, values) = bytes.split_at_checked(begin).unwrap_or_default();
-        if !EntryIter::of(values).any(|entry| self.without_secrets(&entry, plan).is_some()) {
+        if !EntryIter::of(values).any(|entry| self.without_secrets(&entry, roles).is_some()) {
             return false;
         }
         let mut out = before.to_vec();
         let mut entries = Entries::new(&mut out);
         for entry in EntryIter::of(values) {
-            match self.without_secrets(&entry, plan) {
+            match self.without_secrets(&entry, roles) {
                 Some(redacted) => entries.with_value(&entry, &redacted),
                 None => entries.copy(&entry),
             }
@@ -142,12 +142,12 @@ impl Rules {
     }
 
     /// The text of an entry without its secrets; none when it has none.
-    fn without_secrets(&self, entry: &RawEntry<'_>, plan: &Plan) -> Option<String> {
+    fn without_secrets(&self, entry: &RawEntry<'_>, roles: &[Role]) -> Option<String> {
         let text = text_of(&entry.value)?;
         let mut path = Path::default();
         let name = match entry.key {
             Key::Member(member) => member.name(),
-            Key::Field(index) => match plan.roles.get(index)? {
+            Key::Field(index) => match roles.get(index)? {
                 role @ (Role::Detail(name) | Role::Flag(name)) => {
                     path.enter(parent(role).unwrap_or_default().as_bytes());
                     name
