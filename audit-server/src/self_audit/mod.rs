@@ -333,7 +333,7 @@ fn now() -> i64 {
 fn record(told: &Told, at: Option<&str>) {
     match told {
         Told::Read(asked, by, answered) if asked.changes() => {
-            failed_change(asked, by, *answered, at)
+            failed_change(asked, by, *answered, at);
         }
         Told::Read(asked, by, answered) => read(asked, by, *answered, at),
         Told::ExportBegun(asked, by, id) => export_begun(asked, by, *id, at),
