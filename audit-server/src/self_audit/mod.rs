@@ -367,7 +367,7 @@ fn read(asked: &Asked, by: &KeyInfo, answered: Answered, at: Option<&str>) {
     );
 }
 
-/// What succeeded is told by [`key_changed`].
+/// What was done is told by [`key_changed`], also where the answer came too late.
 fn failed_change(asked: &Asked, by: &KeyInfo, answered: Answered, at: Option<&str>) {
     tracing::warn!(
         target: "audit",
@@ -384,7 +384,7 @@ fn failed_change(asked: &Asked, by: &KeyInfo, answered: Answered, at: Option<&st
         http.status = answered.status,
         query = asked.query.as_str(),
         asked_at = at,
-        "No key was changed"
+        "A change of keys was not confirmed"
     );
 }
 

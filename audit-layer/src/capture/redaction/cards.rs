@@ -73,8 +73,8 @@ pub(super) fn end_at(bytes: &[u8], at: usize) -> Option<usize> {
 
 /// Whether some card number is in here.
 ///
-/// A long text mostly has no digit at all, which the compiler finds out sixteen bytes at once. Of 13 bytes in a row one is looked at: a card has that many digits, with nothing but blanks and hyphens
-/// between them.
+/// A long text mostly has no digit at all, which is found out sixteen bytes at once. Of 13 bytes in a row one
+/// is looked at: a card has that many digits, with nothing but blanks and hyphens between them.
 pub(super) fn is_in(bytes: &[u8]) -> bool {
     if bytes.len() > LONG && !has_digit(bytes) {
         return false;

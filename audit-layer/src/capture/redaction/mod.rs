@@ -8,7 +8,8 @@
 //! - *Fields* are decided once for each callsite, by its plan; whole numbers, when they are recorded.
 //! - *Everything else* is looked for in all that an event or a span was given, once it is encoded: whatever way a
 //!   value came, by `Display`, `Debug`, `valuable`, as an error or as bytes, it is in there. What a span was given is
-//!   looked at when it was, not with each event inside it. A text without a `{` has no names, and a short one no secret that shows by itself.
+//!   looked at when it was, not with each event inside it. A text without a `{` has no names, and a short one
+//!   no secret that shows by itself.
 //!
 //! Rejected: to look at each value as it is visited. Six short searches cost more than a long one, and
 //! spans, errors and panics would each need a hook of their own.
