@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use crate::{
     auth::{
         Forbidden, KeyFileMissing, KeyFileUnusable, KeyIdInvalid, KeyLifetimeInvalid,
-        KeyNameInvalid, KeyUnknown, TooManyKeys, WrongKey,
+        KeyNameInvalid, KeyUnknown, TenantAdmin, TenantBound, TooManyKeys, WrongKey,
     },
     config::InvalidConfig,
     export::{ExportNotFound, ExportsBusy, TrailReplaced},
@@ -102,6 +102,12 @@ pub enum Error {
     /// The credentials may not do that.
     #[error(transparent)]
     Forbidden(#[from] Forbidden),
+    /// The credentials see the records of one tenant, and this is about all.
+    #[error(transparent)]
+    TenantBound(#[from] TenantBound),
+    /// A key of one tenant cannot be an admin's.
+    #[error(transparent)]
+    TenantAdmin(#[from] TenantAdmin),
     /// No key has that id.
     #[error(transparent)]
     KeyUnknown(#[from] KeyUnknown),

@@ -3,23 +3,15 @@
 use poem::{FromRequest, Request, RequestBody};
 
 use super::problem::Problem;
-use crate::{
-    auth::{KeyInfo, Scope},
-    self_audit::Asked,
-};
+use crate::{auth::Credential, query::Sight, self_audit::Asked};
 
 /// The credential that the guard has let in, and what it was let in for.
 #[derive(Debug, Clone)]
 pub(super) struct Caller {
-    pub(super) key: KeyInfo,
+    pub(super) credential: Credential,
     pub(super) asked: Asked,
-}
-
-impl Caller {
-    /// Whether details of restricted records are shown: to whoever may take all records away.
-    pub(super) fn sees_restricted(&self) -> bool {
-        self.key.role.may(Scope::Export)
-    }
+    /// What of the trail it sees.
+    pub(super) sight: Sight,
 }
 
 impl<'a> FromRequest<'a> for Caller {

@@ -40,7 +40,7 @@ const NEEDED: &[(&str, Scope)] = &[
     (STATS, Scope::Read),
     ("/audit/reports/security", Scope::Report),
     ("/audit/reports/trading", Scope::Report),
-    ("/audit/reports/compliance", Scope::Report),
+    (COMPLIANCE, Scope::Report),
     ("/audit/anomalies", Scope::Report),
     (EXPORT, Scope::Export),
     ("/audit/exports/{id}", Scope::Export),
@@ -58,6 +58,10 @@ fn needed(path: &str) -> Option<(&'static str, Scope)> {
     NEEDED.iter().find(|(known, _)| parts(known).eq(parts(path))).copied()
 }
 
+/// What is about the whole trail: its streams, how far it is behind, whether its chain is whole. Nobody has it who sees
+/// the records of one tenant.
+const OF_WHOLE_TRAIL: &[&str] = &[HEALTH_DETAIL, COMPLIANCE];
+
 /// Which answers the guard records.
 fn recorded(path: &str, method: &Method) -> Recorded {
     match path {
@@ -69,6 +73,7 @@ fn recorded(path: &str, method: &Method) -> Recorded {
 }
 
 const HEALTH_DETAIL: &str = "/health/detail";
+const COMPLIANCE: &str = "/audit/reports/compliance";
 const KEYS: &str = "/audit/keys";
 const ROTATE: &str = "/audit/keys/{key}/rotate";
 
@@ -91,7 +96,7 @@ const STATS: &str = "/audit/stats";
 const REPORTS: &[(&str, Which)] = &[
     ("/audit/reports/security", Which::Security),
     ("/audit/reports/trading", Which::Trading),
-    ("/audit/reports/compliance", Which::Compliance),
+    (COMPLIANCE, Which::Compliance),
     ("/audit/anomalies", Which::Anomalies),
 ];
 
@@ -103,6 +108,7 @@ const NULLABLE: &[(&str, &str)] = &[
     ("Export", "ended"),
     ("ReadModelDetail", "lag_seconds"),
     ("ReadModelDetail", "trouble"),
+    ("Key", "tenant"),
     ("Key", "expires"),
     ("Key", "revoked"),
 ];
@@ -125,7 +131,11 @@ impl OpenApi for Documented {
                     operation.security = vec![either("bearer"), either("api_key")];
                     let roles = Role::ALL.into_iter().filter(|role| role.may(scope));
                     let roles: Vec<_> = roles.map(|role| format!("`{role}`")).collect();
-                    let needs = format!("Needs `{scope}`: {}.", roles.join(", "));
+                    let whole = match OF_WHOLE_TRAIL.contains(&&*path.path) {
+                        true => " Not for credentials of one tenant.",
+                        false => "",
+                    };
+                    let needs = format!("Needs `{scope}`: {}.{whole}", roles.join(", "));
                     let description = match operation.description {
                         Some(told) => format!("{told}\n\n{needs}"),
                         None => needs,
@@ -181,7 +191,9 @@ impl OpenApi for Documented {
             let guarded = methods.into_iter().map(|(method, inner)| match needed {
                 Some((route, needed)) => {
                     let (state, recorded) = (state.clone(), recorded(&path, &method));
-                    (method, Guard { state, route, needed, recorded, inner }.boxed())
+                    let of_whole_trail = OF_WHOLE_TRAIL.contains(&route);
+                    let guard = Guard { state, route, needed, of_whole_trail, recorded, inner };
+                    (method, guard.boxed())
                 }
                 None => (method, inner),
             });
@@ -266,7 +278,10 @@ fn describe(path: &str, operation: &mut MetaOperation) {
     operation.responses.responses.retain(|response| match response.status {
         Some(400 | 401 | 429) => !public,
         // Every role may read.
-        Some(403) => needed(path).is_some_and(|(_, scope)| scope != Scope::Read),
+        Some(403) => {
+            OF_WHOLE_TRAIL.contains(&path)
+                || needed(path).is_some_and(|(_, scope)| scope != Scope::Read)
+        }
         Some(404) => by_id,
         Some(409) => makes,
         Some(406) => path == EXPORT,

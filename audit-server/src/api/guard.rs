@@ -18,7 +18,7 @@ use poem::{Endpoint, Request, Response, Result, endpoint::BoxEndpoint, web::Remo
 use super::{State, caller::Caller, problem::Problem};
 use crate::{
     Error,
-    auth::{self, Failed, Forbidden, KeyInfo, Scope, WrongKey},
+    auth::{self, Credential, Failed, Forbidden, Scope, TenantBound, WrongKey},
     self_audit::{Answered, Asked, Refusal},
 };
 
@@ -29,6 +29,8 @@ pub(super) struct Guard {
     pub(super) route: &'static str,
     /// What it asks for.
     pub(super) needed: Scope,
+    /// Whether it is about the whole trail, so that nobody has it who sees one tenant's records.
+    pub(super) of_whole_trail: bool,
     pub(super) recorded: Recorded,
     pub(super) inner: BoxEndpoint<'static>,
 }
@@ -55,19 +57,20 @@ impl Endpoint for Guard {
         let from = address(request.remote_addr());
         let asked = Asked::new(self.route, request.method().as_str(), request.uri(), from);
         let own = self.state.own.as_ref();
-        let key = match self.admitted(&request, asked.from).await {
-            Ok(key) if key.role.may(self.needed) => key,
-            Ok(key) => {
-                if let Some(own) = own {
-                    own.refused(asked, Some(&key), Refusal::Forbidden);
-                }
-                let forbidden = Forbidden { needed: self.needed, role: key.role };
-                return Err(Problem::from(Error::from(forbidden)).into());
-            }
+        let credential = match self.admitted(&request, asked.from).await {
+            Ok(credential) => credential,
             Err(Error::WrongKey(wrong)) => return Err(self.failed(asked, wrong).into()),
             Err(error) => return Err(Problem::from(error).into()),
         };
-        request.set_data(Caller { key: key.clone(), asked: asked.clone() });
+        if let Err(refusal) = self.permits(&credential) {
+            if let Some(own) = own {
+                own.refused(asked, Some(&credential), Refusal::Forbidden);
+            }
+            return Err(Problem::from(refusal).into());
+        }
+        let sight = self.state.sight(&credential);
+        let caller = Caller { credential: credential.clone(), asked: asked.clone(), sight };
+        request.set_data(caller);
         let answer = self.inner.call(request).await;
         let status = match &answer {
             Ok(response) => response.status(),
@@ -82,13 +85,25 @@ impl Endpoint for Guard {
             let rows = answer.as_ref().ok().and_then(|response| response.data::<Rows>());
             let rows = rows.map(|Rows(count)| *count);
             let answered = Answered { status: status.as_u16(), rows, took: begun.elapsed() };
-            own.read(asked, &key, answered);
+            own.read(asked, &credential, answered);
         }
         answer
     }
 }
 
 impl Guard {
+    /// Whether the credential may have the answer.
+    fn permits(&self, credential: &Credential) -> Result<(), Error> {
+        let Self { needed, .. } = *self;
+        if !credential.role.may(needed) {
+            return Err(Forbidden { needed, role: credential.role }.into());
+        }
+        if self.of_whole_trail && credential.tenant.is_some() {
+            return Err(TenantBound.into());
+        }
+        Ok(())
+    }
+
     /// What is answered to who has no valid key.
     fn failed(&self, asked: Asked, wrong: WrongKey) -> Problem {
         let mut lockout = self.state.lockout.lock().unwrap_or_else(PoisonError::into_inner);
@@ -107,16 +122,17 @@ impl Guard {
         }
     }
 
-    /// The key of the request, when it opens anything from there.
-    async fn admitted(&self, request: &Request, from: IpAddr) -> Result<KeyInfo, Error> {
+    /// The credential of the request, when it opens anything from there.
+    async fn admitted(&self, request: &Request, from: IpAddr) -> Result<Credential, Error> {
         let key = auth::presented(request.headers())?;
-        match self.state.keys.check_at_once(&key, from) {
+        let checked = match self.state.keys.check_at_once(&key, from) {
             Some(checked) => checked,
             None => {
                 let state = self.state.clone();
                 self.state.key_readers.run(move |_| state.keys.check(&key, from)).await
             }
-        }
+        };
+        checked.map(Credential::from)
     }
 }
 

@@ -21,14 +21,14 @@ use crate::{
     Error,
     auth::{KeyId, KeyIdInvalid, KeyInfo},
     export::Manifest,
-    query::{self, Query, View, masked},
+    query::{self, Query, View},
     report::{
         Which, anomalies::Anomalies, compliance::Compliance, security::SecurityReport,
         trading::TradingReport,
     },
     self_audit::KeyChange,
     stats::{self, Stats},
-    store::{MAX_BATCH_BYTES, MAX_READING_BYTES, Reading, RedisDisabled, Table},
+    store::{MAX_BATCH_BYTES, MAX_READING_BYTES, Reading, RecordNotFound, RedisDisabled, Table},
 };
 
 /// Room for what a page of one store takes.
@@ -65,7 +65,8 @@ impl Api {
 
     /// One record
     ///
-    /// The stored line, byte for byte, but for the mask of a viewer.
+    /// The stored line, byte for byte, but for the mask of a viewer, and for `seq`, `prev_hash` and `hash`, which are zeros
+    /// for credentials of one tenant.
     #[oai(path = "/audit/logs/:id", method = "get", operation_id = "log")]
     async fn log(
         &self,
@@ -79,8 +80,14 @@ impl Api {
         let room = self.state.in_flight.reserve(PAGE_BYTES).await?;
         let state = self.state.clone();
         let read = move |deadline| {
-            let line = state.trail.database().snapshot(deadline)?.line_of(&id)?;
-            Ok(if caller.sees_restricted() { line } else { masked(line) })
+            let found = state.trail.database().snapshot(deadline)?.line_of(&id);
+            match found {
+                // Nobody knows whose it was.
+                Err(Error::DamagedRecord(_)) if caller.sight.is_of_tenant() => {
+                    Err(RecordNotFound.into())
+                }
+                found => Ok(caller.sight.shown_if_seen(found?).ok_or(RecordNotFound)?),
+            }
         };
         Ok(page::record(self.state.database_readers.run(read).await?, room))
     }
@@ -119,7 +126,7 @@ impl Api {
         query: QueryString,
         caller: Caller,
     ) -> Result<Ready<schema::Page>, Problem> {
-        let query = Query::read(View::Redis, &query.0)?.asked_by(caller.sees_restricted());
+        let query = Query::read_as(View::Redis, &query.0, &caller.sight)?;
         let room = self.state.in_flight.reserve(PAGE_BYTES).await?;
         let state = self.state.clone();
         let read = move |deadline| {
@@ -139,7 +146,7 @@ impl Api {
         query: QueryString,
         caller: Caller,
     ) -> Result<Ready<schema::CombinedPage>, Problem> {
-        let query = Query::read(View::Combined, &query.0)?.asked_by(caller.sees_restricted());
+        let query = Query::read_as(View::Combined, &query.0, &caller.sight)?;
         let query = Arc::new(query);
         let room = self.state.in_flight.reserve(COMBINED_BYTES).await?;
         let (reading, redis) = self.read_redis(query.clone()).await;
@@ -157,8 +164,9 @@ impl Api {
         &self,
         query: QueryString,
         accepted: Accepted,
+        caller: Caller,
     ) -> Result<report::Answer<SecurityReport>, Problem> {
-        report::answer(&self.state, Which::Security, &query.0, &accepted).await
+        report::answer(&self.state, Which::Security, &query.0, &accepted, caller).await
     }
 
     /// What was decided, executed and cancelled
@@ -170,8 +178,9 @@ impl Api {
         &self,
         query: QueryString,
         accepted: Accepted,
+        caller: Caller,
     ) -> Result<report::Answer<TradingReport>, Problem> {
-        report::answer(&self.state, Which::Trading, &query.0, &accepted).await
+        report::answer(&self.state, Which::Trading, &query.0, &accepted, caller).await
     }
 
     /// What the records show for regulations
@@ -183,8 +192,9 @@ impl Api {
         &self,
         query: QueryString,
         accepted: Accepted,
+        caller: Caller,
     ) -> Result<report::Answer<Compliance>, Problem> {
-        report::answer(&self.state, Which::Compliance, &query.0, &accepted).await
+        report::answer(&self.state, Which::Compliance, &query.0, &accepted, caller).await
     }
 
     /// What is not as it was
@@ -196,8 +206,9 @@ impl Api {
         &self,
         query: QueryString,
         accepted: Accepted,
+        caller: Caller,
     ) -> Result<report::Answer<Anomalies>, Problem> {
-        report::answer(&self.state, Which::Anomalies, &query.0, &accepted).await
+        report::answer(&self.state, Which::Anomalies, &query.0, &accepted, caller).await
     }
 
     /// Figures for charts
@@ -205,7 +216,7 @@ impl Api {
     /// How many records match, over time by category, and the most frequent values of members.
     #[oai(path = "/audit/stats", method = "get", operation_id = "stats")]
     async fn stats(&self, query: QueryString, caller: Caller) -> Result<Json<Stats>, Problem> {
-        let request = stats::Request::read(&query.0)?.asked_by(caller.sees_restricted());
+        let request = stats::Request::read_as(&query.0, &caller.sight)?;
         let state = self.state.clone();
         let compute = move |deadline| stats::stats(&state.trail, &request, deadline);
         Ok(Json(self.state.report_readers.run(compute).await?))
@@ -240,10 +251,11 @@ impl Api {
         /// The `Audit-Export-Id` of the response.
         id: Path<String>,
         query: QueryString,
+        caller: Caller,
     ) -> Result<Json<Manifest>, Problem> {
         query::refuse_parameters(&query.0)?;
         let id = Uuid::try_parse(&id).map_err(|_| Problem::invalid_id())?;
-        Ok(Json(self.state.exports.find(id)?.manifest()))
+        Ok(Json(self.state.exports.find(id, &caller.credential)?.manifest()))
     }
 
     /// All keys, without their secrets
@@ -306,7 +318,7 @@ impl Api {
     ) -> Result<Json<keys::Key>, Problem> {
         query::refuse_parameters(&query.0)?;
         let id: KeyId = key.parse().map_err(|()| Error::from(KeyIdInvalid))?;
-        if id == caller.key.id {
+        if Some(&id) == caller.credential.key.as_ref() {
             return Err(Error::from(keys::OWN_KEY).into());
         }
         let state = self.state.clone();
@@ -337,7 +349,7 @@ impl Api {
 /// Records a change of a key, right where it was made: who asked for it may be gone by then.
 fn record_key(state: &State, change: KeyChange, key: &KeyInfo, caller: &Caller) {
     if let Some(own) = &state.own {
-        own.key(change, key, &caller.key, caller.asked.from);
+        own.key(change, key, &caller.credential, caller.asked.from);
     }
 }
 
@@ -348,8 +360,7 @@ impl Api {
         query: &QueryString,
         caller: &Caller,
     ) -> Result<Ready<schema::Page>, Problem> {
-        let query = Query::read(View::Database(table), &query.0)?;
-        let query = query.asked_by(caller.sees_restricted());
+        let query = Query::read_as(View::Database(table), &query.0, &caller.sight)?;
         let room = self.state.in_flight.reserve(PAGE_BYTES).await?;
         let state = self.state.clone();
         let read = move |deadline| query::trail_page(&state.trail, &query, deadline);

@@ -9,7 +9,7 @@ use poem_openapi::Object;
 
 use crate::{
     Error,
-    auth::{KeyInfo, KeyNameInvalid, MAX_NETWORKS_BYTES, NewKey, Role, SecretKeyText},
+    auth::{KeyInfo, KeyNameInvalid, MAX_NETWORKS_BYTES, MAX_TENANT_BYTES, NewKey, Role, SecretKeyText},
     query::{ForbiddenValue, InvalidValue, Kind, Parameter, RepeatedParameter, UnknownParameter},
 };
 
@@ -41,6 +41,12 @@ pub(super) const MAKE: &[Parameter] = &[
         example: "auditor",
         kind: Kind::Word(&["viewer", "auditor", "admin"]),
     },
+    Parameter {
+        name: "tenant",
+        description: "Whose records it sees: those with exactly this `tenant`, and no figure about others; all when absent. Such a key is no `admin`'s.",
+        example: "acme",
+        kind: Kind::Name { max_chars: MAX_TENANT_BYTES },
+    },
     LIFETIME,
     Parameter {
         name: "networks",
@@ -70,6 +76,8 @@ pub(super) struct Key {
     name: String,
     /// What it may do: `viewer`, `auditor` or `admin`.
     role: String,
+    /// Whose records it sees; `null` when all.
+    tenant: Option<String>,
     /// When it was made.
     created: String,
     /// From when on it is worth nothing; `null` when that is never.
@@ -82,10 +90,11 @@ pub(super) struct Key {
 
 impl From<KeyInfo> for Key {
     fn from(info: KeyInfo) -> Self {
-        let KeyInfo { id, name, role, created, expires, networks, revoked } = info;
+        let KeyInfo { id, name, role, tenant, created, expires, networks, revoked } = info;
         let networks = networks.iter().map(|network| network.to_string()).collect();
         let (id, role) = (id.as_str().to_owned(), role.name().to_owned());
-        Self { id, name, role, created, expires, networks, revoked }
+        let tenant = tenant.map(|tenant| tenant.to_string());
+        Self { id, name, role, tenant, created, expires, networks, revoked }
     }
 }
 
@@ -123,7 +132,8 @@ pub(super) fn new_key(query_string: &str) -> Result<NewKey, Error> {
     let name = asked.get(REQUIRED).ok_or(KeyNameInvalid)?;
     let role = asked.parse("role")?.unwrap_or(Role::Viewer);
     let networks = asked.parse("networks")?.unwrap_or_default();
-    Ok(NewKey { networks, lifetime: asked.days()?, ..NewKey::new(name, role) })
+    let tenant = asked.parse("tenant")?;
+    Ok(NewKey { networks, tenant, lifetime: asked.days()?, ..NewKey::new(name, role) })
 }
 
 /// How long a key lasts that is made anew, and how long the old one does.

@@ -206,6 +206,15 @@ fn map(error: &Error) -> Problem {
             "Not permitted",
             cause.to_string(),
         ),
+        Error::TenantBound(cause) => Problem::new(
+            StatusCode::FORBIDDEN,
+            "/problems/one-tenant",
+            "Not for one tenant",
+            cause.to_string(),
+        ),
+        Error::TenantAdmin(cause) => {
+            Problem::of_parameter("/problems/forbidden-value", "Value not possible here", "tenant", cause)
+        }
         Error::KeyUnknown(cause) => Problem::new(
             StatusCode::NOT_FOUND,
             "/problems/key-not-found",

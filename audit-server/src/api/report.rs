@@ -12,7 +12,7 @@ use poem_openapi::{
     types::Type,
 };
 
-use super::{State, problem::Problem};
+use super::{State, caller::Caller, problem::Problem};
 use crate::report::{self, Form, HTML_POLICY, Made, Request, Which, html_page};
 
 /// What of the head of a request says in which form an answer is wanted.
@@ -54,8 +54,9 @@ pub(super) async fn answer<T>(
     which: Which,
     query_string: &str,
     accepted: &Accepted,
+    caller: Caller,
 ) -> Result<Answer<T>, Problem> {
-    let request = Request::read(which, query_string)?;
+    let request = Request::read(which, query_string)?.seen_with(caller.sight);
     let form = request.form.unwrap_or(if accepted.html() { Form::Html } else { Form::Json });
     let for_report = state.clone();
     let make = move |deadline| {

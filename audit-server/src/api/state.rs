@@ -10,9 +10,9 @@ use tokio::sync::Mutex;
 use super::{export::Exports, in_flight::InFlight};
 use crate::{
     Config, Error, InvalidConfig,
-    auth::{KeyStore, Lockout},
+    auth::{Credential, KeyStore, Lockout, Scope},
     intrusion,
-    query::Trail,
+    query::{CursorKey, Sight, Trail},
     read_model::{Follower, ReadModel},
     report::Kept,
     self_audit::SelfAudit,
@@ -47,6 +47,8 @@ pub(crate) struct State {
     pub(crate) redis: Option<RedisStore>,
     pub(crate) redis_readers: Readers,
     pub(crate) keys: KeyStore,
+    /// For the cursors of those who are not to know how many records there are.
+    cursor_key: Arc<CursorKey>,
     pub(crate) key_readers: Readers,
     pub(crate) health_readers: Readers,
     /// Who fails too often.
@@ -86,6 +88,7 @@ impl State {
             None => None,
         };
         let timeout = config.query_timeout;
+        let keys = KeyStore::open(&config.keys)?;
         Ok(Self {
             trail: Trail::new(database, config.read_model.clone().map(ReadModel::new)),
             follower,
@@ -94,7 +97,8 @@ impl State {
             kept: Kept::default(),
             redis,
             redis_readers: Readers::new(REDIS_READERS, timeout),
-            keys: KeyStore::open(&config.keys)?,
+            cursor_key: Arc::new(CursorKey::new(keys.secret("cursor")?)),
+            keys,
             key_readers: Readers::new(KEY_READERS, timeout),
             health_readers: Readers::new(HEALTH_READERS, HEALTH_TIMEOUT),
             lockout: std::sync::Mutex::new(Lockout::new(config.lockout_after)),
@@ -108,5 +112,14 @@ impl State {
             started: Instant::now(),
             health: Mutex::default(),
         })
+    }
+
+    /// What of the trail the credential sees. Who may take all records away sees restricted details.
+    pub(crate) fn sight(&self, credential: &Credential) -> Sight {
+        let sight = Sight::default().seeing_restricted(credential.role.may(Scope::Export));
+        match &credential.tenant {
+            Some(tenant) => sight.of_tenant(tenant.clone(), self.cursor_key.clone()),
+            None => sight,
+        }
     }
 }

@@ -20,6 +20,16 @@ pub struct Forbidden {
     pub role: Role,
 }
 
+/// The credentials are those of one tenant, and this is about all of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("this is about the whole trail, and the credential sees the records of one tenant")]
+pub struct TenantBound;
+
+/// An admin is not bound to a tenant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a key of one tenant is not an admin's: who makes keys could make one that sees everything")]
+pub struct TenantAdmin;
+
 /// No key has that id.
 #[derive(Debug, thiserror::Error)]
 #[error("there is no key with the id {id}: `audit-server keys list` shows them")]

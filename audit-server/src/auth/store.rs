@@ -21,20 +21,20 @@ use time::OffsetDateTime;
 
 use super::{
     KeyFileMissing, KeyFileUnusable, KeyId, KeyLifetimeInvalid, KeyNameInvalid, KeyUnknown,
-    Networks, Role, SecretKeyText, TooManyKeys, WrongKey,
+    Networks, Role, Scope, SecretKeyText, Tenant, TenantAdmin, TooManyKeys, WrongKey,
 };
 use crate::{Error, store::FileIdentity};
 
 /// `PRAGMA application_id` of a database of keys: "AUDK" in ASCII.
 const APPLICATION_ID: i64 = 0x4155_444b;
-const VERSION: i64 = 2;
+const VERSION: i64 = 3;
 /// The longest that a key may be made for: ten years.
 const MAX_LIFETIME: Duration = Duration::from_secs(10 * 366 * 86_400);
 /// The most keys, those included that are worth nothing any more.
 const MAX_KEYS: i64 = 10_000;
-const FIND: &str = "SELECT id, name, role, created, expires, networks, revoked, hash
+const FIND: &str = "SELECT id, name, role, created, expires, networks, revoked, tenant, hash
                     FROM keys WHERE id = ?1";
-const LIST: &str = "SELECT id, name, role, created, expires, networks, revoked
+const LIST: &str = "SELECT id, name, role, created, expires, networks, revoked, tenant
                     FROM keys ORDER BY created, id";
 const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -53,6 +53,12 @@ const MIGRATIONS: [&str; VERSION as usize] = [
     ALTER TABLE keys ADD COLUMN expires TEXT;
     ALTER TABLE keys ADD COLUMN networks TEXT NOT NULL DEFAULT '';  -- separated by commas; empty: any
     PRAGMA user_version = 2;",
+    "ALTER TABLE keys ADD COLUMN tenant TEXT;  -- whose records it sees; NULL: all
+    CREATE TABLE secrets (
+        name  TEXT PRIMARY KEY,
+        value BLOB NOT NULL CHECK (length(value) = 32)
+    ) STRICT;
+    PRAGMA user_version = 3;",
 ];
 
 /// What is known of a key.
@@ -65,6 +71,8 @@ pub struct KeyInfo {
     pub name: String,
     /// What it may do.
     pub role: Role,
+    /// Whose records it sees; all when there is none.
+    pub tenant: Option<Tenant>,
     /// When it was made: UTC, RFC 3339.
     pub created: String,
     /// From when on it is worth nothing.
@@ -81,6 +89,7 @@ impl KeyInfo {
             let text = row.get_ref(at)?.as_str()?;
             text.parse().map_err(|_| rusqlite::Error::InvalidQuery)
         }
+        let tenant = row.get_ref(7)?.as_str_or_null()?.map(str::parse);
         Ok(Self {
             id: read(row, 0)?,
             name: row.get(1)?,
@@ -89,6 +98,7 @@ impl KeyInfo {
             expires: row.get(4)?,
             networks: read(row, 5)?,
             revoked: row.get(6)?,
+            tenant: tenant.transpose().map_err(|_| rusqlite::Error::InvalidQuery)?,
         })
     }
 
@@ -106,6 +116,8 @@ pub struct NewKey {
     pub name: String,
     /// What it may do.
     pub role: Role,
+    /// Whose records it sees; all when there is none.
+    pub tenant: Option<Tenant>,
     /// How long it is worth something; for ever when there is none.
     pub lifetime: Option<Duration>,
     /// From where it may be used; from anywhere when there is none.
@@ -116,7 +128,8 @@ impl NewKey {
     /// A key of that name and role, for ever and from anywhere.
     #[must_use]
     pub fn new(name: &str, role: Role) -> Self {
-        Self { name: name.to_owned(), role, lifetime: None, networks: Networks::default() }
+        let networks = Networks::default();
+        Self { name: name.to_owned(), role, tenant: None, lifetime: None, networks }
     }
 }
 
@@ -184,11 +197,14 @@ impl KeyStore {
     /// Makes a key. Its text is returned this once and kept nowhere.
     ///
     /// # Errors
-    /// [`KeyNameInvalid`], [`KeyLifetimeInvalid`], or when the file cannot be written.
+    /// [`KeyNameInvalid`], [`KeyLifetimeInvalid`], [`TenantAdmin`], or when the file cannot be written.
     pub fn make(&self, new: &NewKey) -> Result<(KeyInfo, SecretKeyText), Error> {
-        let NewKey { name, role, lifetime, networks } = new;
+        let NewKey { name, role, tenant, lifetime, networks } = new;
         if name.is_empty() || name.chars().count() > 100 || name.chars().any(char::is_control) {
             return Err(KeyNameInvalid.into());
+        }
+        if tenant.is_some() && role.may(Scope::Admin) {
+            return Err(TenantAdmin.into());
         }
         let key = SecretKeyText::generate()
             .map_err(|error| unusable(&self.path, "the system gives no random numbers", error))?;
@@ -197,6 +213,7 @@ impl KeyStore {
             id: key.id(),
             name: name.clone(),
             role: *role,
+            tenant: tenant.clone(),
             created: format_timestamp(now),
             expires: lifetime.map(|lifetime| expiry(now, lifetime)).transpose()?,
             networks: networks.clone(),
@@ -247,9 +264,9 @@ impl KeyStore {
         info: &KeyInfo,
         key: &SecretKeyText,
     ) -> Result<(), Error> {
-        let KeyInfo { id, name, role, created, expires, networks, revoked: _ } = info;
-        let sql = "INSERT INTO keys (id, name, hash, role, created, expires, networks)
-                   SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7 WHERE (SELECT count(*) FROM keys) < ?8";
+        let KeyInfo { id, name, role, tenant, created, expires, networks, revoked: _ } = info;
+        let sql = "INSERT INTO keys (id, name, hash, role, created, expires, networks, tenant)
+                   SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 WHERE (SELECT count(*) FROM keys) < ?9";
         let networks = networks.to_string();
         let values = params![
             id.as_str(),
@@ -259,6 +276,7 @@ impl KeyStore {
             created,
             expires,
             networks,
+            tenant.as_ref().map(Tenant::as_str),
             MAX_KEYS
         ];
         let made = connection.execute(sql, values).map_err(|error| self.unusable(error))?;
@@ -282,6 +300,25 @@ impl KeyStore {
             rows.collect::<rusqlite::Result<Vec<KeyInfo>>>()
         };
         list().map_err(|error| self.unusable(error))
+    }
+
+    /// The secret of that name, which is made when it is asked for the first time.
+    ///
+    /// # Errors
+    /// When the file cannot be read or written.
+    pub(crate) fn secret(&self, name: &str) -> Result<[u8; 32], Error> {
+        let mut random = [0; 32];
+        getrandom::fill(&mut random)
+            .map_err(|error| unusable(&self.path, "the system gives no random numbers", error))?;
+        let open = self.current()?;
+        let connection = &open.connection;
+        let (make, find) = (
+            "INSERT INTO secrets (name, value) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+            "SELECT value FROM secrets WHERE name = ?1",
+        );
+        let made = connection.execute(make, params![name, random]);
+        made.and_then(|_| connection.query_row(find, [name], |row| row.get(0)))
+            .map_err(|error| self.unusable(error))
     }
 
     /// Whether any key opens anything now.
@@ -343,7 +380,7 @@ impl KeyStore {
         let row = connection
             .prepare_cached(FIND)
             .and_then(|mut statement| {
-                let read = |row: &Row<'_>| Ok((row.get::<_, [u8; 32]>(7)?, KeyInfo::read(row)?));
+                let read = |row: &Row<'_>| Ok((row.get::<_, [u8; 32]>(8)?, KeyInfo::read(row)?));
                 statement.query_row([key.id().as_str()], read).optional()
             })
             .map_err(|error| self.unusable(error))?;

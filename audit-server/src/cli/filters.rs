@@ -66,6 +66,16 @@ impl FilterArgs {
         types.chain(flags).chain(expression).chain(conditions)
     }
 
+    /// The same as a query string, with what stands beside it.
+    pub(super) fn query_string<'p>(
+        &'p self,
+        others: impl IntoIterator<Item = (&'p str, &'p str)>,
+    ) -> String {
+        let mut text = form_urlencoded::Serializer::new(String::new());
+        text.extend_pairs(self.parameters()).extend_pairs(others);
+        text.finish()
+    }
+
     /// The error with the name of the flag, when a flag was the mistake: one of these, or of the
     /// others, which are called like their parameters.
     pub(super) fn by_flag(

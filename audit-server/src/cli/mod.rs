@@ -6,6 +6,7 @@ mod filters;
 mod keys;
 mod output;
 mod query;
+mod recorded;
 mod reindex;
 mod report;
 mod safe;

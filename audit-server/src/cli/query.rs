@@ -13,9 +13,12 @@ use tracing_subscriber::{Layer, layer::SubscriberExt, util::SubscriberInitExt};
 use super::{
     filters::FilterArgs,
     output::{Color, Output, Target},
+    recorded::Recorder,
     report,
 };
-use crate::{AuditQuery, AuditStore, Config, DEFAULT_DEADLINE, Error, query::MAX_LIMIT};
+use crate::{
+    AuditQuery, AuditStore, Config, DEFAULT_DEADLINE, Error, query::MAX_LIMIT, self_audit::Command,
+};
 
 /// How long a query may take without `--all`.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -36,6 +39,9 @@ pub(super) struct QueryArgs {
     /// What a server derived from the trail to find records, or off [env: AUDIT_SERVER_READ_MODEL] [default: audit-read-model.db].
     #[arg(long, value_name = "FILE")]
     read_model: Option<String>,
+    /// Where what is read is recorded until the trail has it, or off [env: AUDIT_SERVER_JOURNAL] [default: audit-server-journal beside the trail].
+    #[arg(long, value_name = "DIRECTORY")]
+    journal: Option<String>,
     /// Read settings from this TOML file; flags and the environment win over it.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -112,9 +118,14 @@ pub(super) fn log_warnings() {
 }
 
 fn walk(args: &QueryArgs) -> Result<(), Failure> {
-    let given = [("db", args.db.clone()), ("read_model", args.read_model.clone())];
+    let given = [
+        ("db", args.db.clone()),
+        ("read_model", args.read_model.clone()),
+        ("journal", args.journal.clone()),
+    ];
     let flags = given.into_iter().filter_map(|(key, text)| Some((key, text?))).collect();
     let config = Config::load(args.config.as_deref(), flags).map_err(Error::from)?;
+    let recorder = Recorder::of_reading(&config);
     let mut store = AuditStore::open(config.db);
     if let Some(model) = config.read_model {
         store = store.read_model(model);
@@ -136,6 +147,7 @@ fn walk(args: &QueryArgs) -> Result<(), Failure> {
     let mut out = BufWriter::new(io::stdout().lock());
 
     let mut printed = 0;
+    let mut reading = recorder.reading(Command::Query, args.asked());
     let mut cursor = args.cursor.clone();
     let mut gone_on = false;
     let end = loop {
@@ -157,6 +169,7 @@ fn walk(args: &QueryArgs) -> Result<(), Failure> {
             .and_then(|()| out.flush())
             .map_err(Failure::Output)?;
         printed += page.records.len() as u64;
+        reading.gave_out(printed);
         let Some(next) = page.next_cursor else { break End::All };
         (cursor, gone_on) = (Some(next), true);
         // Only the order of arrival has a next page behind the last record.
@@ -170,6 +183,7 @@ fn walk(args: &QueryArgs) -> Result<(), Failure> {
             break End::Time;
         }
     };
+    reading.done();
     let on = format!("--cursor {}", cursor.unwrap_or_default());
     match end {
         End::All if printed == 0 && output == Output::Table => tell(format_args!("no records")),
@@ -181,7 +195,7 @@ fn walk(args: &QueryArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-fn tell(line: std::fmt::Arguments<'_>) {
+pub(super) fn tell(line: std::fmt::Arguments<'_>) {
     let _ = writeln!(io::stderr(), "audit-server: {line}");
 }
 
@@ -195,6 +209,12 @@ impl QueryArgs {
             Some(order) => query.parameter("order", order),
             None => query,
         }
+    }
+
+    /// What is asked, as a query string would have it.
+    fn asked(&self) -> String {
+        let order = self.order.as_deref().map(|order| ("order", order));
+        self.filters.query_string(order)
     }
 
     /// The error with the name of the flag, when a flag was the mistake.

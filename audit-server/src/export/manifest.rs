@@ -43,7 +43,7 @@ pub(crate) struct Manifest {
     pub(crate) sent_sha256: String,
     /// Goes on after the last record that was handed over: hand it back as `cursor`.
     pub(crate) cursor: String,
-    /// The streams of the records.
+    /// The streams of the records. Credentials of one tenant are told of none.
     pub(crate) streams: Vec<StreamRange>,
     /// Whether there are more streams than are named here, which are 10000 at most.
     pub(crate) streams_cut: bool,

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::{Compression, Format};
 use crate::{
     Error,
-    query::{ForbiddenValue, InvalidValue, Kind, Parameter, Query, RepeatedParameter, View},
+    query::{ForbiddenValue, InvalidValue, Kind, Parameter, Query, RepeatedParameter, Sight, View},
 };
 
 /// The parameters of an export beside the filters.
@@ -63,6 +63,14 @@ impl Request {
     /// # Errors
     /// Those of [`Query::read`].
     pub(crate) fn read(query_string: &str) -> Result<Self, Error> {
+        Self::read_as(query_string, &Sight::default())
+    }
+
+    /// The same, as somebody asks who sees that much.
+    ///
+    /// # Errors
+    /// Those of [`Query::read`].
+    pub(crate) fn read_as(query_string: &str, sight: &Sight) -> Result<Self, Error> {
         let mut given: Vec<_> = form_urlencoded::parse(query_string.as_bytes()).collect();
         let (mut format, mut compression, mut after) = (None, None, None);
         let mut seen = BTreeSet::new();
@@ -94,7 +102,7 @@ impl Request {
                 return Err(RepeatedParameter { name: name.as_ref().to_owned() }.into());
             }
         }
-        let query = Arc::new(Query::read(View::Export, &of_query.finish())?);
+        let query = Arc::new(Query::read_as(View::Export, &of_query.finish(), sight)?);
         if after.is_some() && query.goes_on() {
             let reason = "a cursor says where to go on, too: leave one of the two out";
             return Err(ForbiddenValue { name: "after", reason }.into());

@@ -69,9 +69,13 @@ impl Walk {
             .into());
         }
         if let Some(id) = request.after {
-            place = match *snapshot.arrivals_of(&id.hyphenated().to_string())? {
-                [arrival] => arrival,
-                [] => return Err(invalid("after", "no record has this id").into()),
+            let id = id.hyphenated().to_string();
+            let query = &request.query;
+            let seen = || snapshot.line_of(&id).is_ok_and(|line| query.sees(&line));
+            let seen = query.sees_all() || seen();
+            place = match *snapshot.arrivals_of(&id)? {
+                [arrival] if seen => arrival,
+                ref found if found.is_empty() || !seen => return Err(invalid("after", "no record has this id").into()),
                 _ => {
                     let reason = "several records have this id: go on by the cursor";
                     return Err(invalid("after", reason).into());
@@ -194,7 +198,12 @@ impl Walk {
             }
             match Link::parse(&row.line) {
                 Ok(link) if !row.line.contains('\n') => {
-                    lines.push(arrival, &link.stream, link.seq, &row.line);
+                    let shown = match self.query.sees_all() {
+                        true => None,
+                        false => Some(self.query.shown(row.line.clone())),
+                    };
+                    let line = shown.as_ref().unwrap_or(&row.line);
+                    lines.push(arrival, &link.stream, link.seq, line);
                 }
                 _ => lines.skip(arrival),
             }

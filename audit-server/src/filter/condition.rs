@@ -138,12 +138,23 @@ impl Filter {
 
     /// Whether anything is asked of `details`.
     pub(crate) fn looks_into_details(&self) -> bool {
-        match self {
-            Self::All(filters) | Self::Any(filters) => filters.iter().any(Self::looks_into_details),
-            Self::Not(inner) => inner.looks_into_details(),
+        self.any(&|one| match one {
             Self::Is(field, _) => field.is_in_details(),
-            Self::Says(_) => true,
-            Self::Raises(_) | Self::During(_) => false,
+            one => matches!(one, Self::Says(_)),
+        })
+    }
+
+    /// Whether it asks of such a field.
+    pub(crate) fn asks(&self, is: &dyn Fn(&Field) -> bool) -> bool {
+        self.any(&|one| matches!(one, Self::Is(field, _) if is(field)))
+    }
+
+    /// Whether one of its conditions is such a one.
+    fn any(&self, is: &dyn Fn(&Self) -> bool) -> bool {
+        match self {
+            Self::All(filters) | Self::Any(filters) => filters.iter().any(|one| one.any(is)),
+            Self::Not(inner) => inner.any(is),
+            one => is(one),
         }
     }
 

@@ -14,7 +14,7 @@ use std::{
 use audit_layer::record::{Classification, Severity, format_timestamp};
 
 use super::{
-    InvalidValue, Query, Records, Trail, View,
+    InvalidValue, Query, Records, Sight, Trail, View,
     asked::{Asked, Relation},
     trail_page,
 };
@@ -298,7 +298,8 @@ impl<'s> AuditQuery<'s> {
     /// [`Error::DatabaseMissing`] and its like when the trail cannot, [`Error::QueryTimeout`] when
     /// the deadline passes before a single record was looked at.
     pub fn execute(self) -> Result<Records, Error> {
-        let query = Query::of(View::Database(Table::Logs), self.given.iter().map(Given::asked))?;
+        let asked = self.given.iter().map(Given::asked);
+        let query = Query::of(View::Database(Table::Logs), asked, &Sight::default())?;
         trail_page(&self.store.trail, &query, Deadline::after(self.deadline)).map(Records::from)
     }
 }

@@ -128,7 +128,7 @@ fn compare(stored: &str, held: &str) -> FoundIn {
 enum Candidate {
     /// This line stands in its place.
     Shown(Box<str>, FoundIn),
-    /// An earlier or a later page shows it.
+    /// An earlier or a later page shows it, or none does to who asks.
     Elsewhere,
     /// What the database has of it is no record.
     Damaged,
@@ -140,6 +140,9 @@ fn candidate(snapshot: &Snapshot<'_>, row: &Row, query: &Query) -> Result<Candid
         return Ok(Candidate::Shown(row.line.clone(), FoundIn::Redis));
     };
     let Ok(record) = Record::parse(&line) else { return Ok(Candidate::Damaged) };
+    if !query.sight.sees(&record) {
+        return Ok(Candidate::Elsewhere);
+    }
     let asked_for = query.range.contains(timestamp) && query.filter.matches(&record);
     let arrived_behind = query
         .after

@@ -1,5 +1,7 @@
 //! The question of an export: the whole of an answer at once, in the order of arrival.
 
+use audit_layer::record::Record;
+
 use super::{Cursor, Query};
 use crate::{
     filter::{Filter, TimeRange},
@@ -15,6 +17,16 @@ impl Query {
             Place::Redis { .. } => 0,
         });
         (after, (self.met > 0).then_some(self.met))
+    }
+
+    /// Whether who asks sees every record.
+    pub(crate) fn sees_all(&self) -> bool {
+        !self.sight.is_of_tenant()
+    }
+
+    /// Whether who asks sees the record of this line.
+    pub(crate) fn sees(&self, line: &str) -> bool {
+        self.sees_all() || Record::parse(line).is_ok_and(|record| self.sight.sees(&record))
     }
 
     /// Whether it says where to go on.
@@ -41,7 +53,8 @@ impl Query {
     /// The cursor that goes on after an arrival, up to another, or to whatever is there then.
     pub(crate) fn cursor_after(&self, arrival: i64, until: Option<i64>) -> String {
         let met = until.unwrap_or_default();
-        Cursor { position: at(arrival), met, question: self.question }.encode()
+        Cursor { position: at(arrival), met, question: self.question }
+            .encode(self.sight.cursor_key())
     }
 }
 

@@ -5,13 +5,13 @@ use audit_layer::record::Record;
 use crate::filter::RESTRICTED;
 
 /// What stands for details that are not shown.
-const MASK: &str = r#"{"masked":true}"#;
+pub(super) const MASK: &str = r#"{"masked":true}"#;
 
 /// The line with a mask for its details, when it is classified as restricted. It is no longer the line
 /// that the hash is of.
 ///
 /// A line that is no record has no details that could be told apart from the rest, and is masked whole.
-pub(crate) fn masked(line: Box<str>) -> Box<str> {
+pub(super) fn masked(line: Box<str>) -> Box<str> {
     // Most are not, and a search is quicker than a parser. What Redis holds may be written in another way.
     if !line.contains(RESTRICTED) && !line.contains("\\u") {
         return line;

@@ -14,19 +14,20 @@ mod page;
 mod parameters;
 mod parse;
 mod records;
+mod sight;
 mod study;
 mod trail;
 
 pub use builder::{AuditQuery, AuditStore, DEFAULT_DEADLINE, OrderByTime};
 pub(crate) use combined::{CombinedPage, FoundIn, combined, read_redis};
 use cursor::Cursor;
-pub(crate) use cursor::MAX_CURSOR_CHARS;
+pub(crate) use cursor::{CursorKey, MAX_CURSOR_CHARS};
 pub use error::{ForbiddenValue, InvalidValue, RepeatedParameter, UnknownParameter};
-pub(crate) use masked::masked;
 pub(crate) use page::{Page, page, trail_page};
 pub(crate) use parameters::{Kind, PARAMETERS, Parameter};
 pub(crate) use parse::{MAX_EVENT_TYPES, Query, View, example_cursor, refuse_parameters};
 pub use records::{Records, StoredLine};
+pub(crate) use sight::Sight;
 pub(crate) use study::Study;
 pub(crate) use trail::{Trail, View as TrailView};
 

@@ -3,11 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::{
-    Cursor, DEFAULT_LIMIT, ForbiddenValue, InvalidValue, MAX_LIMIT, RepeatedParameter,
+    Cursor, DEFAULT_LIMIT, ForbiddenValue, InvalidValue, MAX_LIMIT, RepeatedParameter, Sight,
     UnknownParameter,
     asked::Asked,
     cursor::{Fingerprint, fingerprint},
-    masked::masked,
 };
 use crate::{
     Error,
@@ -47,8 +46,8 @@ pub(crate) struct Query {
     /// The highest arrival in the database when the walk came to the microsecond of `after`.
     pub(super) met: i64,
     pub(super) question: Fingerprint,
-    /// Whether the details of restricted records are masked.
-    pub(super) masks_restricted: bool,
+    /// What of the trail is seen by who asks.
+    pub(super) sight: Sight,
 }
 
 impl Query {
@@ -57,8 +56,16 @@ impl Query {
     /// # Errors
     /// [`UnknownParameter`], [`RepeatedParameter`], [`InvalidValue`], [`ForbiddenValue`].
     pub(crate) fn read(view: View, query_string: &str) -> Result<Self, Error> {
+        Self::read_as(view, query_string, &Sight::default())
+    }
+
+    /// The same, as somebody asks who sees that much.
+    ///
+    /// # Errors
+    /// Those of [`Self::read`].
+    pub(crate) fn read_as(view: View, query_string: &str, sight: &Sight) -> Result<Self, Error> {
         let given: Vec<_> = form_urlencoded::parse(query_string.as_bytes()).collect();
-        Self::of(view, given.iter().map(|(name, value)| Asked::read(name, value)))
+        Self::of(view, given.iter().map(|(name, value)| Asked::read(name, value)), sight)
     }
 
     /// Puts together what is asked for.
@@ -68,6 +75,7 @@ impl Query {
     pub(super) fn of<'q>(
         view: View,
         all_asked: impl IntoIterator<Item = Result<Asked<'q>, Error>>,
+        sight: &Sight,
     ) -> Result<Self, Error> {
         let mut query = Self {
             view,
@@ -79,7 +87,7 @@ impl Query {
             count: None,
             met: 0,
             question: Fingerprint::default(),
-            masks_restricted: false,
+            sight: sight.clone(),
         };
         let mut given = BTreeSet::new();
         let mut event_types = Vec::new();
@@ -134,12 +142,15 @@ impl Query {
             };
             return Err(ForbiddenValue { name: "count", reason }.into());
         }
+        if sight.counts_exactly(&query.filter) {
+            query.count = query.count.map(|_| Counting::Exact);
+        }
+        query.filter = sight.narrowed(query.filter, &[])?;
         query.filter.normalise();
         query.question = query.fingerprint();
         if let Some(text) = cursor {
-            let cursor = Cursor::decode(text, query.question).map_err(|cause| InvalidValue {
-                name: "cursor".to_owned(),
-                reason: cause.to_string(),
+            let cursor = Cursor::decode(text, query.question, sight.cursor_key()).map_err(|cause| {
+                InvalidValue { name: "cursor".to_owned(), reason: cause.to_string() }
             })?;
             (query.after, query.met) = (Some(cursor.position), cursor.met);
         }
@@ -197,22 +208,9 @@ impl Query {
         }
     }
 
-    /// As somebody asks who sees the details of restricted records or does not. Who does not is not told either
-    /// in which of them something stands: a question about details passes them over.
-    #[must_use]
-    pub(crate) fn asked_by(mut self, sees_restricted: bool) -> Self {
-        self.masks_restricted = !sees_restricted;
-        if !sees_restricted && self.filter.looks_into_details() {
-            self.filter = self.filter.and(Filter::unrestricted());
-            // An estimate counts what it has not looked at.
-            self.count = self.count.map(|_| Counting::Exact);
-        }
-        self
-    }
-
     /// The record as it is shown to who asks.
-    pub(super) fn shown(&self, line: Box<str>) -> Box<str> {
-        if self.masks_restricted { masked(line) } else { line }
+    pub(crate) fn shown(&self, line: Box<str>) -> Box<str> {
+        self.sight.shown(line)
     }
 
     /// The filter and the time alone.
@@ -233,7 +231,7 @@ impl Query {
     }
 
     pub(super) fn cursor(&self, position: Position, met: i64) -> String {
-        Cursor { position, met, question: self.question }.encode()
+        Cursor { position, met, question: self.question }.encode(self.sight.cursor_key())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use rusqlite::params;
 
-use super::trail::View;
+use super::{Sight, trail::View};
 use crate::{
     Error,
     fact::{Fact, Fold, Legend, Origin, Sheet, Texts, ValueKey},
@@ -34,6 +34,14 @@ impl<'t> Study<'t> {
     /// The trail itself, at the same moment.
     pub(crate) fn view(&self) -> &View<'t> {
         &self.view
+    }
+
+    /// The earliest and the latest time of the records that are seen.
+    ///
+    /// # Errors
+    /// Those of [`View::extent`].
+    pub(crate) fn extent(&self, sight: &Sight) -> Result<Option<(i64, i64)>, Error> {
+        self.view.extent(sight, self.deadline)
     }
 
     /// When the study must have ended.

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use super::{MAX_LIMIT, Study};
+use super::{MAX_LIMIT, Sight, Study};
 use crate::{
     Error,
+    filter::TimeRange,
     read_model::{Count, Counted, Counting, ReadModel, Reading},
-    store::{Batch, DatabaseStore, Deadline, Order, Scan, Snapshot, Store},
+    store::{Batch, DatabaseStore, Deadline, Order, Scan, Snapshot, Store, Table},
 };
 
 /// Where questions of the database are answered.
@@ -73,6 +74,35 @@ impl View<'_> {
 }
 
 impl View<'_> {
+    /// The earliest and the latest time of the records that are seen; none when there are none.
+    ///
+    /// # Errors
+    /// When SQLite fails, or the deadline passes before that is known.
+    pub(crate) fn extent(
+        &self,
+        sight: &Sight,
+        deadline: Deadline,
+    ) -> Result<Option<(i64, i64)>, Error> {
+        if !sight.is_of_tenant() {
+            return self.snapshot.extent();
+        }
+        let filter = &sight.all();
+        let (table, range, limit) = (Table::Logs, TimeRange::ALL, 1);
+        let end = |order| {
+            let mut after = None;
+            loop {
+                let scan = Scan { table, range, filter, order, limit, after };
+                let Batch { rows, next, .. } = self.scan(&scan, deadline)?;
+                match (rows.first(), next) {
+                    (Some(row), _) => return Ok(Some(row.position.timestamp)),
+                    (None, None) => return Ok::<_, Error>(None),
+                    (None, next) => after = next,
+                }
+            }
+        };
+        Ok(end(Order::Asc)?.zip(end(Order::Desc)?))
+    }
+
     /// Counts the records that the scan asks for, wherever it goes on.
     ///
     /// # Errors

@@ -8,7 +8,12 @@ use serde::Serialize;
 use time::OffsetDateTime;
 
 use super::{Block, Cell, Section, Table, Tone};
-use crate::{Error, filter::TimeRange, read_model::Met, store::Snapshot};
+use crate::{
+    Error,
+    filter::TimeRange,
+    query::{Sight, Study},
+    read_model::Met,
+};
 
 /// A stretch of time, both ends included.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Object)]
@@ -53,13 +58,15 @@ pub(crate) struct Header {
     /// How many records of that time it is computed from: all, but for trading those of the categories
     /// trade, risk and agent, and of the user that is asked for.
     pub(crate) records: u64,
-    /// Stored lines that are no records: what they were is not known. `audit-server verify` tells more.
+    /// Stored lines that are no records: what they were is not known. `audit-server verify` tells more. Credentials of
+    /// one tenant are told of none.
     pub(crate) damaged: u64,
     /// What of the trail is still there.
     pub(crate) retention: Retention,
 }
 
-/// What of the trail is still there.
+/// What of the trail is still there. Credentials of one tenant are told the time of its earliest record, and nothing of
+/// streams, which are those of all tenants.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Object)]
 #[oai(rename = "Retention")]
 pub(crate) struct Retention {
@@ -100,12 +107,18 @@ impl Retention {
         self.stream_count.saturating_sub(u64::from(MAX_EXAMINED))
     }
 
-    /// What of the trail is there, for a report of that time.
+    /// What of the trail is there, for a report of that time, to who sees that much.
     ///
     /// # Errors
     /// When the trail cannot be read.
-    pub(crate) fn of(snapshot: &Snapshot<'_>, range: TimeRange) -> Result<Self, Error> {
-        let first = snapshot.extent()?.map(|(first, _)| first);
+    pub(crate) fn of(study: &Study<'_>, sight: &Sight, range: TimeRange) -> Result<Self, Error> {
+        let first = study.extent(sight)?.map(|(first, _)| first);
+        let window_begins_earlier = first.is_none_or(|first| range.from < first);
+        let first_record = first.map(format_timestamp);
+        if sight.is_of_tenant() {
+            return Ok(Self { first_record, window_begins_earlier, ..Self::default() });
+        }
+        let snapshot = &study.view().snapshot;
         let (begins, stream_count) = snapshot.first_records(MAX_EXAMINED)?;
         let heads = snapshot.heads(MAX_EXAMINED)?;
         let last: HashMap<&str, i64> = heads.iter().map(|head| (&*head.stream, head.seq)).collect();
@@ -119,8 +132,8 @@ impl Retention {
         let archived = streams.iter().map(|state| state.first_seq.saturating_sub(1)).sum();
         streams.truncate(MAX_STREAMS as usize);
         Ok(Self {
-            first_record: first.map(format_timestamp),
-            window_begins_earlier: first.is_none_or(|first| range.from < first),
+            first_record,
+            window_begins_earlier,
             archived,
             streams,
             stream_count,
@@ -135,7 +148,8 @@ impl Header {
     /// When the trail cannot be read.
     pub(crate) fn of(
         report: &str,
-        snapshot: &Snapshot<'_>,
+        study: &Study<'_>,
+        sight: &Sight,
         (window, range): (Window, TimeRange),
         met: Met,
     ) -> Result<Self, Error> {
@@ -145,8 +159,8 @@ impl Header {
             generated_at: format_timestamp(i64::try_from(now).unwrap_or(i64::MAX)),
             window,
             records: met.records,
-            damaged: met.damaged,
-            retention: Retention::of(snapshot, range)?,
+            damaged: if sight.is_of_tenant() { 0 } else { met.damaged },
+            retention: Retention::of(study, sight, range)?,
         })
     }
 
@@ -172,7 +186,9 @@ impl Header {
             let text = "the window begins before the first record of the trail";
             pairs.push(("not covered".to_owned(), Cell::toned(text, Tone::Bad)));
         }
-        pairs.push(("archived".to_owned(), retention.archived.into()));
+        if retention.stream_count > 0 {
+            pairs.push(("archived".to_owned(), retention.archived.into()));
+        }
         let more = retention.not_looked_at();
         if more > 0 {
             let text = format!("{more} streams, by name behind the first {MAX_EXAMINED}");

@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     Error,
+    auth::TenantBound,
     filter::{Field, Filter, Test, TimeRange},
     query::{Study, Trail},
     read_model::{Column, Met, Taken, Wanted},
@@ -31,13 +32,14 @@ pub(crate) fn security(
     request: &Request,
     deadline: Deadline,
 ) -> Result<SecurityReport, Error> {
-    let Going { mut study, fold: mut first_met, taken, is_kept } = match kept {
+    let seen = request.sight.all();
+    let Going { mut study, fold: mut first_met, taken, is_kept } = match kept.filter(of_all(request)) {
         Some(kept) => first_met(trail, kept, deadline)?,
         None => Going::begin(trail, deadline, FirstMet::default())?,
     };
     let range = request.range;
     let mut fold = Security::new(range);
-    let met = study.fold(range, &Filter::ANY, Security::COLUMNS, &mut fold)?;
+    let met = study.fold(range, &seen, Security::COLUMNS, &mut fold)?;
     if is_kept {
         study.fold_rest(&EVER, &taken, &mut first_met)?;
     }
@@ -45,10 +47,16 @@ pub(crate) fn security(
         fold.know(&first_met);
     } else {
         let before = TimeRange { from: i64::MIN, to: range.from.saturating_sub(1) };
-        study.fold(before, &Filter::ANY, EVER.columns, &mut fold.earlier())?;
+        study.fold(before, &seen, EVER.columns, &mut fold.earlier())?;
     }
     let header = header(&study, request, met)?;
     study.in_time(fold.finish(study.legend(), &mut study.texts(), header))
+}
+
+/// Whether what is kept is for who asks: it is of all records.
+fn of_all(request: &Request) -> impl Fn(&&Kept) -> bool {
+    let all = !request.sight.is_of_tenant();
+    move |_| all
 }
 
 /// Who was met where, ever.
@@ -88,17 +96,21 @@ pub(crate) fn trading(
         let is = Test::Equals(user.clone());
         filter = filter.and(Filter::Is(Field::Member(Member::UserId), is));
     }
+    let filter = request.sight.narrowed(filter, &[])?;
     let met = study.fold(request.range, &filter, Trading::COLUMNS, &mut fold)?;
     let header = header(&study, request, met)?;
     study.in_time(fold.finish(study.legend(), &mut study.texts(), header))
 }
 
-/// The compliance report.
+/// The compliance report. It is about the whole trail: its chain, its gaps, the days without a record.
 pub(crate) fn of_compliance(
     trail: &Trail,
     request: &Request,
     deadline: Deadline,
 ) -> Result<Compliance, Error> {
+    if request.sight.is_of_tenant() {
+        return Err(TenantBound.into());
+    }
     let mut study = trail.study(deadline)?;
     let met = study.fold(request.range, &Filter::ANY, &[], &mut |_: &crate::fact::Facts<'_>| ())?;
     let header = header(&study, request, met)?;
@@ -118,8 +130,8 @@ pub(crate) fn anomalies(
     request: &Request,
     deadline: Deadline,
 ) -> Result<Anomalies, Error> {
-    let place = kept.map(|kept| kept.anomalies(request.is_standing()));
-    let (study, count) = count(trail, place, settings(request), deadline)?;
+    let place = kept.filter(of_all(request)).map(|kept| kept.anomalies(request.is_standing()));
+    let (study, count) = count(trail, place, settings(request), &request.sight.all(), deadline)?;
     let header = header(&study, request, count.met)?;
     study.in_time(count.detector.finish(study.legend(), &mut study.texts(), header))
 }
@@ -147,7 +159,7 @@ fn settings(request: &Request) -> Settings {
 
 fn header(study: &Study<'_>, request: &Request, met: Met) -> Result<Header, Error> {
     let window = (request.window.clone(), request.range);
-    Header::of(request.which.as_str(), &study.view().snapshot, window, met)
+    Header::of(request.which.as_str(), study, &request.sight, window, met)
 }
 
 /// A report that was made, for who does not care which.

@@ -8,7 +8,7 @@ use super::{Window, compliance::Regulation};
 use crate::{
     Error,
     filter::{Text, TimeRange, date},
-    query::{InvalidValue, Kind, Parameter, RepeatedParameter, UnknownParameter},
+    query::{InvalidValue, Kind, Parameter, RepeatedParameter, Sight, UnknownParameter},
 };
 
 /// The most days that a report is about.
@@ -162,6 +162,8 @@ pub(crate) struct Request {
     pub(crate) user: Option<Text>,
     pub(crate) regulations: Vec<Regulation>,
     pub(crate) threshold: f64,
+    /// What of the trail is seen by who asks.
+    pub(crate) sight: Sight,
 }
 
 impl Request {
@@ -232,7 +234,14 @@ impl Request {
             _ => Window::before(end, days),
         };
         let up_to_now = read("end_date").is_none();
-        Ok(Self { which, window, range, up_to_now, form, user, regulations, threshold })
+        let sight = Sight::default();
+        Ok(Self { which, window, range, up_to_now, form, user, regulations, threshold, sight })
+    }
+
+    /// The same, as somebody asks who sees that much.
+    #[must_use]
+    pub(crate) fn seen_with(self, sight: Sight) -> Self {
+        Self { sight, ..self }
     }
 
     /// Whether it is about the usual days up to now: what is asked again and again.

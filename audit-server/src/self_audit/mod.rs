@@ -21,9 +21,13 @@
 //! A record of a read is written, indexed and read like any other, and none of these is a read: only a
 //! request makes a record, and each makes one.
 //!
+//! # The command line
+//! See [`command`].
+//!
 //! # Refusals
 //! See [`refusals`]: whoever is refused decides how often, so they are bounded.
 
+mod command;
 mod refusals;
 
 use std::{
@@ -42,16 +46,20 @@ use tracing::{Dispatch, dispatcher};
 use tracing_subscriber::layer::SubscriberExt;
 use uuid::Uuid;
 
+pub(crate) use self::command::{Command, Operator, Progress};
 use self::refusals::{Refusals, Seen};
 use crate::{
-    auth::{KeyId, KeyInfo, LOCKED_FOR},
+    auth::{Credential, KeyId, KeyInfo, LOCKED_FOR, Tenant},
     filter::RESTRICTED,
 };
 
 /// The most records that wait until there is a trail.
 const MOST_PENDING: usize = 10_000;
-/// How long a record may wait for others on its way from the journal to the trail.
+/// How long a record may wait for others on its way from the journal to the trail. More of them at once, or
+/// others sooner, were tried beside 64 clients: of 100, which is the layer's own number, their slowest pages are the quickest.
 const FLUSH_INTERVAL: Duration = Duration::from_secs(1);
+/// The same for a command, which ends sooner.
+const COMMAND_FLUSH_INTERVAL: Duration = Duration::from_secs(86_400);
 /// The most that the journal keeps of what the trail has not taken.
 const JOURNAL_MAX_MB: u64 = 64;
 /// The longest that the end of the server waits for the trail.
@@ -144,13 +152,21 @@ pub(crate) enum Refusal {
 /// What waits to be recorded.
 #[derive(Debug)]
 enum Told {
-    Read(Asked, KeyInfo, Answered),
-    ExportBegun(Asked, KeyInfo, Uuid),
-    Export(Asked, KeyInfo, Uuid, Exported),
-    Refused(Asked, Option<KeyInfo>, Refusal),
+    Read(Asked, Credential, Answered),
+    ExportBegun(Asked, Credential, Uuid),
+    Export(Asked, Credential, Uuid, Exported),
+    Refused(Asked, Option<Credential>, Refusal),
     ManyRefused(IpAddr, Refusal, Seen),
     LockedOut(IpAddr),
-    Key(KeyChange, KeyInfo, KeyInfo, IpAddr),
+    Key(KeyChange, KeyInfo, By, Option<IpAddr>),
+    Command(Operator, Command, String, Progress),
+}
+
+/// Who changed a key.
+#[derive(Debug, Clone)]
+struct By {
+    id: Box<str>,
+    name: Option<Box<str>>,
 }
 
 /// What was done with a key.
@@ -167,11 +183,21 @@ pub(crate) enum KeyChange {
 pub(crate) struct SelfAudit {
     trail: PathBuf,
     journal: PathBuf,
+    flush_interval: Duration,
     open: OnceLock<Dispatch>,
     guard: Mutex<Option<AuditGuard>>,
     pending: Mutex<Vec<(i64, Told)>>,
     refusals: Mutex<Refusals>,
     lost: AtomicU64,
+}
+
+/// Why nothing can be recorded.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CannotRecord {
+    #[error("there is no trail at {}", .0.display())]
+    NoTrail(PathBuf),
+    #[error(transparent)]
+    Layer(#[from] audit_layer::Error),
 }
 
 /// Whether the server records what is asked of it.
@@ -191,6 +217,7 @@ impl SelfAudit {
         Self {
             trail: trail.to_owned(),
             journal: journal.to_owned(),
+            flush_interval: FLUSH_INTERVAL,
             open: OnceLock::new(),
             guard: Mutex::default(),
             pending: Mutex::default(),
@@ -199,23 +226,29 @@ impl SelfAudit {
         }
     }
 
+    /// The same for a command: what it records comes to the trail at its end, and is not among what it reads.
+    #[must_use]
+    pub(crate) fn of_command(self) -> Self {
+        Self { flush_interval: COMMAND_FLUSH_INTERVAL, ..self }
+    }
+
     /// A request that was let in.
-    pub(crate) fn read(&self, asked: Asked, by: &KeyInfo, answered: Answered) {
+    pub(crate) fn read(&self, asked: Asked, by: &Credential, answered: Answered) {
         self.tell(Told::Read(asked, by.clone(), answered));
     }
 
     /// An export that begins.
-    pub(crate) fn export_begun(&self, asked: Asked, by: &KeyInfo, id: Uuid) {
+    pub(crate) fn export_begun(&self, asked: Asked, by: &Credential, id: Uuid) {
         self.tell(Told::ExportBegun(asked, by.clone(), id));
     }
 
     /// An export that ended.
-    pub(crate) fn export(&self, asked: Asked, by: &KeyInfo, id: Uuid, exported: Exported) {
+    pub(crate) fn export(&self, asked: Asked, by: &Credential, id: Uuid, exported: Exported) {
         self.tell(Told::Export(asked, by.clone(), id, exported));
     }
 
     /// A request that was not let in.
-    pub(crate) fn refused(&self, asked: Asked, by: Option<&KeyInfo>, why: Refusal) {
+    pub(crate) fn refused(&self, asked: Asked, by: Option<&Credential>, why: Refusal) {
         if lock(&self.refusals).is_told(asked.from, why) {
             self.tell(Told::Refused(asked, by.cloned(), why));
         }
@@ -229,8 +262,26 @@ impl SelfAudit {
     }
 
     /// A key that was made, rotated or revoked by another.
-    pub(crate) fn key(&self, change: KeyChange, key: &KeyInfo, by: &KeyInfo, from: IpAddr) {
-        self.tell(Told::Key(change, key.clone(), by.clone(), from));
+    pub(crate) fn key(&self, change: KeyChange, key: &KeyInfo, by: &Credential, from: IpAddr) {
+        let by = By { id: by.id.clone(), name: Some(by.name.clone()) };
+        self.tell(Told::Key(change, key.clone(), by, Some(from)));
+    }
+
+    /// The same, on the command line.
+    pub(crate) fn key_by_operator(&self, change: KeyChange, key: &KeyInfo, by: &Operator) {
+        let by = By { id: by.id.clone(), name: by.name.clone() };
+        self.tell(Told::Key(change, key.clone(), by, None));
+    }
+
+    /// A command that reads the trail.
+    pub(crate) fn command(
+        &self,
+        by: &Operator,
+        command: Command,
+        asked: &str,
+        progress: Progress,
+    ) {
+        self.tell(Told::Command(by.clone(), command, told(asked), progress));
     }
 
     /// Ends the minute for refusals: those that were not told one by one are told by their number.
@@ -246,30 +297,39 @@ impl SelfAudit {
         if self.open.get().is_some() || !self.trail.is_file() {
             return;
         }
+        if let Err(error) = self.open_now() {
+            tracing::error!(%error, "what is asked of the server cannot be recorded yet");
+        }
+    }
+
+    /// The same, for whoever wants to know whether there is one. Blocks.
+    ///
+    /// # Errors
+    /// When there is none, or it or the journal cannot be written.
+    pub(crate) fn open_now(&self) -> Result<(), CannotRecord> {
+        // The layer would make one.
+        if !self.trail.is_file() {
+            return Err(CannotRecord::NoTrail(self.trail.clone()));
+        }
         let built = AuditLayer::builder()
             .service("audit-server")
             .journal(&self.journal)
             .journal_max_mb(JOURNAL_MAX_MB)
             .sqlite(&self.trail)
-            .flush_interval(FLUSH_INTERVAL)
+            .flush_interval(self.flush_interval)
             // Whoever asks waits for no disk.
             .overflow(Overflow::Drop)
             .build();
-        match built {
-            Ok((layer, guard)) => {
-                *lock(&self.guard) = Some(guard);
-                let _ = self.open.set(Dispatch::new(tracing_subscriber::registry().with(layer)));
-                let waited = std::mem::take(&mut *lock(&self.pending));
-                let Some(dispatch) = self.open.get() else { return };
-                for (at, told) in waited {
-                    let at = format_timestamp(at);
-                    dispatcher::with_default(dispatch, || record(&told, Some(&at)));
-                }
-            }
-            Err(error) => {
-                tracing::error!(%error, "what is asked of the server cannot be recorded yet");
-            }
+        let (layer, guard) = built?;
+        *lock(&self.guard) = Some(guard);
+        let _ = self.open.set(Dispatch::new(tracing_subscriber::registry().with(layer)));
+        let waited = std::mem::take(&mut *lock(&self.pending));
+        let Some(dispatch) = self.open.get() else { return Ok(()) };
+        for (at, told) in waited {
+            let at = format_timestamp(at);
+            dispatcher::with_default(dispatch, || record(&told, Some(&at)));
         }
+        Ok(())
     }
 
     /// Whether it records.
@@ -342,18 +402,22 @@ fn record(told: &Told, at: Option<&str>) {
         Told::ManyRefused(from, why, seen) => many_refused(*from, *why, seen, at),
         Told::LockedOut(from) => locked_out(*from, at),
         Told::Key(change, key, by, from) => key_changed(change, key, by, *from, at),
+        Told::Command(by, command, asked, progress) => {
+            command::record(by, *command, asked, *progress);
+        }
     }
 }
 
-fn read(asked: &Asked, by: &KeyInfo, answered: Answered, at: Option<&str>) {
+fn read(asked: &Asked, by: &Credential, answered: Answered, at: Option<&str>) {
     tracing::info!(
         target: "audit",
         event_type = event_type::DATA_ACCESS,
         action = "read",
         status = outcome(answered.status),
         data_classification = RESTRICTED,
-        user_id = by.id.as_str(),
-        username = by.name.as_str(),
+        user_id = &*by.id,
+        username = &*by.name,
+        tenant = by.tenant.as_ref().map(Tenant::as_str),
         ip_address = %asked.from,
         resource = asked.path.as_str(),
         duration_us = micros(answered.took),
@@ -368,14 +432,15 @@ fn read(asked: &Asked, by: &KeyInfo, answered: Answered, at: Option<&str>) {
 }
 
 /// What was done is told by [`key_changed`], also where the answer came too late.
-fn failed_change(asked: &Asked, by: &KeyInfo, answered: Answered, at: Option<&str>) {
+fn failed_change(asked: &Asked, by: &Credential, answered: Answered, at: Option<&str>) {
     tracing::warn!(
         target: "audit",
         event_type = event_type::ADMIN_ACTION,
         action = "change_keys",
         status = outcome(answered.status),
-        user_id = by.id.as_str(),
-        username = by.name.as_str(),
+        user_id = &*by.id,
+        username = &*by.name,
+        tenant = by.tenant.as_ref().map(Tenant::as_str),
         ip_address = %asked.from,
         resource = asked.path.as_str(),
         duration_us = micros(answered.took),
@@ -388,15 +453,16 @@ fn failed_change(asked: &Asked, by: &KeyInfo, answered: Answered, at: Option<&st
     );
 }
 
-fn export_begun(asked: &Asked, by: &KeyInfo, id: Uuid, at: Option<&str>) {
+fn export_begun(asked: &Asked, by: &Credential, id: Uuid, at: Option<&str>) {
     tracing::info!(
         target: "audit",
         event_type = event_type::DATA_EXPORT,
         action = "export",
         status = "pending",
         data_classification = RESTRICTED,
-        user_id = by.id.as_str(),
-        username = by.name.as_str(),
+        user_id = &*by.id,
+        username = &*by.name,
+        tenant = by.tenant.as_ref().map(Tenant::as_str),
         ip_address = %asked.from,
         resource = asked.path.as_str(),
         role = by.role.name(),
@@ -407,15 +473,16 @@ fn export_begun(asked: &Asked, by: &KeyInfo, id: Uuid, at: Option<&str>) {
     );
 }
 
-fn export(asked: &Asked, by: &KeyInfo, id: Uuid, exported: Exported, at: Option<&str>) {
+fn export(asked: &Asked, by: &Credential, id: Uuid, exported: Exported, at: Option<&str>) {
     tracing::info!(
         target: "audit",
         event_type = event_type::DATA_EXPORT,
         action = "export",
         status = if exported.complete { "success" } else { "failure" },
         data_classification = RESTRICTED,
-        user_id = by.id.as_str(),
-        username = by.name.as_str(),
+        user_id = &*by.id,
+        username = &*by.name,
+        tenant = by.tenant.as_ref().map(Tenant::as_str),
         ip_address = %asked.from,
         resource = asked.path.as_str(),
         duration_us = micros(exported.took),
@@ -429,7 +496,7 @@ fn export(asked: &Asked, by: &KeyInfo, id: Uuid, exported: Exported, at: Option<
     );
 }
 
-fn refused(asked: &Asked, by: Option<&KeyInfo>, why: Refusal, at: Option<&str>) {
+fn refused(asked: &Asked, by: Option<&Credential>, why: Refusal, at: Option<&str>) {
     let action = if asked.changes() { "change_keys" } else { "read" };
     match why {
         Refusal::Unknown => tracing::warn!(
@@ -449,8 +516,9 @@ fn refused(asked: &Asked, by: Option<&KeyInfo>, why: Refusal, at: Option<&str>) 
             action,
             status = "denied",
             data_classification = RESTRICTED,
-            user_id = by.map(|by| by.id.as_str()),
-            username = by.map(|by| by.name.as_str()),
+            user_id = by.map(|by| &*by.id),
+            username = by.map(|by| &*by.name),
+            tenant = by.and_then(|by| by.tenant.as_ref()).map(Tenant::as_str),
             ip_address = %asked.from,
             resource = asked.path.as_str(),
             role = by.map(|by| by.role.name()),
@@ -501,22 +569,24 @@ fn locked_out(from: IpAddr, at: Option<&str>) {
     );
 }
 
-fn key_changed(change: &KeyChange, key: &KeyInfo, by: &KeyInfo, from: IpAddr, at: Option<&str>) {
+fn key_changed(change: &KeyChange, key: &KeyInfo, by: &By, from: Option<IpAddr>, at: Option<&str>) {
     let resource = format!("keys/{}", key.id);
+    let from = from.map(|from| from.to_string());
     match change {
         KeyChange::Made | KeyChange::Rotated(_) => tracing::info!(
             target: "audit",
             event_type = event_type::ADMIN_KEY_CREATED,
             action = if matches!(change, KeyChange::Made) { "create" } else { "rotate" },
             status = "success",
-            user_id = by.id.as_str(),
-            username = by.name.as_str(),
-            ip_address = %from,
+            user_id = &*by.id,
+            username = by.name.as_deref(),
+            ip_address = from,
             resource,
             name = key.name.as_str(),
             role = key.role.name(),
             expires = key.expires.as_deref(),
             networks = %key.networks,
+            of_tenant = key.tenant.as_ref().map(Tenant::as_str),
             replaces = match change {
                 KeyChange::Rotated(old) => Some(old.as_str()),
                 _ => None,
@@ -529,9 +599,9 @@ fn key_changed(change: &KeyChange, key: &KeyInfo, by: &KeyInfo, from: IpAddr, at
             event_type = event_type::ADMIN_KEY_REVOKED,
             action = "revoke",
             status = "success",
-            user_id = by.id.as_str(),
-            username = by.name.as_str(),
-            ip_address = %from,
+            user_id = &*by.id,
+            username = by.name.as_deref(),
+            ip_address = from,
             resource,
             name = key.name.as_str(),
             asked_at = at,

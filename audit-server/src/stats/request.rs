@@ -6,7 +6,9 @@ use super::Interval;
 use crate::{
     Error,
     filter::{Field, Filter, TimeRange},
-    query::{InvalidValue, Kind, Parameter, Query, RepeatedParameter, UnknownParameter, View},
+    query::{
+        InvalidValue, Kind, Parameter, Query, RepeatedParameter, Sight, UnknownParameter, View,
+    },
 };
 
 /// The most members whose values are counted at once.
@@ -48,14 +50,16 @@ pub(crate) struct Request {
     pub(crate) interval: Option<Interval>,
     pub(crate) top: Vec<Field>,
     pub(crate) limit: usize,
+    /// What of the trail is seen by who asks.
+    pub(crate) sight: Sight,
 }
 
 impl Request {
-    /// Reads a query string, without its `?`.
+    /// Reads a query string, without its `?`, as somebody asks who sees that much.
     ///
     /// # Errors
     /// Those of [`Query::read`].
-    pub(crate) fn read(query_string: &str) -> Result<Self, Error> {
+    pub(crate) fn read_as(query_string: &str, sight: &Sight) -> Result<Self, Error> {
         let (mut interval, mut top, mut limit) = (None, Vec::new(), DEFAULT_VALUES);
         let mut seen = BTreeSet::new();
         let mut of_query = form_urlencoded::Serializer::new(String::new());
@@ -95,17 +99,7 @@ impl Request {
             }
         }
         let (filter, range) = Query::read(View::Figures, &of_query.finish())?.question();
-        Ok(Self { filter, range, interval, top, limit })
-    }
-
-    /// As somebody asks who sees the details of restricted records or does not: see [`Query::asked_by`].
-    #[must_use]
-    pub(crate) fn asked_by(mut self, sees_restricted: bool) -> Self {
-        let looks_into_details =
-            self.filter.looks_into_details() || self.top.iter().any(Field::is_in_details);
-        if !sees_restricted && looks_into_details {
-            self.filter = self.filter.and(Filter::unrestricted());
-        }
-        self
+        let filter = sight.narrowed(filter, &top)?;
+        Ok(Self { filter, range, interval, top, limit, sight: sight.clone() })
     }
 }

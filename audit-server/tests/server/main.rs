@@ -20,3 +20,4 @@ mod roles;
 mod self_audit;
 mod stats;
 mod support;
+mod tenants;

@@ -165,7 +165,7 @@ fn what_cannot_be_made_of_a_key_is_named() {
         ("/audit/keys?name=a&networks=10.0.0.0/33", "networks"),
         ("/audit/keys?name=a&networks=", "networks"),
         ("/audit/keys?name=a&name=b", "name"),
-        ("/audit/keys?name=a&tenant=b", "tenant"),
+        ("/audit/keys?name=a&account=b", "account"),
         ("/audit/keys/UPPER/rotate", "key"),
         ("/audit/keys/zzzzzzzz/rotate?grace_hours=x", "grace_hours"),
     ] {
@@ -202,7 +202,8 @@ fn keys_of_an_earlier_version_may_what_they_might() {
     let old = rusqlite::Connection::open(&path).unwrap();
     old.execute_batch(
         "ALTER TABLE keys DROP COLUMN role; ALTER TABLE keys DROP COLUMN expires;
-         ALTER TABLE keys DROP COLUMN networks; PRAGMA user_version = 1;",
+         ALTER TABLE keys DROP COLUMN networks; ALTER TABLE keys DROP COLUMN tenant;
+         DROP TABLE secrets; PRAGMA user_version = 1;",
     )
     .unwrap();
     drop(old);

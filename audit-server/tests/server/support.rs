@@ -76,8 +76,10 @@ impl Trail {
         self.seq += 1;
         draft.seq = self.seq;
         draft.prev_hash = self.head;
-        draft.id =
-            Uuid::from_u128(0x0193_509c_3a5f_7cc1_8b5e_0000_0000_0000 + u128::from(self.seq));
+        if draft.id.is_nil() {
+            draft.id =
+                Uuid::from_u128(0x0193_509c_3a5f_7cc1_8b5e_0000_0000_0000 + u128::from(self.seq));
+        }
         let line = draft.seal();
         self.head = line.hash;
         line

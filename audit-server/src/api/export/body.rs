@@ -56,7 +56,7 @@ impl Taker {
         let complete = complete && status == Status::Complete;
         let took = self.begun.elapsed();
         let exported = Exported { records, bytes, complete, took };
-        own.export(self.caller.asked.clone(), &self.caller.key, ledger.id(), exported);
+        own.export(self.caller.asked.clone(), &self.caller.credential, ledger.id(), exported);
     }
 }
 

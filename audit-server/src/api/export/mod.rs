@@ -50,7 +50,7 @@ pub(super) async fn begin(
     if wishes.version < Version::HTTP_11 {
         return Err(Problem::old_protocol());
     }
-    let mut request = Request::read(query_string)?;
+    let mut request = Request::read_as(query_string, &caller.sight)?;
     let is_file = request.compression.is_some();
     let extension = request.extension();
     if !is_file {
@@ -64,9 +64,9 @@ pub(super) async fn begin(
     let walk = state.database_readers.run(begin).await?;
     let compression = request.compression.unwrap_or_default();
     let format = request.format;
-    let ledger = state.exports.register(request.clone(), &walk)?;
+    let ledger = state.exports.register(request.clone(), &walk, &caller.credential)?;
     if let Some(own) = &state.own {
-        own.export_begun(caller.asked.clone(), &caller.key, ledger.id());
+        own.export_begun(caller.asked.clone(), &caller.credential, ledger.id());
     }
     let queue = task::start(state.clone(), request, walk, ledger.clone(), permit.clone());
     let tokens = wishes.headers.get_all(header::TE).iter();

@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use crate::{
     Error,
+    auth::{Credential, Tenant},
     export::{ExportNotFound, ExportsBusy, Ledger, Request, Walk},
 };
 
@@ -25,11 +26,18 @@ const MAX_STREAMS_KEPT: usize = 100_000;
 /// The right to be one of the exports that run.
 pub(super) type Permit = Arc<OwnedSemaphorePermit>;
 
+/// An export, and whose records it has when not all.
+#[derive(Debug)]
+struct Kept {
+    ledger: Arc<Ledger>,
+    tenant: Option<Tenant>,
+}
+
 #[derive(Debug)]
 pub(crate) struct Exports {
     permits: Arc<Semaphore>,
     /// The latest last.
-    kept: Mutex<VecDeque<Arc<Ledger>>>,
+    kept: Mutex<VecDeque<Kept>>,
 }
 
 impl Exports {
@@ -51,17 +59,22 @@ impl Exports {
     ///
     /// # Errors
     /// Those of [`Ledger::open`].
-    pub(super) fn register(&self, request: Request, walk: &Walk) -> Result<Arc<Ledger>, Error> {
+    pub(super) fn register(
+        &self,
+        request: Request,
+        walk: &Walk,
+        by: &Credential,
+    ) -> Result<Arc<Ledger>, Error> {
         let ledger = Arc::new(Ledger::open(request, walk)?);
         let mut kept = self.lock();
-        kept.push_back(ledger.clone());
+        kept.push_back(Kept { ledger: ledger.clone(), tenant: by.tenant.clone() });
         let (mut count, mut streams) = (0, 0);
-        for of_ended in kept.iter().filter_map(|ledger| ledger.streams_kept()) {
+        for of_ended in kept.iter().filter_map(|kept| kept.ledger.streams_kept()) {
             count += 1;
             streams += of_ended;
         }
         // The oldest first, and none that runs.
-        kept.retain(|ledger| match ledger.streams_kept() {
+        kept.retain(|kept| match kept.ledger.streams_kept() {
             Some(of_this) if count >= MAX_KEPT || streams > MAX_STREAMS_KEPT => {
                 count -= 1;
                 streams -= of_this;
@@ -72,17 +85,18 @@ impl Exports {
         Ok(ledger)
     }
 
-    /// The export with that id.
+    /// The export with that id, when it is of records that the credential sees.
     ///
     /// # Errors
     /// [`ExportNotFound`].
-    pub(in crate::api) fn find(&self, id: Uuid) -> Result<Arc<Ledger>, Error> {
+    pub(in crate::api) fn find(&self, id: Uuid, by: &Credential) -> Result<Arc<Ledger>, Error> {
         let kept = self.lock();
-        let found = kept.iter().find(|ledger| ledger.id() == id).cloned();
-        Ok(found.ok_or(ExportNotFound)?)
+        let found = kept.iter().find(|kept| kept.ledger.id() == id);
+        let seen = found.filter(|kept| by.tenant.is_none() || by.tenant == kept.tenant);
+        Ok(seen.map(|kept| kept.ledger.clone()).ok_or(ExportNotFound)?)
     }
 
-    fn lock(&self) -> MutexGuard<'_, VecDeque<Arc<Ledger>>> {
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Kept>> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

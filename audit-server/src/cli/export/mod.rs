@@ -10,12 +10,13 @@ use clap::Args;
 
 pub(super) use self::destination::{UnusableFile, write_whole};
 use self::{bar::Bar, destination::Destination};
-use super::{ended, filters::FilterArgs, query::log_warnings};
+use super::{ended, filters::FilterArgs, query::log_warnings, recorded::Recorder};
 use crate::{
     Config, DEFAULT_DEADLINE, Error,
     export::{Assembly, Compression, Format, Ledger, Manifest, Part, Request, Status, Walk},
     query::Trail,
     read_model::ReadModel,
+    self_audit::Command,
     store::{DatabaseStore, Deadline, Lines},
 };
 
@@ -37,6 +38,9 @@ pub(super) struct ExportArgs {
     /// The trail, the SQLite database that the application writes [env: AUDIT_DB] [default: audit.db].
     #[arg(long, value_name = "FILE")]
     db: Option<String>,
+    /// Where what is read is recorded until the trail has it, or off [env: AUDIT_SERVER_JOURNAL] [default: audit-server-journal beside the trail].
+    #[arg(long, value_name = "DIRECTORY")]
+    journal: Option<String>,
     /// Read settings from this TOML file; flags and the environment win over it.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -93,8 +97,11 @@ pub(super) fn run(args: &ExportArgs) -> ExitCode {
 
 fn export(args: &ExportArgs) -> Result<(), Failure> {
     let request = args.request().map_err(|error| args.by_flag(error))?;
-    let flags = args.db.clone().map(|db| ("db", db)).into_iter().collect();
+    let given = [("db", args.db.clone()), ("journal", args.journal.clone())];
+    let flags = given.into_iter().filter_map(|(key, text)| Some((key, text?))).collect();
     let config = Config::load(args.config.as_deref(), flags).map_err(Error::from)?;
+    let recorder = Recorder::of_reading(&config);
+    let mut reading = recorder.reading(Command::Export, request.canonical.clone());
     let model = config.read_model.map(ReadModel::new);
     let trail = Trail::new(Arc::new(DatabaseStore::new(config.db)), model);
     let deadline = || Deadline::after(DEFAULT_DEADLINE);
@@ -110,6 +117,7 @@ fn export(args: &ExportArgs) -> Result<(), Failure> {
         destination.write(&part.bytes).map_err(Failure::Output)?;
         ledger.hand_over(part);
         bar.show(&ledger, part.totals.records);
+        reading.gave_out(part.totals.records);
         Ok::<_, Failure>(())
     };
     while !walk.is_done() {
@@ -125,6 +133,7 @@ fn export(args: &ExportArgs) -> Result<(), Failure> {
     ledger.end(Status::Complete);
     let manifest = text(&ledger.manifest()).map_err(Error::internal)?;
     destination.finish(&manifest)?;
+    reading.done();
     Ok(())
 }
 
@@ -154,12 +163,9 @@ impl ExportArgs {
             ("after", self.after.as_deref()),
             ("cursor", self.cursor.as_deref()),
         ];
-        let mut text = form_urlencoded::Serializer::new(String::new());
-        text.extend_pairs(self.filters.parameters());
-        text.extend_pairs(own.into_iter().filter_map(|(name, value)| Some((name, value?))));
-        text.append_pair("format", self.format.word());
-        text.append_pair("compression", self.compression.word());
-        Request::read(&text.finish())
+        let own = own.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        let form = [("format", self.format.word()), ("compression", self.compression.word())];
+        Request::read(&self.filters.query_string(own.chain(form)))
     }
 
     fn by_flag(&self, error: Error) -> Error {

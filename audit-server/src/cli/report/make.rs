@@ -35,6 +35,15 @@ pub(super) fn make(args: &ReportArgs, config: Config) -> Result<Made, Error> {
     report::make(&trail, None, &request, Deadline::after(config.report_timeout))
 }
 
+/// What is asked, as a query string would have it behind the name of the report.
+pub(super) fn asked_of(args: &ReportArgs) -> String {
+    let (which, given) = asked(&args.question);
+    let mut text = form_urlencoded::Serializer::new(String::new());
+    text.append_pair("report", which.as_str()).extend_pairs(given);
+    text.extend_pairs(args.end.iter().map(|end| ("end_date", end)));
+    text.finish()
+}
+
 /// The error with the name of the flag that was the mistake.
 fn by_flag(error: Error) -> Error {
     let Error::InvalidValue(InvalidValue { name, reason }) = error else { return error };

@@ -14,17 +14,19 @@ use std::{
 
 use clap::{Args, Subcommand, ValueEnum, builder::NonEmptyStringValueParser};
 
-use self::make::make;
+use self::make::{asked_of, make};
 use super::{
     ended,
     export::{UnusableFile, write_whole},
     output::{Color, Target},
     query::log_warnings,
+    recorded::Recorder,
     safe::shown_json,
 };
 use crate::{
     Config, Error,
     report::{MAX_DAYS, Made, html_page},
+    self_audit::Command,
 };
 
 /// Report on the last days of the trail.
@@ -41,6 +43,9 @@ pub(super) struct ReportArgs {
     /// What a server derived from the trail to find records, or off [env: AUDIT_SERVER_READ_MODEL] [default: audit-read-model.db].
     #[arg(long, value_name = "FILE", global = true)]
     read_model: Option<String>,
+    /// Where what is read is recorded until the trail has it, or off [env: AUDIT_SERVER_JOURNAL] [default: audit-server-journal beside the trail].
+    #[arg(long, value_name = "DIRECTORY", global = true)]
+    journal: Option<String>,
     /// Read settings from this TOML file; flags and the environment win over it.
     #[arg(long, value_name = "FILE", global = true)]
     config: Option<PathBuf>,
@@ -155,9 +160,12 @@ fn report(args: &ReportArgs) -> Result<(), Failure> {
         ("db", args.db.clone()),
         ("read_model", args.read_model.clone()),
         ("report_timeout", args.report_timeout.clone()),
+        ("journal", args.journal.clone()),
     ];
     let flags = given.into_iter().filter_map(|(key, text)| Some((key, text?))).collect();
     let config = Config::load(args.config.as_deref(), flags).map_err(Error::from)?;
+    let recorder = Recorder::of_reading(&config);
+    let reading = recorder.reading(Command::Report, asked_of(args));
     let made = make(args, config)?;
     let target = match file {
         Some(_) => Target { terminal: None, colored: args.color == Color::Always },
@@ -165,12 +173,14 @@ fn report(args: &ReportArgs) -> Result<(), Failure> {
     };
     let bytes = args.output.bytes(&made, target)?;
     match file {
-        Some(file) => Ok(write_whole(file, &bytes)?),
+        Some(file) => write_whole(file, &bytes)?,
         None => {
             let mut out = io::stdout().lock();
-            out.write_all(&bytes).and_then(|()| out.flush()).map_err(Failure::Output)
+            out.write_all(&bytes).and_then(|()| out.flush()).map_err(Failure::Output)?;
         }
     }
+    reading.done();
+    Ok(())
 }
 
 /// Refuses to write where something is that was not to be replaced, or that is no file.

@@ -21,7 +21,8 @@ pub(crate) struct Count {
 const COLUMNS: &[Column] =
     &[Column::Words, Column::Users, Column::Addresses, Column::Resources, Column::Entries];
 
-/// Counts everything; what is kept saves most of it. With the study that knows the numbers.
+/// Counts every record that is `seen`; what is kept, which is of all, saves most of it. With the study that knows the
+/// numbers.
 ///
 /// # Errors
 /// When the trail cannot be read, or not in time.
@@ -29,6 +30,7 @@ pub(in crate::report) fn count<'t>(
     trail: &'t Trail,
     place: Option<&Place<Count>>,
     settings: Settings,
+    seen: &Filter,
     deadline: Deadline,
 ) -> Result<(Study<'t>, Count), Error> {
     let going = match place {
@@ -40,8 +42,8 @@ pub(in crate::report) fn count<'t>(
     };
     let Going { mut study, fold: mut count, taken, .. } = going;
     let (before, window) = ranges(settings);
-    study.fold_rest(&wanted(before), &taken, &mut count.detector)?;
-    let met = study.fold_rest(&wanted(window), &taken, &mut count.detector)?;
+    study.fold_rest(&wanted(before, seen), &taken, &mut count.detector)?;
+    let met = study.fold_rest(&wanted(window, seen), &taken, &mut count.detector)?;
     count.add(met);
     Ok((study, count))
 }
@@ -67,10 +69,10 @@ fn take_indexed(
 ) -> impl FnOnce(&mut Study<'_>, &mut Count, &mut Taken) -> Result<bool, Error> {
     move |study, count, taken| {
         let (before, window) = ranges(settings);
-        if study.take_indexed(&wanted(before), taken, &mut count.detector)?.is_none() {
+        if study.take_indexed(&wanted(before, ALL), taken, &mut count.detector)?.is_none() {
             return Ok(false);
         }
-        let met = study.take_indexed(&wanted(window), taken, &mut count.detector)?;
+        let met = study.take_indexed(&wanted(window, ALL), taken, &mut count.detector)?;
         count.add(met.unwrap_or_default());
         Ok(met.is_some())
     }
@@ -94,7 +96,8 @@ fn ranges(Settings { window, baseline_from, .. }: Settings) -> (TimeRange, TimeR
     (TimeRange { from: baseline_from, to: window.from.saturating_sub(1) }, window)
 }
 
-fn wanted(range: TimeRange) -> Wanted<'static> {
-    const ANY: &Filter = &Filter::ANY;
-    Wanted { range, filter: ANY, columns: COLUMNS }
+const ALL: &Filter = &Filter::ANY;
+
+fn wanted(range: TimeRange, filter: &Filter) -> Wanted<'_> {
+    Wanted { range, filter, columns: COLUMNS }
 }

@@ -1,0 +1,119 @@
+//! What is read and changed on the command line.
+//!
+//! Whoever may read the file of the trail can read it with any tool, and no program can record that. What is read with
+//! ours is recorded, so that those who do their work with it need not write down what they did. Who it was is what the kernel
+//! says: the user of the process, and the one who logged in, whom `sudo` does not change (`/proc/self/loginuid`,
+//! audit(7)).
+
+use std::time::Duration;
+
+use audit_layer::event_type;
+
+use super::micros;
+use crate::filter::RESTRICTED;
+
+/// Who runs the command.
+#[derive(Debug, Clone)]
+pub(crate) struct Operator {
+    /// `uid:` and the number.
+    pub(crate) id: Box<str>,
+    /// The name of that user, when it is one of this host's own.
+    pub(crate) name: Option<Box<str>>,
+    /// The number of the user who logged in.
+    login: Option<u32>,
+}
+
+impl Operator {
+    /// Who runs this process.
+    pub(crate) fn current() -> Self {
+        let number = rustix::process::getuid().as_raw();
+        let login = std::fs::read_to_string("/proc/self/loginuid");
+        let login = login.ok().and_then(|text| text.trim().parse().ok());
+        let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+        Self {
+            id: format!("uid:{number}").into(),
+            name: name(&users, number).map(Into::into),
+            // Of a process that nobody's login began it is -1.
+            login: login.filter(|login| *login != u32::MAX),
+        }
+    }
+}
+
+/// The name of the user with that number, in the form of passwd(5).
+fn name(users: &str, number: u32) -> Option<&str> {
+    users.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let (name, number_of) = (fields.next()?, fields.nth(1)?);
+        (number_of.parse() == Ok(number)).then_some(name)
+    })
+}
+
+/// A command that reads the trail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Command {
+    Query,
+    Report,
+    Export,
+}
+
+impl Command {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Query => "audit-server query",
+            Self::Report => "audit-server report",
+            Self::Export => "audit-server export",
+        }
+    }
+}
+
+/// How far a command has come.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Progress {
+    /// It begins to give out records.
+    Begun,
+    /// It has given out so many, in so long.
+    Ended { rows: Option<u64>, took: Duration, success: bool },
+}
+
+/// Makes a record of it.
+pub(super) fn record(by: &Operator, command: Command, asked: &str, progress: Progress) {
+    let (status, rows, took) = match progress {
+        Progress::Begun => ("pending", None, None),
+        Progress::Ended { rows, took, success: true } => ("success", rows, Some(took)),
+        Progress::Ended { rows, took, success: false } => ("failure", rows, Some(took)),
+    };
+    let exports = command == Command::Export;
+    let kind = if exports { event_type::DATA_EXPORT } else { event_type::DATA_ACCESS };
+    let message = match progress {
+        Progress::Begun => "The audit trail is read on the command line",
+        Progress::Ended { .. } => "The audit trail was read on the command line",
+    };
+    tracing::info!(
+        target: "audit",
+        event_type = kind,
+        action = if exports { "export" } else { "read" },
+        status,
+        data_classification = RESTRICTED,
+        user_id = &*by.id,
+        username = by.name.as_deref(),
+        resource = command.name(),
+        duration_us = took.map(micros),
+        login_uid = by.login,
+        query = asked,
+        rows,
+        "{message}"
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_user_has_the_name_that_the_host_gives_it() {
+        let users = "root:x:0:0:root:/root:/bin/sh\n\n# none\nann:x:1000:1000::/home/ann:/bin/sh\n";
+        assert_eq!(name(users, 1000), Some("ann"));
+        assert_eq!(name(users, 0), Some("root"));
+        assert_eq!(name(users, 1), None);
+    }
+}
