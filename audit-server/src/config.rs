@@ -19,7 +19,11 @@ use figment::{
     value::{Dict, Map, Value},
 };
 
-use crate::store::RedisUrl;
+use crate::{
+    Error,
+    auth::{DEFAULT_ROLE_CLAIM, JwksSource, RoleNames, TokenSettings},
+    store::RedisUrl,
+};
 
 /// Where the server listens when nothing says otherwise.
 pub const DEFAULT_LISTEN: SocketAddr =
@@ -45,6 +49,21 @@ pub struct Config {
     /// The directory in which the server keeps what it records of what is asked of it, until the trail has it: a
     /// journal of `audit-layer`. None, or `off`: nothing is recorded. Default: `audit-server-journal`.
     pub journal: Option<PathBuf>,
+    /// Whose tokens (JWT) are accepted: what their `iss` is. None: no tokens are. Default: none.
+    pub jwt_issuer: Option<String>,
+    /// What must be in the `aud` of a token; needed beside an issuer. Default: none.
+    pub jwt_audience: Option<String>,
+    /// The file with the secret of tokens of HS256, which is its owner's alone. Default: none.
+    pub jwt_secret_file: Option<PathBuf>,
+    /// The JWKS with the public keys of tokens of RS256, ES256 and EdDSA: a file or a URL. Default: none.
+    pub jwt_jwks: Option<String>,
+    /// The claim with the role, or a path to it such as `realm_access.roles`. Default: `role`.
+    pub jwt_role_claim: Option<String>,
+    /// What role the values of that claim stand for: `VALUE=ROLE,…`. Default: the names of the roles.
+    pub jwt_roles: Option<String>,
+    /// The claim with the tenant. Without one, tokens see all tenants; with one, each must have it, and `*` is
+    /// all. Default: none.
+    pub jwt_tenant_claim: Option<String>,
     /// Redis, for `/audit/redis` and `/audit/combined`. Default: none.
     pub redis_url: Option<RedisUrl>,
     /// Whether Redis is used when there is a URL. Default: true.
@@ -84,6 +103,13 @@ impl Default for Config {
             keys: "audit-keys.db".into(),
             read_model: Some("audit-read-model.db".into()),
             journal: Some("audit-server-journal".into()),
+            jwt_issuer: None,
+            jwt_audience: None,
+            jwt_secret_file: None,
+            jwt_jwks: None,
+            jwt_role_claim: None,
+            jwt_roles: None,
+            jwt_tenant_claim: None,
             redis_url: None,
             redis_log_enabled: true,
             redis_log_db: None,
@@ -108,6 +134,13 @@ const SETTINGS: &[(&str, &str)] = &[
     ("keys", "AUDIT_SERVER_KEYS"),
     ("read_model", "AUDIT_SERVER_READ_MODEL"),
     ("journal", "AUDIT_SERVER_JOURNAL"),
+    ("jwt_issuer", "AUDIT_SERVER_JWT_ISSUER"),
+    ("jwt_audience", "AUDIT_SERVER_JWT_AUDIENCE"),
+    ("jwt_secret_file", "AUDIT_SERVER_JWT_SECRET_FILE"),
+    ("jwt_jwks", "AUDIT_SERVER_JWT_JWKS"),
+    ("jwt_role_claim", "AUDIT_SERVER_JWT_ROLE_CLAIM"),
+    ("jwt_roles", "AUDIT_SERVER_JWT_ROLES"),
+    ("jwt_tenant_claim", "AUDIT_SERVER_JWT_TENANT_CLAIM"),
     ("redis_url", "REDIS_URL"),
     ("redis_log_enabled", "REDIS_LOG_ENABLED"),
     ("redis_log_db", "REDIS_LOG_DB"),
@@ -210,6 +243,56 @@ impl Config {
         }
     }
 
+    /// Whose tokens are accepted, when any are.
+    ///
+    /// # Errors
+    /// When what is set of them is not enough, or makes no sense.
+    pub(crate) fn tokens(&self) -> Result<Option<TokenSettings>, Error> {
+        let unneeded = [
+            ("jwt_audience", self.jwt_audience.is_some()),
+            ("jwt_secret_file", self.jwt_secret_file.is_some()),
+            ("jwt_jwks", self.jwt_jwks.is_some()),
+            ("jwt_role_claim", self.jwt_role_claim.is_some()),
+            ("jwt_roles", self.jwt_roles.is_some()),
+            ("jwt_tenant_claim", self.jwt_tenant_claim.is_some()),
+        ];
+        let missing = |name: &str, reason: &str| InvalidConfig {
+            name: name.to_owned(),
+            reason: reason.to_owned(),
+        };
+        let Some(issuer) = &self.jwt_issuer else {
+            return match unneeded.into_iter().find(|(_, is_set)| *is_set) {
+                // A token would be refused, and nobody would know why.
+                Some((name, _)) => {
+                    Err(missing(name, "tokens are not accepted without jwt_issuer").into())
+                }
+                None => Ok(None),
+            };
+        };
+        let audience = self.jwt_audience.as_ref();
+        let audience = audience.ok_or_else(|| {
+            missing("jwt_audience", "it is needed beside jwt_issuer: for whom tokens are")
+        })?;
+        if self.jwt_secret_file.is_none() && self.jwt_jwks.is_none() {
+            let reason =
+                "it, or jwt_jwks, is needed beside jwt_issuer: what tokens are checked with";
+            return Err(missing("jwt_secret_file", reason).into());
+        }
+        let role_claim = self.jwt_role_claim.clone();
+        Ok(Some(TokenSettings {
+            issuer: issuer.clone(),
+            audience: audience.clone(),
+            secret_file: self.jwt_secret_file.clone(),
+            jwks: self.jwt_jwks.as_deref().map(str::parse::<JwksSource>).transpose()?,
+            role_claim: role_claim.unwrap_or_else(|| DEFAULT_ROLE_CLAIM.to_owned()),
+            roles: match &self.jwt_roles {
+                Some(roles) => roles.parse()?,
+                None => RoleNames::default(),
+            },
+            tenant_claim: self.jwt_tenant_claim.clone(),
+        }))
+    }
+
     fn set(&mut self, key: &str, text: &str) -> Result<(), String> {
         match key {
             "listen" => self.listen = parse(text, "it is an address such as 127.0.0.1:8600")?,
@@ -217,6 +300,13 @@ impl Config {
             "keys" => self.keys = text.into(),
             "read_model" => self.read_model = (text != "off").then(|| text.into()),
             "journal" => self.journal = (text != "off").then(|| text.into()),
+            "jwt_issuer" => self.jwt_issuer = Some(text.to_owned()),
+            "jwt_audience" => self.jwt_audience = Some(text.to_owned()),
+            "jwt_secret_file" => self.jwt_secret_file = Some(text.into()),
+            "jwt_jwks" => self.jwt_jwks = Some(text.to_owned()),
+            "jwt_role_claim" => self.jwt_role_claim = Some(text.to_owned()),
+            "jwt_roles" => self.jwt_roles = Some(text.to_owned()),
+            "jwt_tenant_claim" => self.jwt_tenant_claim = Some(text.to_owned()),
             "redis_url" => {
                 self.redis_url =
                     Some(text.parse().map_err(|error: crate::InvalidRedisUrl| error.to_string())?);

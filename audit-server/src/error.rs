@@ -9,7 +9,8 @@ use std::net::SocketAddr;
 use crate::{
     auth::{
         Forbidden, KeyFileMissing, KeyFileUnusable, KeyIdInvalid, KeyLifetimeInvalid,
-        KeyNameInvalid, KeyUnknown, TenantAdmin, TenantBound, TooManyKeys, WrongKey,
+        KeyNameInvalid, KeyUnknown, TenantAdmin, TenantBound, TokensUnusable, TooManyKeys,
+        WrongKey,
     },
     config::InvalidConfig,
     export::{ExportNotFound, ExportsBusy, TrailReplaced},
@@ -123,6 +124,9 @@ pub enum Error {
     /// There are as many keys as there may be.
     #[error(transparent)]
     TooManyKeys(#[from] TooManyKeys),
+    /// Tokens cannot be checked as it was set.
+    #[error(transparent)]
+    TokensUnusable(#[from] TokensUnusable),
     /// The database of keys is gone.
     #[error(transparent)]
     KeyFileMissing(#[from] KeyFileMissing),

@@ -42,7 +42,8 @@ pub use api::openapi_document;
 pub use auth::{
     Forbidden, KeyFileMissing, KeyFileUnusable, KeyId, KeyIdInvalid, KeyInfo, KeyLifetimeInvalid,
     KeyNameInvalid, KeyStore, KeyUnknown, NetworkInvalid, Networks, NewKey, Role, RoleUnknown,
-    Scope, SecretKeyText, Tenant, TenantAdmin, TenantBound, TenantInvalid, TooManyKeys, WrongKey,
+    Scope, SecretKeyText, Tenant, TenantAdmin, TenantBound, TenantInvalid, TokensUnusable,
+    TooManyKeys, WrongKey,
 };
 pub use config::{Config, DEFAULT_LISTEN, InvalidConfig};
 pub use error::Error;

@@ -10,7 +10,7 @@
 use std::{
     net::{IpAddr, Ipv4Addr},
     sync::{Arc, PoisonError},
-    time::Instant,
+    time::{Instant, SystemTime},
 };
 
 use poem::{Endpoint, Request, Response, Result, endpoint::BoxEndpoint, web::RemoteAddr};
@@ -18,7 +18,10 @@ use poem::{Endpoint, Request, Response, Result, endpoint::BoxEndpoint, web::Remo
 use super::{State, caller::Caller, problem::Problem};
 use crate::{
     Error,
-    auth::{self, Credential, Failed, Forbidden, Scope, TenantBound, WrongKey},
+    auth::{
+        self, Checked, Credential, Failed, Forbidden, Presented, Scope, TenantBound, TokenText,
+        Tokens, WrongKey,
+    },
     self_audit::{Answered, Asked, Refusal},
 };
 
@@ -124,7 +127,10 @@ impl Guard {
 
     /// The credential of the request, when it opens anything from there.
     async fn admitted(&self, request: &Request, from: IpAddr) -> Result<Credential, Error> {
-        let key = auth::presented(request.headers())?;
+        let key = match auth::presented(request.headers())? {
+            Presented::Key(key) => key,
+            Presented::Token(token) => return self.admitted_with(&token).await,
+        };
         let checked = match self.state.keys.check_at_once(&key, from) {
             Some(checked) => checked,
             None => {
@@ -133,6 +139,30 @@ impl Guard {
             }
         };
         checked.map(Credential::from)
+    }
+
+    /// The same for a token. To check one takes less time than the way to another thread and back; only to fetch the
+    /// keys of its issuer takes longer, and that is asked for once in ten seconds at most.
+    async fn admitted_with(&self, token: &TokenText) -> Result<Credential, Error> {
+        let Some(tokens) = &self.state.tokens else { return Err(WrongKey.into()) };
+        let check = || tokens.check(token.expose(), SystemTime::now());
+        let mut checked = check();
+        if checked == Checked::UnknownKey && tokens.may_refresh() {
+            let state = self.state.clone();
+            let refresh = move || state.tokens.as_ref().map(Tokens::refresh);
+            tokio::task::spawn_blocking(refresh).await.map_err(Error::internal)?;
+            checked = check();
+        }
+        match checked {
+            Checked::Valid(info) => Ok(info.try_into()?),
+            Checked::UnknownKey => Err(WrongKey.into()),
+            Checked::Wrong(why) => {
+                // What is wrong with it is for the operator, who must ask for it: who sends wrong tokens must not fill
+                // the log.
+                tracing::debug!(%why, "a token is refused");
+                Err(WrongKey.into())
+            }
+        }
     }
 }
 

@@ -9,7 +9,9 @@ use poem_openapi::Object;
 
 use crate::{
     Error,
-    auth::{KeyInfo, KeyNameInvalid, MAX_NETWORKS_BYTES, MAX_TENANT_BYTES, NewKey, Role, SecretKeyText},
+    auth::{
+        KeyInfo, KeyNameInvalid, MAX_NETWORKS_BYTES, MAX_TENANT_BYTES, NewKey, Role, SecretKeyText,
+    },
     query::{ForbiddenValue, InvalidValue, Kind, Parameter, RepeatedParameter, UnknownParameter},
 };
 

@@ -212,9 +212,12 @@ fn map(error: &Error) -> Problem {
             "Not for one tenant",
             cause.to_string(),
         ),
-        Error::TenantAdmin(cause) => {
-            Problem::of_parameter("/problems/forbidden-value", "Value not possible here", "tenant", cause)
-        }
+        Error::TenantAdmin(cause) => Problem::of_parameter(
+            "/problems/forbidden-value",
+            "Value not possible here",
+            "tenant",
+            cause,
+        ),
         Error::KeyUnknown(cause) => Problem::new(
             StatusCode::NOT_FOUND,
             "/problems/key-not-found",
@@ -306,9 +309,11 @@ fn map(error: &Error) -> Problem {
             "what is stored under this id is not its record; `audit-server verify` says more",
         ),
         // The rest is met at start or on the command line, never by a request.
-        Error::Internal(_) | Error::ReadModel(_) | Error::Config(_) | Error::Listen { .. } => {
-            Problem::internal()
-        }
+        Error::Internal(_)
+        | Error::ReadModel(_)
+        | Error::Config(_)
+        | Error::TokensUnusable(_)
+        | Error::Listen { .. } => Problem::internal(),
     }
 }
 

@@ -10,7 +10,7 @@ use tokio::sync::Mutex;
 use super::{export::Exports, in_flight::InFlight};
 use crate::{
     Config, Error, InvalidConfig,
-    auth::{Credential, KeyStore, Lockout, Scope},
+    auth::{Credential, KeyStore, Lockout, Scope, Tokens},
     intrusion,
     query::{CursorKey, Sight, Trail},
     read_model::{Follower, ReadModel},
@@ -47,6 +47,8 @@ pub(crate) struct State {
     pub(crate) redis: Option<RedisStore>,
     pub(crate) redis_readers: Readers,
     pub(crate) keys: KeyStore,
+    /// What tokens are checked with, when any are accepted.
+    pub(crate) tokens: Option<Tokens>,
     /// For the cursors of those who are not to know how many records there are.
     cursor_key: Arc<CursorKey>,
     pub(crate) key_readers: Readers,
@@ -97,6 +99,7 @@ impl State {
             kept: Kept::default(),
             redis,
             redis_readers: Readers::new(REDIS_READERS, timeout),
+            tokens: config.tokens()?.as_ref().map(Tokens::open).transpose()?,
             cursor_key: Arc::new(CursorKey::new(keys.secret("cursor")?)),
             keys,
             key_readers: Readers::new(KEY_READERS, timeout),

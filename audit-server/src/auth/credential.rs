@@ -1,6 +1,6 @@
 //! Who was let in, whatever it was that let them in.
 
-use super::{KeyId, KeyInfo, Role, Tenant};
+use super::{KeyId, KeyInfo, Role, Tenant, TokenInfo, WrongKey};
 
 /// A credential that was found to be valid.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,5 +20,18 @@ impl From<KeyInfo> for Credential {
     fn from(info: KeyInfo) -> Self {
         let KeyInfo { id, name, role, tenant, .. } = info;
         Self { id: id.as_str().into(), name: name.into(), role, tenant, key: Some(id) }
+    }
+}
+
+impl TryFrom<TokenInfo> for Credential {
+    type Error = WrongKey;
+
+    /// # Errors
+    /// When its tenant cannot be one.
+    fn try_from(info: TokenInfo) -> Result<Self, WrongKey> {
+        let TokenInfo { subject, role, tenant, .. } = info;
+        let tenant = tenant.map(|tenant| tenant.parse()).transpose().map_err(|_| WrongKey)?;
+        let id: Box<str> = subject.into();
+        Ok(Self { name: id.clone(), id, role, tenant, key: None })
     }
 }

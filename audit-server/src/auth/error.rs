@@ -27,7 +27,9 @@ pub struct TenantBound;
 
 /// An admin is not bound to a tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a key of one tenant is not an admin's: who makes keys could make one that sees everything")]
+#[error(
+    "a key of one tenant is not an admin's: who makes keys could make one that sees everything"
+)]
 pub struct TenantAdmin;
 
 /// No key has that id.

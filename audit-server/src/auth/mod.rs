@@ -1,4 +1,4 @@
-//! Who may ask, and for what: keys with a role.
+//! Who may ask, and for what: keys with a role, and [tokens](token) of an identity provider.
 //!
 //! A key is 32 random bytes, shown once, when it is made. Kept are its SHA-256, an id, a name, its
 //! role, the tenant whose records it sees, some dates and the networks from which it may be used, in a small database of the server's own. Rejected: argon2, which protects passwords
@@ -14,9 +14,10 @@ mod network;
 mod scope;
 mod store;
 mod tenant;
+mod token;
 
 pub(crate) use credential::Credential;
-pub(crate) use credentials::presented;
+pub(crate) use credentials::{Presented, TokenText, presented};
 pub use error::{
     Forbidden, KeyFileMissing, KeyFileUnusable, KeyIdInvalid, KeyLifetimeInvalid, KeyNameInvalid,
     KeyUnknown, TenantAdmin, TenantBound, TooManyKeys, WrongKey,
@@ -29,3 +30,7 @@ pub use scope::{Role, RoleUnknown, Scope};
 pub use store::{KeyInfo, KeyStore, NewKey};
 pub(crate) use tenant::MAX_TENANT_BYTES;
 pub use tenant::{Tenant, TenantInvalid};
+pub use token::TokensUnusable;
+pub(crate) use token::{
+    Checked, DEFAULT_ROLE_CLAIM, JwksSource, RoleNames, TokenInfo, TokenSettings, Tokens,
+};

@@ -76,7 +76,8 @@ pub(super) fn run(args: KeysArgs) -> Result<(), Error> {
     let config = Config::load(args.config.as_deref(), flags)?;
     let path = &config.keys;
     // Before anything is changed that could not be recorded any more.
-    let recorder = (!matches!(args.command, KeysCommand::List)).then(|| Recorder::of_change(&config));
+    let recorder =
+        (!matches!(args.command, KeysCommand::List)).then(|| Recorder::of_change(&config));
     let changed = |change, key: &KeyInfo| {
         if let Some(recorder) = &recorder {
             recorder.key(change, key);
@@ -84,8 +85,7 @@ pub(super) fn run(args: KeysArgs) -> Result<(), Error> {
     };
     match args.command {
         KeysCommand::Create { name, role, tenant, expires_in, networks } => {
-            let new =
-                NewKey { tenant, lifetime: expires_in, networks, ..NewKey::new(&name, role) };
+            let new = NewKey { tenant, lifetime: expires_in, networks, ..NewKey::new(&name, role) };
             let new = KeyStore::open(path)?.make(&new)?;
             changed(KeyChange::Made, &new.0);
             made(new);

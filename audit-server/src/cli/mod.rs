@@ -68,6 +68,27 @@ struct ServeArgs {
     /// Where the server keeps what it records of what is asked of it until the trail has it, or off [env: AUDIT_SERVER_JOURNAL] [default: audit-server-journal].
     #[arg(long, value_name = "DIRECTORY")]
     journal: Option<String>,
+    /// Whose tokens (JWT) are accepted: their iss [env: AUDIT_SERVER_JWT_ISSUER].
+    #[arg(long, value_name = "TEXT")]
+    jwt_issuer: Option<String>,
+    /// What must be in the aud of a token [env: AUDIT_SERVER_JWT_AUDIENCE].
+    #[arg(long, value_name = "TEXT")]
+    jwt_audience: Option<String>,
+    /// The secret of tokens of HS256 [env: AUDIT_SERVER_JWT_SECRET_FILE].
+    #[arg(long, value_name = "FILE")]
+    jwt_secret_file: Option<String>,
+    /// The public keys of tokens of RS256, ES256 and EdDSA [env: AUDIT_SERVER_JWT_JWKS].
+    #[arg(long, value_name = "FILE|URL")]
+    jwt_jwks: Option<String>,
+    /// The claim of a token with the role, or a path to it [env: AUDIT_SERVER_JWT_ROLE_CLAIM] [default: role].
+    #[arg(long, value_name = "CLAIM")]
+    jwt_role_claim: Option<String>,
+    /// What role the values of that claim stand for [env: AUDIT_SERVER_JWT_ROLES] [default: the roles' own names].
+    #[arg(long, value_name = "VALUE=ROLE,...")]
+    jwt_roles: Option<String>,
+    /// The claim of a token with its tenant; * is all [env: AUDIT_SERVER_JWT_TENANT_CLAIM] [default: tokens see all tenants].
+    #[arg(long, value_name = "CLAIM")]
+    jwt_tenant_claim: Option<String>,
     /// Redis; a URL with a password belongs into the environment [env: REDIS_URL].
     #[arg(long, value_name = "URL")]
     redis_url: Option<String>,
@@ -117,6 +138,13 @@ impl ServeArgs {
             ("keys", self.keys),
             ("read_model", self.read_model),
             ("journal", self.journal),
+            ("jwt_issuer", self.jwt_issuer),
+            ("jwt_audience", self.jwt_audience),
+            ("jwt_secret_file", self.jwt_secret_file),
+            ("jwt_jwks", self.jwt_jwks),
+            ("jwt_role_claim", self.jwt_role_claim),
+            ("jwt_roles", self.jwt_roles),
+            ("jwt_tenant_claim", self.jwt_tenant_claim),
             ("redis_url", self.redis_url),
             ("redis_log_enabled", self.redis_log_enabled),
             ("redis_log_db", self.redis_log_db),

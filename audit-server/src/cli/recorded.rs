@@ -55,8 +55,14 @@ impl Recorder {
 
     /// A command that is about to give out what is asked for.
     pub(super) fn reading(&self, command: Command, asked: String) -> Reading<'_> {
-        let reading =
-            Reading { recorder: self, command, asked, begun: Instant::now(), rows: None, success: false };
+        let reading = Reading {
+            recorder: self,
+            command,
+            asked,
+            begun: Instant::now(),
+            rows: None,
+            success: false,
+        };
         reading.tell(Progress::Begun);
         reading
     }

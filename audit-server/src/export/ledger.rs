@@ -114,10 +114,8 @@ impl Ledger {
         let is_whole = totals.place >= self.until;
         // How many records a stream has is not for who sees those of one tenant.
         let shown = if self.request.query.sees_all() { usize::MAX } else { 0 };
-        let streams = state.streams.iter().take(shown).map(|(stream, &(first_seq, last_seq))| StreamRange {
-            stream: stream.to_string(),
-            first_seq,
-            last_seq,
+        let streams = state.streams.iter().take(shown).map(|(stream, &(first_seq, last_seq))| {
+            StreamRange { stream: stream.to_string(), first_seq, last_seq }
         });
         Manifest {
             id: self.id.to_string(),

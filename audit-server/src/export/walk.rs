@@ -75,7 +75,9 @@ impl Walk {
             let seen = query.sees_all() || seen();
             place = match *snapshot.arrivals_of(&id)? {
                 [arrival] if seen => arrival,
-                ref found if found.is_empty() || !seen => return Err(invalid("after", "no record has this id").into()),
+                ref found if found.is_empty() || !seen => {
+                    return Err(invalid("after", "no record has this id").into());
+                }
                 _ => {
                     let reason = "several records have this id: go on by the cursor";
                     return Err(invalid("after", reason).into());

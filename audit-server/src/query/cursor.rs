@@ -220,9 +220,9 @@ mod tests {
     #[test]
     fn a_cursor_with_any_character_changed_or_cut_is_damaged() {
         let key = CursorKey::new([1; 32]);
-        let all = cursors().into_iter().flat_map(|cursor| {
-            [None, Some(&key)].map(|key| (cursor.encode(key), key))
-        });
+        let all = cursors()
+            .into_iter()
+            .flat_map(|cursor| [None, Some(&key)].map(|key| (cursor.encode(key), key)));
         for (text, key) in all {
             for at in 0..text.len() {
                 let mut changed = text.clone().into_bytes();

@@ -149,9 +149,10 @@ impl Query {
         query.filter.normalise();
         query.question = query.fingerprint();
         if let Some(text) = cursor {
-            let cursor = Cursor::decode(text, query.question, sight.cursor_key()).map_err(|cause| {
-                InvalidValue { name: "cursor".to_owned(), reason: cause.to_string() }
-            })?;
+            let cursor =
+                Cursor::decode(text, query.question, sight.cursor_key()).map_err(|cause| {
+                    InvalidValue { name: "cursor".to_owned(), reason: cause.to_string() }
+                })?;
             (query.after, query.met) = (Some(cursor.position), cursor.met);
         }
         Ok(query)

@@ -131,13 +131,7 @@ impl Retention {
         let mut streams: Vec<StreamState> = states.collect();
         let archived = streams.iter().map(|state| state.first_seq.saturating_sub(1)).sum();
         streams.truncate(MAX_STREAMS as usize);
-        Ok(Self {
-            first_record,
-            window_begins_earlier,
-            archived,
-            streams,
-            stream_count,
-        })
+        Ok(Self { first_record, window_begins_earlier, archived, streams, stream_count })
     }
 }
 

@@ -33,10 +33,11 @@ pub(crate) fn security(
     deadline: Deadline,
 ) -> Result<SecurityReport, Error> {
     let seen = request.sight.all();
-    let Going { mut study, fold: mut first_met, taken, is_kept } = match kept.filter(of_all(request)) {
-        Some(kept) => first_met(trail, kept, deadline)?,
-        None => Going::begin(trail, deadline, FirstMet::default())?,
-    };
+    let Going { mut study, fold: mut first_met, taken, is_kept } =
+        match kept.filter(of_all(request)) {
+            Some(kept) => first_met(trail, kept, deadline)?,
+            None => Going::begin(trail, deadline, FirstMet::default())?,
+        };
     let range = request.range;
     let mut fold = Security::new(range);
     let met = study.fold(range, &seen, Security::COLUMNS, &mut fold)?;

@@ -274,13 +274,7 @@ impl SelfAudit {
     }
 
     /// A command that reads the trail.
-    pub(crate) fn command(
-        &self,
-        by: &Operator,
-        command: Command,
-        asked: &str,
-        progress: Progress,
-    ) {
+    pub(crate) fn command(&self, by: &Operator, command: Command, asked: &str, progress: Progress) {
         self.tell(Told::Command(by.clone(), command, told(asked), progress));
     }
 

@@ -32,6 +32,7 @@ use self::stall::Unstalled;
 use crate::{
     Config, Error,
     api::{self, State},
+    auth::Tokens,
     report,
     self_audit::SelfAudit,
 };
@@ -130,6 +131,9 @@ impl Server {
         }
         if self.state.own.is_some() {
             helpers.spawn(keep_recording(self.state.clone()));
+        }
+        if self.state.tokens.is_some() {
+            helpers.spawn(keep_token_keys(self.state.clone()));
         }
         tokio::pin!(shutdown);
         tracing::info!(address = %self.address, "listening");
@@ -258,5 +262,18 @@ async fn keep_ready(state: Arc<State>) {
             }
         };
         tokio::time::sleep(pause).await;
+    }
+}
+
+/// Fetches the keys of whoever issues tokens, at first and then again and again.
+async fn keep_token_keys(state: Arc<State>) {
+    while let Some(next) = state.tokens.as_ref().and_then(Tokens::next_refresh) {
+        tokio::time::sleep_until(next.into()).await;
+        let of_tokens = state.clone();
+        let refresh = move || of_tokens.tokens.as_ref().map(Tokens::refresh);
+        if tokio::task::spawn_blocking(refresh).await.is_err() {
+            tracing::error!("the keys of tokens cannot be fetched any more");
+            return;
+        }
     }
 }

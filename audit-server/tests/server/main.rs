@@ -21,3 +21,4 @@ mod self_audit;
 mod stats;
 mod support;
 mod tenants;
+mod tokens;
