@@ -492,6 +492,17 @@ fn the_classification_seals_all_details_and_nothing_else() {
     assert_eq!(record["message"], "message");
     assert_eq!(record["user_id"], "u-1");
     assert_eq!(record["regulatory_flags"], json!({"SOX": true}));
+
+    // What is graver than that is sealed, too.
+    let trail = Trail::new();
+    let which = SealClassified::Confidential;
+    trail.record(trail.builder().keyring(trail.at("keyring.db")).seal_classified(which), |_| {
+        for classification in ["internal", "confidential", "restricted"] {
+            tracing::info!(target: "audit", a = 1, data_classification = classification);
+        }
+    });
+    let sealed: Vec<_> = trail.opened().iter().map(BTreeMap::len).collect();
+    assert_eq!(sealed, [0, 1, 1]);
 }
 
 #[test]
@@ -540,6 +551,24 @@ fn a_mark_is_bound_to_its_record_member_stream_and_tenant() {
     let other = Trail::new();
     let opened = open_sealed(&lines[1], &other.keyring).unwrap();
     assert!(opened.iter().all(|opened| opened.content == Content::UnknownKey));
+}
+
+#[test]
+fn a_sealed_member_of_a_span_hides_that_of_the_spans_around_it() {
+    let trail = Trail::new();
+    let user = BTreeMap::from([("name", "n")]);
+    trail.record(trail.builder().keyring(trail.at("keyring.db")), |_| {
+        let outer = tracing::info_span!("outer", user_id = "another", session_id = "s-1");
+        let inner = tracing::info_span!(parent: &outer, "inner", user_id = sealed(&user));
+        inner.in_scope(|| tracing::info!(target: "audit", "within"));
+        outer.in_scope(|| tracing::info!(target: "audit", user_id = sealed(&user), "within"));
+    });
+    for line in trail.lines() {
+        let record: Value = serde_json::from_str(&line).unwrap();
+        assert!(record.get("user_id").is_none(), "{line}");
+        assert_eq!(record["session_id"], "s-1");
+        assert_eq!(clear(&line, &trail.keyring)["/details/user_id"], json!({"name": "n"}));
+    }
 }
 
 #[test]

@@ -726,6 +726,39 @@ mod tests {
     }
 
     #[test]
+    fn a_value_with_which_something_is_to_be_done_is_in_no_frame_that_can_be_read() {
+        for mark in [Mark::Within, Mark::Hash, Mark::Seal] {
+            let mut bytes = vec![0; HEADER];
+            let mut written = Entries::new(&mut bytes);
+            written.u64(Key::Field(0), 1);
+            written.mark = mark;
+            written.str(Key::Field(1), "plain");
+            let marks: Vec<_> =
+                EntryIter::of(&bytes[HEADER..]).map(|entry| (entry.key, entry.mark)).collect();
+            assert_eq!(marks, [(Key::Field(0), Mark::None), (Key::Field(1), mark)]);
+            assert_eq!(entries(&bytes).count(), 1);
+        }
+    }
+
+    #[test]
+    fn a_mark_stays_when_a_value_is_copied_cut_or_given_another_text() {
+        let long = "x".repeat(MAX_VALUE_BYTES);
+        let mut source = Vec::new();
+        let mut entries = Entries::new(&mut source);
+        entries.mark = Mark::Seal;
+        entries.str(Key::Field(9), &long);
+        let entry = EntryIter::of(&source).next().unwrap();
+        let mut bytes = Vec::new();
+        let mut entries = Entries::new(&mut bytes);
+        (0..6).for_each(|_| entries.copy(&entry));
+        entries.with_value(&entry, "y");
+        entries.str(Key::Member(Member::UserId), &long);
+        let found: Vec<_> = EntryIter::of(&bytes).map(|entry| (entry.mark, entry.cut)).collect();
+        assert!(found[..7].iter().all(|(mark, _)| *mark == Mark::Seal), "{found:?}");
+        assert!(found[3].1 && found[5].1 && found[7] == (Mark::None, false), "{found:?}");
+    }
+
+    #[test]
     fn room_that_is_counted_anew_is_what_is_left() {
         let mut bytes = Vec::new();
         let mut entries = Entries::new(&mut bytes);
