@@ -16,8 +16,8 @@ use serde_json::json;
 
 use crate::{
     AuditGuard, Error, JournalMode,
-    capture::Core,
-    config::{Config, Durable, FileConfig},
+    capture::{Core, Protection},
+    config::{Config, Durable, FileConfig, METHODS},
     diagnostics,
     journal::{
         self,
@@ -26,6 +26,7 @@ use crate::{
         log::{self, Log},
         recovery::{self, Found},
     },
+    keyring::Keys,
     pipeline::{self, Position, Settings},
     record::{Head, Link, StreamName, checked_hash},
     sink::{self, Batch, Sink, file::FileSink, stdout::StdoutSink},
@@ -43,15 +44,17 @@ type Opened = Vec<(Box<dyn Sink>, Position)>;
 
 /// Opens everything and starts the pipeline.
 pub(crate) fn assemble(config: &Config) -> Result<AuditGuard, Error> {
+    // Before any file is made.
+    let keys = config.keyring.as_deref().map(Keys::open).transpose()?.map(Arc::new);
     let path = config.journal_path();
     let directory = directory::open(&path, &config.service)?;
     let own = directory.slot;
     let guard = if config.is_journaled || !has_undelivered(config, &directory)? {
-        run(config, directory, config.is_journaled)?
+        run(config, directory, config.is_journaled, keys)?
     } else {
         // An earlier process had a journal: what it left is delivered first.
-        run(config, directory, true)?.shutdown(crate::DROP_TIMEOUT)?;
-        run(config, directory::open(&path, &config.service)?, false)?
+        run(config, directory, true, None)?.shutdown(crate::DROP_TIMEOUT)?;
+        run(config, directory::open(&path, &config.service)?, false, keys)?
     };
     if config.is_journaled {
         adopt(config.clone(), path, own);
@@ -71,7 +74,7 @@ fn adopt(config: Config, path: PathBuf, own: u32) {
                 Ok(Some(dead)) => {
                     let delivered = has_undelivered(&config, &dead).and_then(|left| {
                         if left {
-                            run(&config, dead, true)?.shutdown(crate::DROP_TIMEOUT)
+                            run(&config, dead, true, None)?.shutdown(crate::DROP_TIMEOUT)
                         } else {
                             Ok(())
                         }
@@ -109,7 +112,12 @@ fn find(directory: &Directory) -> Result<Found, Error> {
         .map_err(|source| Error::Journal { path: directory.path().to_owned(), source })
 }
 
-fn run(config: &Config, mut directory: Directory, journaled: bool) -> Result<AuditGuard, Error> {
+fn run(
+    config: &Config,
+    mut directory: Directory,
+    journaled: bool,
+    keys: Option<Arc<Keys>>,
+) -> Result<AuditGuard, Error> {
     let failed = |directory: &Directory, source| Error::Journal {
         path: directory.path().to_owned(),
         source,
@@ -173,7 +181,8 @@ fn run(config: &Config, mut directory: Directory, journaled: bool) -> Result<Aud
         config.level,
         config.context_level,
         durable,
-        config.redaction.rules("redact", "keep")?,
+        config.redaction.rules(config.keyring.is_some(), METHODS)?,
+        Protection::new(stream.as_str(), keys),
     ));
     let settings = Settings {
         stream,

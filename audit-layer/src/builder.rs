@@ -13,8 +13,9 @@ use crate::config::RedisConfig;
 use crate::{
     AuditGuard, AuditLayer, Error, assembly,
     config::{
-        Config, DEFAULT_DB, DEFAULT_FILE, Durable, FileConfig, MAX_DURATION, MIN_FILE_BYTES,
-        MIN_JOURNAL_MB, OnFailure, Overflow, SERVICE_NAME, SqliteConfig, is_misspelt,
+        Config, DEFAULT_DB, DEFAULT_FILE, Durable, FileConfig, MAX_DURATION, METHODS,
+        MIN_FILE_BYTES, MIN_JOURNAL_MB, OnFailure, Overflow, SERVICE_NAME, SealClassified,
+        SqliteConfig, is_misspelt,
     },
     diagnostics,
     record::StreamName,
@@ -228,6 +229,42 @@ impl Builder {
         self
     }
 
+    /// The keyring that values are hashed and sealed with: made once for a host, with
+    /// [`Keyring::init`](crate::keyring::Keyring::init), and the service's own to read and write. Without one
+    /// [`hashed`](crate::hashed) and [`sealed`](crate::sealed) values are recorded as `[redacted]`. Default: none.
+    pub fn keyring(mut self, path: impl Into<PathBuf>) -> Self {
+        self.config.keyring = Some(path.into());
+        self
+    }
+
+    /// One more name of what is hashed: `hmac:<key id>:<hex>` takes the place of the value, by which records of the same account
+    /// or address are told to be such. A pattern is read as [`Builder::redact`] reads it, and may name a
+    /// member: `user_id`. Needs a [`Builder::keyring`].
+    ///
+    /// ```
+    /// # use audit_layer::AuditLayer;
+    /// let builder = AuditLayer::builder().keyring("keyring.db").hash("user_id").seal("customer.*");
+    /// ```
+    pub fn hash(mut self, pattern: impl Into<String>) -> Self {
+        self.config.redaction.hashed.push(pattern.into());
+        self
+    }
+
+    /// One more name of what is sealed: encrypted, for those to read who have the keyring. A pattern is read as
+    /// [`Builder::redact`] reads it. What is redacted is not sealed, and what is sealed is not hashed. Needs a
+    /// [`Builder::keyring`].
+    pub fn seal(mut self, pattern: impl Into<String>) -> Self {
+        self.config.redaction.sealed.push(pattern.into());
+        self
+    }
+
+    /// Which records have every detail sealed that is not hashed, whatever it is called. Default:
+    /// [`SealClassified::Off`]. Needs a [`Builder::keyring`].
+    pub fn seal_classified(mut self, which: SealClassified) -> Self {
+        self.config.redaction.classified = which;
+        self
+    }
+
     /// Takes nothing out at all. For measuring what that costs.
     #[doc(hidden)]
     pub fn without_redaction(mut self) -> Self {
@@ -238,7 +275,7 @@ impl Builder {
     /// Opens the stream and the sinks and starts the pipeline.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for a setting that cannot be, [`Error::Journal`] and [`Error::Sink`] for a
+    /// [`Error::Invalid`] for a setting that cannot be, [`Error::Journal`], [`Error::Sink`] and `Error::Keyring` for a
     /// directory, file or database that cannot be opened. A Redis that does not answer is none: it
     /// is tried again while the service runs.
     pub fn build<S>(mut self) -> Result<(AuditLayer<S>, AuditGuard), Error>
@@ -281,7 +318,7 @@ impl Builder {
         if config.batch_size == 0 {
             return invalid("batch_size", "is at least 1");
         }
-        config.redaction.rules("redact", "keep")?;
+        config.redaction.rules(config.keyring.is_some(), METHODS)?;
         for (name, time) in [
             ("flush_interval", config.flush_interval),
             ("heartbeat", config.heartbeat),

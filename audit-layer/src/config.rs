@@ -15,7 +15,7 @@ use crate::{
     capture::{Names, Rules},
     diagnostics,
     journal::directory::name_part,
-    record::{EventType, Member, Severity, StreamName, event_type},
+    record::{Classification, EventType, Member, Severity, StreamName, event_type},
 };
 
 /// `LOGGING_FILE`.
@@ -184,6 +184,29 @@ pub enum DbIndexes {
     Full,
 }
 
+/// Which records have all of their details sealed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum SealClassified {
+    /// None: what is sealed is what says so itself, and what rules name.
+    #[default]
+    Off,
+    /// Those whose `data_classification` is `confidential` or `restricted`.
+    Confidential,
+    /// Those whose `data_classification` is `restricted`.
+    Restricted,
+}
+
+impl SealClassified {
+    fn from(self) -> Option<Classification> {
+        match self {
+            Self::Off => None,
+            Self::Confidential => Some(Classification::Confidential),
+            Self::Restricted => Some(Classification::Restricted),
+        }
+    }
+}
+
 #[derive(Debug, Clone)]
 pub(crate) struct Policies {
     pub(crate) max_queue_size: usize,
@@ -247,9 +270,11 @@ pub(crate) struct Config {
     pub(crate) heartbeat: Duration,
     pub(crate) policies: Policies,
     pub(crate) redaction: RedactionConfig,
+    /// Where the keys are.
+    pub(crate) keyring: Option<PathBuf>,
 }
 
-/// What is taken out of records.
+/// What is taken out of records, or hashed or sealed in them.
 #[derive(Debug, Clone)]
 pub(crate) struct RedactionConfig {
     /// Whether anything is.
@@ -258,21 +283,81 @@ pub(crate) struct RedactionConfig {
     /// Patterns for names.
     pub(crate) added: Vec<String>,
     pub(crate) kept: Vec<String>,
+    pub(crate) hashed: Vec<String>,
+    pub(crate) sealed: Vec<String>,
+    pub(crate) classified: SealClassified,
 }
 
 impl Default for RedactionConfig {
     fn default() -> Self {
-        Self { is_on: true, values: true, added: Vec::new(), kept: Vec::new() }
+        let none = Vec::new;
+        Self {
+            is_on: true,
+            values: true,
+            added: none(),
+            kept: none(),
+            hashed: none(),
+            sealed: none(),
+            classified: SealClassified::default(),
+        }
     }
 }
 
+/// What the settings of [`RedactionConfig`] and the keyring are called where they come from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RuleNames {
+    added: &'static str,
+    kept: &'static str,
+    hashed: &'static str,
+    sealed: &'static str,
+    classified: &'static str,
+    keyring: &'static str,
+}
+
+/// The methods of the builder.
+pub(crate) const METHODS: RuleNames = RuleNames {
+    added: "redact",
+    kept: "keep",
+    hashed: "hash",
+    sealed: "seal",
+    classified: "seal_classified",
+    keyring: "keyring",
+};
+
+/// The variables of the environment.
+const VARIABLES: RuleNames = RuleNames {
+    added: "AUDIT_REDACT",
+    kept: "AUDIT_REDACT_KEEP",
+    hashed: "AUDIT_HASH",
+    sealed: "AUDIT_SEAL",
+    classified: "AUDIT_SEAL_CLASSIFIED",
+    keyring: "AUDIT_KEYRING",
+};
+
 impl RedactionConfig {
-    /// The rules; or which method or variable has a pattern that cannot be read.
-    pub(crate) fn rules(&self, added: &'static str, kept: &'static str) -> Result<Rules, Error> {
+    /// The rules; or which method or variable has a pattern that cannot be read, or needs keys when there are none.
+    pub(crate) fn rules(&self, has_keyring: bool, called: RuleNames) -> Result<Rules, Error> {
         let invalid = |name| move |why| Error::Invalid { name, why };
-        Names::parse(&[], &self.kept).map_err(invalid(kept))?;
-        let names = Names::parse(&self.added, &self.kept).map_err(invalid(added))?;
-        Ok(Rules::new(self.is_on.then_some(names), self.is_on && self.values))
+        Names::parse(&[], &self.kept).map_err(invalid(called.kept))?;
+        let names = Names::parse(&self.added, &self.kept).map_err(invalid(called.added))?;
+        let names = names.hashing(&self.hashed).map_err(invalid(called.hashed))?;
+        let names = names.sealing(&self.sealed).map_err(invalid(called.sealed))?;
+        let (hashes, seals) = (!self.hashed.is_empty(), !self.sealed.is_empty());
+        let classified = self.classified.from();
+        for (is_used, name) in [
+            (hashes, called.hashed),
+            (seals, called.sealed),
+            (classified.is_some(), called.classified),
+        ] {
+            if is_used && !has_keyring {
+                let why = format!("needs keys: {} says where the keyring is", called.keyring);
+                return Err(Error::Invalid { name, why });
+            }
+        }
+        // Without redaction nothing is looked for, so nothing would be sealed either.
+        let is_on = self.is_on || hashes || seals;
+        let rules = Rules::new(is_on.then_some(names), is_on && self.values);
+        Ok(rules.sealing_classified(classified))
     }
 }
 
@@ -300,6 +385,7 @@ impl Default for Config {
                 on_failure: OnFailure::default(),
             },
             redaction: RedactionConfig::default(),
+            keyring: None,
         }
     }
 }
@@ -452,7 +538,20 @@ impl Config {
         }
         config.redaction.added = env.list("AUDIT_REDACT");
         config.redaction.kept = env.list("AUDIT_REDACT_KEEP");
-        config.redaction.rules("AUDIT_REDACT", "AUDIT_REDACT_KEEP")?;
+        config.redaction.hashed = env.list("AUDIT_HASH");
+        config.redaction.sealed = env.list("AUDIT_SEAL");
+        let classified = [
+            ("off", SealClassified::Off),
+            ("confidential", SealClassified::Confidential),
+            ("restricted", SealClassified::Restricted),
+        ];
+        if let Some(classified) = env.read("AUDIT_SEAL_CLASSIFIED", word(&classified))? {
+            config.redaction.classified = classified;
+        }
+        let keyring = env.text("AUDIT_KEYRING");
+        config.keyring =
+            keyring.filter(|path| !path.eq_ignore_ascii_case("off")).map(PathBuf::from);
+        config.redaction.rules(config.keyring.is_some(), VARIABLES)?;
         let no_sink = config.file.is_none()
             && config.sqlite.is_none()
             && config.redis.is_none()
@@ -469,7 +568,7 @@ impl Config {
 }
 
 /// Every variable of the layer that begins with `AUDIT_`.
-const KNOWN: [&str; 18] = [
+const KNOWN: [&str; 22] = [
     "AUDIT_BATCH_SIZE",
     "AUDIT_BLOCK_TIMEOUT",
     "AUDIT_DB",
@@ -477,15 +576,19 @@ const KNOWN: [&str; 18] = [
     "AUDIT_DEBUG",
     "AUDIT_DURABLE",
     "AUDIT_FLUSH_INTERVAL",
+    "AUDIT_HASH",
     "AUDIT_HEARTBEAT",
     "AUDIT_JOURNAL",
     "AUDIT_JOURNAL_MAX_MB",
+    "AUDIT_KEYRING",
     "AUDIT_MAX_QUEUE_SIZE",
     "AUDIT_ON_FAILURE",
     "AUDIT_OVERFLOW",
     "AUDIT_REDACT",
     "AUDIT_REDACT_KEEP",
     "AUDIT_REDACT_VALUES",
+    "AUDIT_SEAL",
+    "AUDIT_SEAL_CLASSIFIED",
     "AUDIT_SERVICE",
     "AUDIT_STDOUT",
 ];
@@ -624,6 +727,10 @@ mod tests {
             ("AUDIT_REDACT", "iban, user.email,"),
             ("AUDIT_REDACT_KEEP", "*.pin"),
             ("AUDIT_REDACT_VALUES", "off"),
+            ("AUDIT_KEYRING", "z/keyring.db"),
+            ("AUDIT_HASH", "user_id"),
+            ("AUDIT_SEAL", "iban,customer.*"),
+            ("AUDIT_SEAL_CLASSIFIED", "Confidential"),
             ("AUDIT_STDOUT", "true"),
         ])
         .unwrap();
@@ -644,6 +751,10 @@ mod tests {
         assert!(config.stdout && !config.redaction.values);
         assert_eq!(config.redaction.added, ["iban", "user.email"]);
         assert_eq!(config.redaction.kept, ["*.pin"]);
+        assert_eq!(config.redaction.hashed, ["user_id"]);
+        assert_eq!(config.redaction.sealed, ["iban", "customer.*"]);
+        assert_eq!(config.redaction.classified, SealClassified::Confidential);
+        assert_eq!(config.keyring, Some(PathBuf::from("z/keyring.db")));
         assert!(!format!("{config:?}").contains("secret"), "the password stays out of Debug");
     }
 
@@ -663,6 +774,11 @@ mod tests {
             ("AUDIT_REDACT", "iban,pass*"),
             ("AUDIT_REDACT_KEEP", "a..b"),
             ("AUDIT_REDACT_VALUES", "some"),
+            ("AUDIT_HASH", "user_id"),
+            ("AUDIT_SEAL", "iban"),
+            ("AUDIT_SEAL", "i*"),
+            ("AUDIT_SEAL_CLASSIFIED", "restricted"),
+            ("AUDIT_SEAL_CLASSIFIED", "public"),
             ("REDIS_LOG_ENABLED", "true"),
         ] {
             let error = read(&[(name, text)]).unwrap_err().to_string();

@@ -52,6 +52,10 @@ pub enum Error {
         /// What is wrong, with the path or address.
         why: String,
     },
+    /// The keyring cannot be used.
+    #[cfg(feature = "keyring")]
+    #[error(transparent)]
+    Keyring(#[from] crate::keyring::KeyringError),
     /// The system gives no random bytes for the identity of a new stream.
     #[error("no random bytes from the system: {0}")]
     Random(String),

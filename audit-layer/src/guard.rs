@@ -85,6 +85,7 @@ impl AuditGuard {
                 last_seq: 0,
                 journal: None,
                 late_commits: 0,
+                withheld: 0,
                 worker_alive: false,
                 poisoned: None,
                 sinks: Vec::new(),
@@ -109,6 +110,7 @@ impl AuditGuard {
                 }
             }),
             late_commits: queue.late(),
+            withheld: self.core.protection.withheld(),
             worker_alive: false,
             poisoned: queue.poison().or_else(|| queue.log().and_then(|log| log.poison())),
             sinks: Vec::new(),

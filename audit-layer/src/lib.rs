@@ -11,17 +11,23 @@ mod error;
 mod fork;
 mod guard;
 mod journal;
+#[cfg(feature = "keyring")]
+pub mod keyring;
+#[cfg(not(feature = "keyring"))]
+#[path = "no_keyring.rs"]
+mod keyring;
 mod panics;
 mod pipeline;
 mod receipt;
 pub mod record;
 mod signals;
 mod sink;
+mod wipe;
 
 pub use builder::Builder;
-pub use capture::{AuditLayer, Val, val};
+pub use capture::{AuditLayer, Hashed, Sealed, Val, hashed, sealed, val};
 pub use clock::imported_from;
-pub use config::{DbIndexes, Durable, OnFailure, Overflow};
+pub use config::{DbIndexes, Durable, OnFailure, Overflow, SealClassified};
 pub use error::{Error, NotInstalled};
 pub use guard::{AuditGuard, DROP_TIMEOUT};
 pub use journal::{DropCause, JournalMode};

@@ -9,13 +9,14 @@ use tracing_core::field::{Field, Visit};
 
 use super::{
     plan::Plan,
+    protection::Protection,
     redaction::{REDACTED, Rules},
     role::Role,
     value,
 };
 use crate::{
     config::Durable,
-    journal::frame::{Captured, Entries, Key, Text},
+    journal::frame::{Captured, Entries, Key, Mark, Text},
     record::{Member, Value},
 };
 
@@ -24,27 +25,32 @@ const PANICKED: &str = "[panicked while formatting]";
 
 /// A set of members.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Members(u64);
+pub(crate) struct Members {
+    bits: u64,
+    /// Whether something is still to be hashed or sealed, in any value that came with them.
+    pub(crate) marked: bool,
+}
 
 impl Members {
     pub(crate) fn insert(&mut self, member: Member) {
-        self.0 |= 1 << member as u8;
+        self.bits |= 1 << member as u8;
     }
 
     pub(crate) fn has(self, member: Member) -> bool {
-        self.0 & (1 << member as u8) != 0
+        self.bits & (1 << member as u8) != 0
     }
 
     pub(crate) fn has_any(self, others: Self) -> bool {
-        self.0 & others.0 != 0
+        self.bits & others.bits != 0
     }
 
     pub(crate) fn insert_all(&mut self, others: Self) {
-        self.0 |= others.0;
+        self.bits |= others.bits;
+        self.marked |= others.marked;
     }
 
     pub(crate) fn len(self) -> u32 {
-        self.0.count_ones()
+        self.bits.count_ones()
     }
 }
 
@@ -85,6 +91,8 @@ pub(crate) struct Encoder<'e, 'b> {
     pub(crate) plan: &'e Plan,
     /// What else is taken out than the fields that the plan says.
     pub(crate) rules: &'e Rules,
+    /// What values are hashed and sealed with.
+    pub(crate) protection: &'e Protection,
     /// Members that the fields set to something.
     pub(crate) set: Members,
     pub(crate) outcome: Outcome,
@@ -115,12 +123,16 @@ impl Encoder<'_, '_> {
 
     #[cold]
     fn hide(&mut self, place: &Place) {
+        self.entries.mark = Mark::None;
         self.text(place, |text| text.push(REDACTED));
     }
 
     /// The same of a value that tells no secret, whatever its name is.
     fn open_place(&mut self, field: &Field) -> Option<Place> {
         let index = field.index();
+        let mark = self.plan.mark(index);
+        self.entries.mark = mark;
+        self.set.marked |= mark != Mark::None;
         match self.plan.roles.get(index)? {
             Role::Member(member) => {
                 if self.context_only && !member.is_context() {
@@ -142,8 +154,10 @@ impl Encoder<'_, '_> {
     fn text(&mut self, place: &Place, write: impl FnOnce(&mut Text<'_>)) {
         let durable = self.durable;
         let mut is_durable = false;
+        let mut mark = Mark::None;
         let outcome = self.entries.with_text(place.key, |text| {
             write(text);
+            mark = text.mark();
             if let Some((durable, member)) = durable.zip(place.text) {
                 is_durable = durable.wants(member, text.as_bytes());
             }
@@ -157,7 +171,7 @@ impl Encoder<'_, '_> {
                 }
             };
             let sets = match place.text {
-                Some(member) if text.is_json() => read().sets(member),
+                Some(member) if text.is_json() && mark != Mark::Seal => read().sets(member),
                 _ => text.len() > 0,
             };
             sets.then(|| match place.text {
@@ -166,6 +180,7 @@ impl Encoder<'_, '_> {
             })
         });
         self.is_durable |= is_durable;
+        self.set.marked |= mark != Mark::None;
         if let (Some(outcome), Key::Member(member)) = (outcome, place.key) {
             self.set.insert(member);
             self.outcome = self.outcome.max(outcome);
@@ -178,6 +193,7 @@ macro_rules! typed {
         $(fn $record(&mut self, field: &Field, value: $type) {
             let Some(place) = self.$place(field) else { return };
             if let Key::Field(index) = place.key
+                && self.entries.mark == Mark::None
                 && $is_secret(self.rules, value)
                 && !self.plan.is_kept(index)
             {
@@ -257,7 +273,8 @@ impl Visit for Encoder<'_, '_> {
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         let Some(place) = self.place(field) else { return };
-        self.text(&place, |text| formatted(text, |text| value::format(text, value)));
+        let protection = self.protection;
+        self.text(&place, |text| formatted(text, |text| value::format(text, value, protection)));
     }
 
     #[cfg(tracing_unstable)]
@@ -283,6 +300,7 @@ fn formatted(text: &mut Text<'_>, format: impl FnOnce(&mut Text<'_>) -> fmt::Res
     // The buffer is cut back to where the value began, so no half-written state is seen.
     if !matches!(catch_unwind(AssertUnwindSafe(|| format(text))), Ok(Ok(()))) {
         text.truncate(0);
+        text.clear_mark();
         text.push(PANICKED);
     }
 }

@@ -13,7 +13,7 @@ use std::cell::RefCell;
 use tracing_core::span;
 
 use super::encoder::Members;
-use crate::journal::frame::Entries;
+use crate::{journal::frame::Entries, wipe::wipe};
 
 /// More spans entered at once on one thread are left to the registry: somebody leaks them.
 const MAX_ENTERED: usize = 256;
@@ -70,7 +70,10 @@ pub(super) fn exit(layer: usize, id: &span::Id) {
         let Stack { entered, spare } = &mut *stack;
         let is_it = |other: &Entered| other.layer == layer && other.id == *id;
         if let Some(at) = entered.iter().rposition(is_it) {
-            let left = entered.remove(at);
+            let mut left = entered.remove(at);
+            if left.set.marked {
+                wipe(&mut left.context);
+            }
             if spare.len() < MAX_SPARE {
                 spare.push(left.context);
             }
@@ -97,6 +100,9 @@ pub(super) fn give(
         let is_current = |other: &&mut Entered| other.layer == layer && !other.is_again;
         let current = entered.iter_mut().rev().find(is_current)?;
         if current.known_at != Some(count) {
+            if current.set.marked {
+                wipe(&mut current.context);
+            }
             current.context.clear();
             current.set = work_out(&mut current.context);
             current.known_at = Some(count);

@@ -24,6 +24,7 @@ use super::{
     entered,
     filter::AuditFilter,
     plan::{Plan, plan_of},
+    protection::Protection,
     redaction::Rules,
     span::{OwnRecord, SpanState, SpanStates},
 };
@@ -32,9 +33,10 @@ use crate::{
     config::Durable,
     journal::{
         DropCause, Queue,
-        frame::{Entries, EntryIter, HEADER, Header, Key, NOT_IMPORTED},
+        frame::{Entries, EntryIter, HEADER, Header, Key, Mark, NOT_IMPORTED},
     },
     record::{Member, Severity},
+    wipe::wipe,
 };
 
 /// How many audit events may be in the making at once on one thread: each inner one is emitted by
@@ -101,8 +103,10 @@ pub(crate) struct Core {
     pub(crate) filter: AuditFilter,
     /// Events that are durable before their macro returns.
     durable: Option<Durable>,
-    /// What is taken out.
+    /// What is taken out, hashed and sealed.
     pub(crate) rules: Rules,
+    /// What it is hashed and sealed with.
+    pub(crate) protection: Protection,
     /// How often values were recorded into spans that were open already.
     recorded: AtomicU64,
     /// The last canary that was seen.
@@ -110,6 +114,16 @@ pub(crate) struct Core {
 }
 
 impl Core {
+    /// Hashes and seals what is to be in a frame, of which these are the members that are set.
+    #[inline]
+    fn protect(&self, frame: &mut Vec<u8>, plan: &Plan, set: Members) {
+        let may_be_classified =
+            self.rules.classified().is_some() && set.has(Member::DataClassification);
+        if set.marked || may_be_classified {
+            self.protection.apply(&self.rules, frame, &plan.roles);
+        }
+    }
+
     /// Whether every event of this level is durable at once.
     fn is_durable(&self, level: tracing_core::Level) -> bool {
         self.durable
@@ -123,6 +137,7 @@ impl Core {
         context_level: LevelFilter,
         durable: Durable,
         rules: Rules,
+        protection: Protection,
     ) -> Self {
         static LAYERS: AtomicUsize = AtomicUsize::new(0);
         Self {
@@ -131,6 +146,7 @@ impl Core {
             filter: AuditFilter { level, context_level },
             durable: Some(durable).filter(|durable| !durable.is_none()),
             rules,
+            protection,
             recorded: AtomicU64::new(0),
             canary: AtomicU64::new(0),
         }
@@ -246,6 +262,7 @@ impl Capture {
             entries: &mut entries,
             plan,
             rules: &self.core.rules,
+            protection: &self.core.protection,
             set: Members::default(),
             outcome: Outcome::Success,
             context_only: false,
@@ -254,14 +271,18 @@ impl Capture {
         };
         event.record(&mut encoder);
         let (mut set, mut outcome) = (encoder.set, encoder.outcome);
+        let is_durable = encoder.is_durable;
+        entries.mark = Mark::None;
         // Whoever imports commits when all is in.
-        let durable = encoder.is_durable && observed_at == NOT_IMPORTED;
+        let durable = is_durable && observed_at == NOT_IMPORTED;
         if plan.level == tracing_core::Level::ERROR {
             outcome = Outcome::Error;
         }
         // Before the context, from which the secrets are gone already.
         if self.core.rules.redact(entries.bytes, HEADER, &plan.roles) {
             entries.recount();
+            // It may have marked something.
+            set.marked = true;
         }
         // Spans that become records are told of what went wrong inside them.
         let known = event.is_contextual()
@@ -281,6 +302,7 @@ impl Capture {
         if !known {
             self.context(ctx.event_span(event), &mut entries, &mut set, outcome);
         }
+        self.core.protect(&mut buffer.0, plan, set);
         self.core.queue.append(plan.callsite(), &buffer.0);
         if durable {
             self.core.queue.commit();
@@ -319,6 +341,7 @@ impl Capture {
             entries.str(Key::Member(Member::Status), outcome.as_str());
         }
         self.context(span.parent(), &mut entries, &mut set, outcome);
+        self.core.protect(&mut buffer.0, own.plan, set);
         self.core.queue.append(own.plan.callsite(), &buffer.0);
         let wants = |durable: &Durable| {
             [Member::EventType, Member::Severity].into_iter().any(|member| {
@@ -349,6 +372,7 @@ where
                 entries: &mut entries,
                 plan,
                 rules: &self.core.rules,
+                protection: &self.core.protection,
                 set: Members::default(),
                 outcome: Outcome::Success,
                 context_only: !records,
@@ -358,7 +382,11 @@ where
             attributes.record(&mut encoder);
             self.core.rules.redact(&mut buffer.0, 0, &plan.roles);
             let own = records.then(|| OwnRecord::new(plan));
-            SpanState::new(self.core.layer, &buffer.0, own)
+            let state = SpanState::new(self.core.layer, &buffer.0, own);
+            if state.set().marked {
+                wipe(&mut buffer.0);
+            }
+            state
         });
         let Some(state) = state else {
             if records {
@@ -390,6 +418,7 @@ where
             entries: &mut entries,
             plan,
             rules: &self.core.rules,
+            protection: &self.core.protection,
             set: Members::default(),
             outcome: Outcome::Success,
             context_only,
@@ -404,6 +433,9 @@ where
             state.update(&buffer.0);
         }
         drop(extensions);
+        if EntryIter::of(&buffer.0).any(|entry| entry.mark != Mark::None) {
+            wipe(&mut buffer.0);
+        }
         self.core.recorded.fetch_add(1, Release);
     }
 

@@ -3,7 +3,7 @@
 //! What an event's fields mean is decided once for each callsite ([`plan`]), so that recording one
 //! is a walk over field indexes. Values are written straight into a buffer of the thread
 //! ([`encoder`]); context is copied from the spans around it ([`span`], and [`entered`] for those the
-//! thread is in); the frame is copied into the journal. Nothing is formatted while a lock is held, and
+//! thread is in); what is secret in it is taken out, hashed or sealed ([`redaction`], [`protection`]); the frame is copied into the journal. Nothing is formatted while a lock is held, and
 //! once a thread has recorded an event the next ones allocate nothing.
 //!
 //! # What can go wrong in the application's own code
@@ -21,6 +21,7 @@ mod entered;
 mod filter;
 mod layer;
 mod plan;
+mod protection;
 mod redaction;
 mod role;
 mod span;
@@ -29,6 +30,7 @@ mod value;
 pub use layer::AuditLayer;
 pub(crate) use layer::Core;
 pub(crate) use plan::{Plan, internal_plan, plan_by_number};
+pub(crate) use protection::Protection;
 pub(crate) use redaction::{Names, Rules};
 pub(crate) use role::Role;
-pub use value::{Val, val};
+pub use value::{Hashed, Sealed, Val, hashed, sealed, val};

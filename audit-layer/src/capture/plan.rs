@@ -12,7 +12,7 @@ use super::{
     redaction::{Rules, Treatment},
     role::Role,
 };
-use crate::journal::log::Callsite;
+use crate::journal::{frame::Mark, log::Callsite};
 
 /// How the events or spans of one callsite are recorded.
 #[derive(Debug)]
@@ -31,6 +31,8 @@ pub(crate) struct Plan {
     secrets: Box<[usize]>,
     /// The indexes of those that are left as they are.
     kept: Box<[usize]>,
+    /// The indexes of those that are hashed or sealed.
+    marked: Box<[(usize, Mark)]>,
     /// Whether it is the event by which `verify_installed` looks for the layer.
     pub(crate) is_canary: bool,
     /// The same for a journal.
@@ -72,12 +74,20 @@ impl Plan {
                 .map(|(index, _)| index)
                 .collect()
         };
+        let marked = fields.iter().zip(&roles).enumerate();
+        let marked = marked
+            .filter_map(|(index, (field, role))| match rules.of_field(role, field) {
+                Treatment::Mark(mark) => Some((index, mark)),
+                _ => None,
+            })
+            .collect();
         Self {
             number,
             level,
             target: target.into(),
             source: source.map(Into::into),
             name: name.into(),
+            marked,
             secrets: treated(Treatment::Hide),
             kept: treated(Treatment::Keep),
             roles,
@@ -114,6 +124,13 @@ impl Plan {
     /// Whether it is left as it is.
     pub(crate) fn is_kept(&self, field: usize) -> bool {
         self.kept.contains(&field)
+    }
+
+    /// What is to be done with its value.
+    #[inline]
+    pub(crate) fn mark(&self, field: usize) -> Mark {
+        let marked = self.marked.iter().find(|(index, _)| *index == field);
+        marked.map_or(Mark::None, |(_, mark)| *mark)
     }
 
     /// What a journal needs to know of the callsite.

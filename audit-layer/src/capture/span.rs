@@ -10,8 +10,9 @@ use super::{
     plan::Plan,
 };
 use crate::{
-    journal::frame::{Entries, EntryIter, Key},
+    journal::frame::{Entries, EntryIter, Key, Mark},
     record::Member,
+    wipe::wipe,
 };
 
 /// The state of one layer in a span's extensions.
@@ -92,6 +93,9 @@ impl SpanState {
             }
         }
         entries.extend_from_slice(later);
+        if self.set.marked {
+            wipe(&mut self.entries);
+        }
         self.set = set_members(&entries);
         self.is_plain = is_plain(&entries, self.set);
         self.entries = entries;
@@ -108,7 +112,7 @@ impl SpanState {
     /// The text that the span set the member to, if it did.
     pub(crate) fn text(&self, member: Member) -> Option<&str> {
         EntryIter::of(&self.entries)
-            .filter(|entry| entry.key == Key::Member(member) && entry.value.sets(member))
+            .filter(|entry| entry.key == Key::Member(member) && entry.sets(member))
             .last()
             .and_then(|entry| entry.value.as_text())
     }
@@ -123,10 +127,19 @@ impl SpanState {
         }
         for entry in EntryIter::of(&self.entries) {
             let Key::Member(member) = entry.key else { continue };
-            if member.is_context() && !lacked.has(member) && entry.value.sets(member) {
+            if member.is_context() && !lacked.has(member) && entry.sets(member) {
                 into.copy(&entry);
                 set.insert(member);
+                set.marked |= entry.mark != Mark::None;
             }
+        }
+    }
+}
+
+impl Drop for SpanState {
+    fn drop(&mut self) {
+        if self.set.marked {
+            wipe(&mut self.entries);
         }
     }
 }
@@ -136,15 +149,16 @@ fn is_plain(entries: &[u8], set: Members) -> bool {
     let mut count = 0;
     EntryIter::of(entries).all(|entry| {
         count += 1;
-        matches!(entry.key, Key::Member(member) if member.is_context() && entry.value.sets(member))
+        matches!(entry.key, Key::Member(member) if member.is_context() && entry.sets(member))
     }) && count == set.len()
 }
 
 fn set_members(entries: &[u8]) -> Members {
     let mut set = Members::default();
     for entry in EntryIter::of(entries) {
+        set.marked |= entry.mark != Mark::None;
         if let Key::Member(member) = entry.key
-            && entry.value.sets(member)
+            && entry.sets(member)
         {
             set.insert(member);
         }

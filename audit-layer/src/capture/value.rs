@@ -7,6 +7,10 @@
 //! if that is all there is the value is taken for JSON. A wrapper inside of another `Debug` is
 //! therefore text.
 //!
+//! [`hashed`] and [`sealed`] go the same way, with one more turn: what they print is `[hashed]` or `[sealed]` for whoever
+//! asks, and for our visitor they lay the value beside that. Only if the words are all there is to the text, the value takes
+//! their place. So it is in clear nowhere, however it is formatted and within whatever.
+//!
 //! The JSON written here need not be canonical; the pipeline makes it so.
 
 use std::{
@@ -18,13 +22,20 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use tracing_core::field::DebugValue;
 use valuable::{NamedValues, Slice, Valuable, Value, Visit};
 
-use crate::{journal::frame::Text, record};
+use super::{protection::Protection, redaction::REDACTED};
+use crate::{
+    journal::frame::{Mark, Text},
+    record::{self, MAX_VALUE_BYTES},
+    wipe::wipe,
+};
 
 /// How deep values may nest; what is deeper is the string `"[nested too deep]"`.
 const MAX_DEPTH: usize = record::MAX_JSON_DEPTH - 4;
 
 thread_local! {
     static FORMATTING: Cell<State> = const { Cell::new(State::Elsewhere) };
+    /// The value of the last wrapper that our visitor met, while it is formatting.
+    static BESIDE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -35,6 +46,8 @@ enum State {
     Ours,
     /// The value wrote that many bytes of JSON.
     Json(usize),
+    /// The value lies beside, as JSON or as text, and that is to be done with it.
+    Beside(Mark, bool),
 }
 
 /// Records a [`Valuable`] value as nested JSON in an audit event.
@@ -75,6 +88,94 @@ impl fmt::Debug for Val<'_> {
     }
 }
 
+/// Records a [`Valuable`] value as a keyed hash: `hmac:<key id>:<hex>`.
+///
+/// Equal values have equal marks, so that records can be told to concern the same account without saying which; without
+/// the key of the host nobody finds out by trying all there are. A text is hashed as it is, anything else by its
+/// canonical JSON. For every other layer it prints `[hashed]`. Without a keyring ([`Builder::keyring`](crate::Builder::keyring)) it is
+/// recorded as `[redacted]`.
+///
+/// ```
+/// # let account = "DE89370400440532013000";
+/// tracing::info!(target: "audit", event_type = "financial.transfer", account = audit_layer::hashed(&account));
+/// // … "details":{"account":"hmac:4t7q0yzkc2:1f0c…"} …
+/// ```
+pub fn hashed<V: Valuable + ?Sized>(value: &V) -> DebugValue<Hashed<'_>> {
+    tracing_core::field::debug(Hashed(value.as_value()))
+}
+
+/// Records a [`Valuable`] value encrypted: `{"$sealed":{…}}`. Whoever has the keyring reads it again as what it was.
+///
+/// If the event has a `regulatory_flags.data_subject`, it is sealed with a key of that person, and can be erased with it
+/// ([`keyring`](crate::keyring)). A member that is text, such as `user_id`, is then a detail of that name. For every other layer
+/// it prints `[sealed]`. Without a keyring ([`Builder::keyring`](crate::Builder::keyring)) it is recorded as `[redacted]`.
+///
+/// ```
+/// # let diagnosis = vec!["E11.9"];
+/// tracing::info!(
+///     target: "audit",
+///     event_type = "data.update",
+///     regulatory_flags.data_subject = "p-17",
+///     diagnosis = audit_layer::sealed(&diagnosis),
+/// );
+/// ```
+pub fn sealed<V: Valuable + ?Sized>(value: &V) -> DebugValue<Sealed<'_>> {
+    tracing_core::field::debug(Sealed(value.as_value()))
+}
+
+/// A value that audit events record as a keyed hash; made by [`hashed`].
+#[derive(Clone, Copy)]
+pub struct Hashed<'a>(Value<'a>);
+
+/// A value that audit events record encrypted; made by [`sealed`].
+#[derive(Clone, Copy)]
+pub struct Sealed<'a>(Value<'a>);
+
+const HASHED: &str = "[hashed]";
+const SEALED: &str = "[sealed]";
+
+impl fmt::Debug for Hashed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        lay_beside(&self.0, Mark::Hash)?;
+        f.write_str(HASHED)
+    }
+}
+
+impl fmt::Debug for Sealed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        lay_beside(&self.0, Mark::Seal)?;
+        f.write_str(SEALED)
+    }
+}
+
+/// Gives the value to our visitor, if it is that which is formatting.
+fn lay_beside(value: &Value<'_>, mark: Mark) -> fmt::Result {
+    if FORMATTING.get() == State::Elsewhere {
+        return Ok(());
+    }
+    let mut beside = Bounded(BESIDE.try_with(Cell::take).unwrap_or_default());
+    wipe(&mut beside.0);
+    let is_text = write_text(&mut beside, value)?;
+    if !is_text {
+        write_json(&mut beside, value);
+    }
+    let _ = BESIDE.try_with(|cell| cell.set(std::mem::take(&mut beside.0)));
+    FORMATTING.set(State::Beside(mark, !is_text));
+    Ok(())
+}
+
+/// A text that takes no more than tells that it is too long.
+struct Bounded(Vec<u8>);
+
+impl fmt::Write for Bounded {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let room = (MAX_VALUE_BYTES + 4).saturating_sub(self.0.len());
+        let text = &text[..text.floor_char_boundary(room)];
+        self.0.extend_from_slice(text.as_bytes());
+        Ok(())
+    }
+}
+
 struct Counted<'c, 'f> {
     inner: &'c mut fmt::Formatter<'f>,
     bytes: usize,
@@ -87,20 +188,54 @@ impl fmt::Write for Counted<'_, '_> {
     }
 }
 
-/// Formats a value for our visitor: JSON when it is a [`Val`], else its `Debug`.
-pub(super) fn format(text: &mut Text<'_>, value: &dyn fmt::Debug) -> fmt::Result {
-    struct Restore(State);
+/// Formats a value for our visitor: JSON when it is a [`Val`], what it is when it is [`Hashed`] or [`Sealed`], which is then still
+/// to be done, else its `Debug`.
+pub(super) fn format(
+    text: &mut Text<'_>,
+    value: &dyn fmt::Debug,
+    protection: &Protection,
+) -> fmt::Result {
+    struct Restore(State, Vec<u8>);
     impl Drop for Restore {
         fn drop(&mut self) {
             FORMATTING.set(self.0);
+            let mut beside = BESIDE.try_with(|cell| cell.replace(std::mem::take(&mut self.1)));
+            if let Ok(beside) = &mut beside {
+                wipe(beside);
+            }
         }
     }
-    let _restore = Restore(FORMATTING.replace(State::Ours));
+    // A value that logs while it is formatted comes here again.
+    let beside = BESIDE.try_with(Cell::take).unwrap_or_default();
+    let _restore = Restore(FORMATTING.replace(State::Ours), beside);
     write!(text, "{value:?}")?;
-    if FORMATTING.get() == State::Json(text.len()) && !text.is_cut() {
-        text.mark_json();
+    match FORMATTING.get() {
+        State::Json(length) if length == text.len() && !text.is_cut() => text.mark_json(),
+        State::Beside(mark, is_json) => take_beside(text, mark, is_json, protection),
+        _ => {}
     }
     Ok(())
+}
+
+#[cold]
+fn take_beside(text: &mut Text<'_>, mark: Mark, is_json: bool, protection: &Protection) {
+    let words = if mark == Mark::Hash { HASHED } else { SEALED };
+    if text.as_bytes() != words.as_bytes() {
+        return;
+    }
+    text.truncate(0);
+    if !protection.has_keys() {
+        text.clear_mark();
+        text.push(REDACTED);
+        return protection.withhold(1, "there is no keyring");
+    }
+    let mut beside = BESIDE.try_with(Cell::take).unwrap_or_default();
+    text.push(std::str::from_utf8(&beside).unwrap_or(REDACTED));
+    text.raise_mark(mark);
+    if is_json && !text.is_cut() {
+        text.mark_json();
+    }
+    wipe(&mut beside);
 }
 
 /// Writes a value that is nothing but text as that text, which fits members that are text, and

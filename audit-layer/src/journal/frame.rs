@@ -8,7 +8,8 @@
 //! All integers are little-endian. `time` is microseconds since the Unix epoch; `observed_at` is
 //! [`NOT_IMPORTED`] unless the event was imported. A key below [`FIRST_FIELD`] is a [`Member`];
 //! above it, a field of the callsite by its index, so that no name is copied or compared while an
-//! event is recorded. The top bit of a tag says that the value was cut.
+//! event is recorded. The top bit of a tag says that the value was cut; two more, what is still to be
+//! done with it, until that is done: no frame in a journal has them.
 //!
 //! Rejected: `serde` formats (they walk a tree that an event does not have), names in the frame
 //! (three times the bytes), an enum sent through the channel (an allocation a string).
@@ -37,7 +38,37 @@ const ID: Range<usize> = 16..32;
 const CALLSITE: Range<usize> = 32..36;
 pub(crate) const HEADER: usize = 36;
 
+/// The longest frame that a journal takes.
+pub(crate) const MAX_FRAME: usize = 128 * 1024;
+
 const CUT: u8 = 0x80;
+const MARKS: u8 = 0x30;
+
+/// What is to be done with a value before the frame goes anywhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+#[repr(u8)]
+pub(crate) enum Mark {
+    /// Nothing.
+    #[default]
+    None = 0,
+    /// Something within it is to be hashed or sealed.
+    Within = 0x10,
+    /// It is to be hashed.
+    Hash = 0x20,
+    /// It is to be sealed.
+    Seal = 0x30,
+}
+
+impl Mark {
+    fn of(tag: u8) -> Self {
+        match tag & MARKS {
+            0 => Self::None,
+            0x10 => Self::Within,
+            0x20 => Self::Hash,
+            _ => Self::Seal,
+        }
+    }
+}
 
 /// What an entry of text or bytes begins with: key, tag and length.
 const SIZED_HEAD: usize = 2 + 1 + 4;
@@ -146,6 +177,8 @@ pub(crate) struct Entries<'b> {
     start: usize,
     /// Bytes of values that the record may still take.
     room: usize,
+    /// What is to be done with the values that come next.
+    pub(crate) mark: Mark,
 }
 
 macro_rules! fixed {
@@ -161,7 +194,7 @@ macro_rules! fixed {
 impl<'b> Entries<'b> {
     pub(crate) fn new(bytes: &'b mut Vec<u8>) -> Self {
         let start = bytes.len();
-        Self { bytes, start, room: MAX_RECORD_BYTES }
+        Self { bytes, start, room: MAX_RECORD_BYTES, mark: Mark::None }
     }
 
     /// Counts anew what there is room for, when other values have taken the place of some.
@@ -173,7 +206,7 @@ impl<'b> Entries<'b> {
 
     fn head(&mut self, key: Key, tag: u8) {
         self.bytes.extend_from_slice(&key.code().to_le_bytes());
-        self.bytes.push(tag);
+        self.bytes.push(tag | self.mark as u8);
     }
 
     fixed! {
@@ -200,7 +233,7 @@ impl<'b> Entries<'b> {
         }
         let ([key_low, key_high], [a, b, c, d]) = (key.code().to_le_bytes(), length(value.len()));
         self.bytes.reserve(SIZED_HEAD + value.len());
-        self.bytes.extend_from_slice(&[key_low, key_high, 7, a, b, c, d]);
+        self.bytes.extend_from_slice(&[key_low, key_high, 7 | self.mark as u8, a, b, c, d]);
         self.bytes.extend_from_slice(value.as_bytes());
         self.room -= value.len();
         true
@@ -233,17 +266,17 @@ impl<'b> Entries<'b> {
         self.bytes.extend_from_slice(&[0; 4]);
         let start = self.bytes.len();
         let limit = if key.gives_way() { MAX_VALUE_BYTES.min(self.room) } else { MAX_VALUE_BYTES };
-        let mut text = Text { bytes: self.bytes, start, limit, cut: false, json: false };
+        let mark = self.mark;
+        let mut text = Text { bytes: self.bytes, start, limit, cut: false, json: false, mark };
         let result = write(&mut text);
-        let (cut, json) = (text.cut, text.json);
+        let (cut, json, mark) = (text.cut, text.json, text.mark);
         let written = self.bytes.len() - start;
-        self.bytes[tag_at] = if cut {
-            7 | CUT
-        } else if json {
-            9
-        } else {
-            7
+        let tag = match (cut, json) {
+            (true, _) => 7 | CUT,
+            (false, true) => 9,
+            (false, false) => 7,
         };
+        self.bytes[tag_at] = tag | mark as u8;
         self.bytes[start - 4..start].copy_from_slice(&length(written));
         if written > self.room {
             self.make_room(written);
@@ -254,6 +287,12 @@ impl<'b> Entries<'b> {
 
     /// Appends an entry with another text, or its bytes, in the place of its value.
     pub(crate) fn with_value(&mut self, entry: &RawEntry<'_>, value: &str) {
+        self.mark = entry.mark;
+        self.with_bytes_or_text(entry, value);
+        self.mark = Mark::None;
+    }
+
+    fn with_bytes_or_text(&mut self, entry: &RawEntry<'_>, value: &str) {
         if let Captured::Plain(Value::Bytes(_)) = entry.value {
             let tag = self.bytes.len() + 2;
             self.bytes(entry.key, value.as_bytes());
@@ -267,6 +306,38 @@ impl<'b> Entries<'b> {
             text.cut |= entry.cut;
             text.json = matches!(entry.value, Captured::Json(_));
         });
+    }
+
+    /// Appends an entry as it is, with the mark that it has now, whatever there is room for.
+    pub(crate) fn put(&mut self, entry: &RawEntry<'_>) {
+        let tag = self.bytes.len() + 2;
+        self.bytes.extend_from_slice(entry.bytes);
+        if let Some(tag) = self.bytes.get_mut(tag) {
+            *tag = *tag & !MARKS | entry.mark as u8;
+        }
+    }
+
+    /// The same with a text in the place of its value.
+    pub(crate) fn put_text(&mut self, entry: &RawEntry<'_>, text: &str) {
+        self.put_sized(entry, 7, text);
+    }
+
+    /// The same with another text, or the bytes of it, in the place of that text.
+    pub(crate) fn put_other(&mut self, entry: &RawEntry<'_>, text: &str) {
+        let is_bytes = matches!(entry.value, Captured::Plain(Value::Bytes(_)));
+        self.put_sized(entry, if is_bytes { 8 } else { 7 }, text);
+    }
+
+    /// The same with JSON in the place of its value.
+    pub(crate) fn put_json(&mut self, entry: &RawEntry<'_>, json: &str) {
+        self.put_sized(entry, 9, json);
+    }
+
+    fn put_sized(&mut self, entry: &RawEntry<'_>, tag: u8, value: &str) {
+        self.bytes.extend_from_slice(&entry.key.code().to_le_bytes());
+        self.bytes.push(tag | entry.mark as u8 | if entry.cut { CUT } else { 0 });
+        self.bytes.extend_from_slice(&length(value.len()));
+        self.bytes.extend_from_slice(value.as_bytes());
     }
 
     /// Cuts the last values that give way until a value of `needed` bytes has room, or, when that
@@ -297,7 +368,7 @@ impl<'b> Entries<'b> {
     /// more as their last character needs. Returns how many.
     fn cut(&mut self, at: usize, over: usize) -> usize {
         let Some(entry) = EntryIter::of(&self.bytes[at..]).next() else { return 0 };
-        let size = entry.value.size();
+        let (size, entry_mark) = (entry.value.size(), entry.mark as u8);
         let (tag, keep) = match entry.value {
             Captured::Plain(Value::Str(text)) | Captured::Json(text) => {
                 (7, text.floor_char_boundary(size.saturating_sub(over)))
@@ -306,13 +377,19 @@ impl<'b> Entries<'b> {
         };
         let value = at + SIZED_HEAD;
         self.bytes.drain(value + keep..value + size);
-        self.bytes[at + 2] = tag | CUT;
+        self.bytes[at + 2] = tag | CUT | entry_mark;
         self.bytes[value - 4..value].copy_from_slice(&length(keep));
         size - keep
     }
 
     /// Copies whole entries that another buffer holds.
     pub(crate) fn copy(&mut self, entry: &RawEntry<'_>) {
+        self.mark = entry.mark;
+        self.copy_marked(entry);
+        self.mark = Mark::None;
+    }
+
+    fn copy_marked(&mut self, entry: &RawEntry<'_>) {
         let size = entry.value.size();
         match entry.value {
             Captured::Plain(Value::Str(text)) | Captured::Json(text) if size > self.room => {
@@ -342,6 +419,7 @@ pub(crate) struct Text<'b> {
     limit: usize,
     cut: bool,
     json: bool,
+    mark: Mark,
 }
 
 impl Text<'_> {
@@ -376,6 +454,20 @@ impl Text<'_> {
 
     pub(crate) fn mark_json(&mut self) {
         self.json = true;
+    }
+
+    pub(crate) fn mark(&self) -> Mark {
+        self.mark
+    }
+
+    /// What is to be done with it, unless more is already.
+    pub(crate) fn raise_mark(&mut self, mark: Mark) {
+        self.mark = self.mark.max(mark);
+    }
+
+    /// Nothing is to be done with it: what it says is nobody's secret.
+    pub(crate) fn clear_mark(&mut self) {
+        self.mark = Mark::None;
     }
 
     pub(crate) fn as_bytes(&self) -> &[u8] {
@@ -445,7 +537,7 @@ pub(crate) fn header(frame: &[u8]) -> Option<Header> {
 
 /// Walks the entries of a frame.
 pub(crate) fn entries(frame: &[u8]) -> EntryIter<'_> {
-    EntryIter { bytes: frame.get(HEADER..).unwrap_or_default() }
+    EntryIter { bytes: frame.get(HEADER..).unwrap_or_default(), is_final: true }
 }
 
 /// What is in the entries of text and of bytes, unread: whoever looks for something in all of it is done
@@ -454,7 +546,7 @@ pub(crate) fn texts(mut entries: &[u8]) -> impl Iterator<Item = &[u8]> {
     std::iter::from_fn(move || {
         loop {
             let ([_, _, tag], rest) = entries.split_first_chunk()?;
-            let size = match tag & !CUT {
+            let size = match tag & !(CUT | MARKS) {
                 0 | 1 => 0,
                 2 | 3 | 6 => 8,
                 4 | 5 => 16,
@@ -477,10 +569,16 @@ pub(crate) struct RawEntry<'f> {
     pub(crate) key: Key,
     pub(crate) value: Captured<'f>,
     pub(crate) cut: bool,
+    pub(crate) mark: Mark,
     pub(crate) bytes: &'f [u8],
 }
 
 impl RawEntry<'_> {
+    /// Whether it sets the member. What is to be sealed does not, but nothing else is to be taken for it.
+    pub(crate) fn sets(&self, member: Member) -> bool {
+        self.mark == Mark::Seal || self.value.sets(member)
+    }
+
     /// The bytes of its value that count towards the bound of a record.
     fn taken(&self) -> usize {
         match self.value.size() {
@@ -495,11 +593,13 @@ impl RawEntry<'_> {
 #[derive(Debug, Clone)]
 pub(crate) struct EntryIter<'f> {
     bytes: &'f [u8],
+    /// Nothing is left to be done with any value.
+    is_final: bool,
 }
 
 impl<'f> EntryIter<'f> {
     pub(crate) fn of(bytes: &'f [u8]) -> Self {
-        Self { bytes }
+        Self { bytes, is_final: false }
     }
 }
 
@@ -511,10 +611,14 @@ impl<'f> Iterator for EntryIter<'f> {
         let (key, rest) = whole.split_first_chunk()?;
         let key = Key::from_code(u16::from_le_bytes(*key))?;
         let (&tag, rest) = rest.split_first()?;
-        let (value, rest) = decode(tag & !CUT, rest)?;
+        let mark = Mark::of(tag);
+        if self.is_final && mark != Mark::None {
+            return None;
+        }
+        let (value, rest) = decode(tag & !(CUT | MARKS), rest)?;
         let bytes = whole.get(..whole.len() - rest.len())?;
         self.bytes = rest;
-        Some(RawEntry { key, value, cut: tag & CUT != 0, bytes })
+        Some(RawEntry { key, value, cut: tag & CUT != 0, mark, bytes })
     }
 }
 
@@ -619,6 +723,39 @@ mod tests {
             .collect();
         assert_eq!(lengths[..4], vec![(MAX_VALUE_BYTES, false); 4]);
         assert_eq!(lengths[4..], vec![(0, true); 6]);
+    }
+
+    #[test]
+    fn a_value_with_which_something_is_to_be_done_is_in_no_frame_that_can_be_read() {
+        for mark in [Mark::Within, Mark::Hash, Mark::Seal] {
+            let mut bytes = vec![0; HEADER];
+            let mut written = Entries::new(&mut bytes);
+            written.u64(Key::Field(0), 1);
+            written.mark = mark;
+            written.str(Key::Field(1), "plain");
+            let marks: Vec<_> =
+                EntryIter::of(&bytes[HEADER..]).map(|entry| (entry.key, entry.mark)).collect();
+            assert_eq!(marks, [(Key::Field(0), Mark::None), (Key::Field(1), mark)]);
+            assert_eq!(entries(&bytes).count(), 1);
+        }
+    }
+
+    #[test]
+    fn a_mark_stays_when_a_value_is_copied_cut_or_given_another_text() {
+        let long = "x".repeat(MAX_VALUE_BYTES);
+        let mut source = Vec::new();
+        let mut entries = Entries::new(&mut source);
+        entries.mark = Mark::Seal;
+        entries.str(Key::Field(9), &long);
+        let entry = EntryIter::of(&source).next().unwrap();
+        let mut bytes = Vec::new();
+        let mut entries = Entries::new(&mut bytes);
+        (0..6).for_each(|_| entries.copy(&entry));
+        entries.with_value(&entry, "y");
+        entries.str(Key::Member(Member::UserId), &long);
+        let found: Vec<_> = EntryIter::of(&bytes).map(|entry| (entry.mark, entry.cut)).collect();
+        assert!(found[..7].iter().all(|(mark, _)| *mark == Mark::Seal), "{found:?}");
+        assert!(found[3].1 && found[5].1 && found[7] == (Mark::None, false), "{found:?}");
     }
 
     #[test]

@@ -62,7 +62,7 @@ pub(super) const DATA_AT: u64 = 4096;
 pub(super) const HEAD: usize = 24;
 
 /// No payload is longer: the values of a record take 64 KiB, and a callsite's names far less.
-pub(super) const MAX_PAYLOAD: usize = 128 * 1024;
+pub(super) const MAX_PAYLOAD: usize = super::frame::MAX_FRAME;
 
 const SUFFIX: &str = ".journal";
 const SPARE: &str = ".spare";

@@ -12,7 +12,7 @@ use crate::{
     journal::frame::{self, Captured, Key, NOT_IMPORTED},
     record::{
         Classification, DEFAULT_EVENT_TYPE, Draft, EventType, Hash, Member, Severity, Value,
-        canonicalise, canonicalise_object, event_type,
+        canonicalise, canonicalise_object,
     },
 };
 
@@ -104,7 +104,7 @@ impl<'f> Filler<'_, 'f> {
             Member::DurationUs => value.as_duration_us().is_some(),
             _ => match value.as_text() {
                 Some("") if !cut => return,
-                Some(text) => self.fits(member, text),
+                Some(text) => member.fits(text),
                 None => false,
             },
         };
@@ -123,21 +123,10 @@ impl<'f> Filler<'_, 'f> {
             (Member::DurationUs, _) => self.draft.duration_us = value.as_duration_us(),
             (Member::EventType, Some(text)) => self.event_type(text),
             (Member::Severity, Some(text)) => {
-                self.draft.severity = severity(text).unwrap_or(self.draft.severity);
+                self.draft.severity = Severity::read(text).unwrap_or(self.draft.severity);
             }
             (_, Some(text)) => self.draft.set_text(member, text),
             (_, None) => {}
-        }
-    }
-
-    fn fits(&self, member: Member, text: &str) -> bool {
-        match member {
-            Member::EventType => {
-                event_type::is_event_type(text) || EventType::from_plain_name(text).is_some()
-            }
-            Member::Severity => severity(text).is_some(),
-            Member::DataClassification => text.parse::<Classification>().is_ok(),
-            _ => true,
         }
     }
 
@@ -187,13 +176,5 @@ fn plain(value: Captured<'_>) -> Value<'_> {
                 Err(_) => Value::Str(text),
             }
         }
-    }
-}
-
-fn severity(text: &str) -> Option<Severity> {
-    match text.parse() {
-        Ok(severity) => Some(severity),
-        Err(_) if text.eq_ignore_ascii_case("warn") => Some(Severity::Warning),
-        Err(_) => text.to_ascii_lowercase().parse().ok(),
     }
 }

@@ -24,6 +24,8 @@ pub struct Stats {
     pub journal: Option<JournalStats>,
     /// Events that were to be durable before their macro returned, and were not in time.
     pub late_commits: u64,
+    /// Values that were to be hashed or sealed and are recorded as `[redacted]`, for there was no key.
+    pub withheld: u64,
     /// Whether every thread of the pipeline lives.
     pub worker_alive: bool,
     /// Why the pipeline is dead, if it is.
@@ -33,13 +35,14 @@ pub struct Stats {
 }
 
 impl Stats {
-    /// Whether nothing is wrong: no event dropped, no conflict, no sink failing, the journal writable,
-    /// all threads alive.
+    /// Whether nothing is wrong: no event dropped, no value withheld, no conflict, no sink failing, the journal
+    /// writable, all threads alive.
     #[must_use]
     pub fn is_healthy(&self) -> bool {
         self.worker_alive
             && self.poisoned.is_none()
             && self.late_commits == 0
+            && self.withheld == 0
             && self.journal.as_ref().is_none_or(|journal| journal.trouble.is_none())
             && self.dropped.is_empty()
             && self.sinks.iter().all(|sink| sink.healthy && sink.conflicts == 0)

@@ -14,7 +14,7 @@ use super::{
     worker::{Pipeline, Settings, start},
 };
 use crate::{
-    capture::{Core, Rules, internal_plan},
+    capture::{Core, Protection, Rules, internal_plan},
     config::{Config, Durable, Overflow},
     journal::{
         self, FlushRequest, JournalMode, Queue, QueueReader, Request,
@@ -111,7 +111,14 @@ impl Sink for Memory {
 
 fn pipeline((queue, reader): (Queue, QueueReader), sinks: Vec<Memory>) -> (Pipeline, Queue) {
     let level = tracing::level_filters::LevelFilter::INFO;
-    let core = Arc::new(Core::new(queue.clone(), level, level, Durable::none(), Rules::default()));
+    let core = Arc::new(Core::new(
+        queue.clone(),
+        level,
+        level,
+        Durable::none(),
+        Rules::default(),
+        Protection::new("", None),
+    ));
     let settings = Settings {
         stream: stream(),
         head: Head::START,

@@ -34,6 +34,7 @@ use crate::{
     capture::Core,
     clock, diagnostics,
     journal::{DropCause, FlushRequest, Gap, QueueReader, Request, frame::Frame},
+    keyring::Keys,
     record::{EventType, Head, Severity, StreamName},
     sink::{Batch, MAX_BATCH_BYTES, Sink},
 };
@@ -477,6 +478,10 @@ impl Worker {
     }
 
     fn heartbeat(&mut self) {
+        // A key that another process erased stays in memory no longer, also when nothing is sealed.
+        if let Some(Err(error)) = self.core.protection.keys().map(Keys::forget_erased) {
+            diagnostics::debug(|| error.to_string());
+        }
         if self.source.is_held_up() {
             return;
         }
@@ -608,6 +613,7 @@ mod tests {
             level,
             crate::Durable::none(),
             crate::capture::Rules::default(),
+            crate::capture::Protection::new("", None),
         ));
         let shared_stream = Arc::new(stream.clone());
         Worker {

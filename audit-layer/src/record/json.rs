@@ -68,6 +68,31 @@ pub fn canonicalise_object(text: &str) -> Result<Vec<(String, Vec<u8>)>, JsonErr
         .collect()
 }
 
+/// The members of a JSON object, in the order in which they stand, with equal names kept.
+pub(crate) fn members(object: &str) -> Result<Vec<(Cow<'_, str>, &RawValue)>, serde_json::Error> {
+    serde_json::from_str(object).map(|Members(members)| members)
+}
+
+/// What a JSON value says: a string without quotes and escapes, anything else as it stands.
+pub(crate) fn text_of_json(json: &str) -> Cow<'_, str> {
+    match serde_json::from_str(json) {
+        Ok(BorrowedStr(text)) => text,
+        Err(_) => Cow::Borrowed(json),
+    }
+}
+
+/// One name more in a JSON pointer (RFC 6901).
+pub(crate) fn push_name(pointer: &mut String, name: &str) {
+    pointer.push('/');
+    for character in name.chars() {
+        match character {
+            '~' => pointer.push_str("~0"),
+            '/' => pointer.push_str("~1"),
+            other => pointer.push(other),
+        }
+    }
+}
+
 fn push(raw: &str, out: &mut Vec<u8>, depth: usize) -> Result<(), JsonError> {
     if depth >= MAX_JSON_DEPTH {
         return Err(JsonError::TooDeep);

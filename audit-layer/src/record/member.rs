@@ -1,5 +1,7 @@
 //! The members of a record, in the order in which they are written.
 
+use super::{Classification, EventType, Severity, event_type};
+
 /// Who may set a member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SetBy {
@@ -121,6 +123,18 @@ impl Member {
     /// The member with that number in [`Member::ALL`].
     pub(crate) fn from_index(index: usize) -> Option<Self> {
         Self::ALL.get(index).copied()
+    }
+
+    /// Whether a text can be what this member, which is text, says. What cannot be is a detail.
+    pub(crate) fn fits(self, text: &str) -> bool {
+        match self {
+            Self::EventType => {
+                event_type::is_event_type(text) || EventType::from_plain_name(text).is_some()
+            }
+            Self::Severity => Severity::read(text).is_some(),
+            Self::DataClassification => text.parse::<Classification>().is_ok(),
+            _ => true,
+        }
     }
 
     /// Whether spans give this member to the events inside them.

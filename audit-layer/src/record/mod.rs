@@ -46,6 +46,7 @@ pub use draft::{Draft, Line, Value};
 pub use event_type::EventType;
 pub use hash::{HASH_SUFFIX_LEN, Hash, checked_hash, split_hash};
 pub use json::{JsonError, MAX_JSON_DEPTH, canonicalise, canonicalise_object};
+pub(crate) use json::{members, push_name, text_of_json};
 pub use member::{Member, SetBy};
 pub use severity::{Classification, Severity};
 pub use stream::{Head, InvalidStreamName, StreamName};

@@ -73,6 +73,15 @@ vocabulary! {
 }
 
 impl Severity {
+    /// The severity that an event names, in whatever case, `warn` included.
+    pub(crate) fn read(text: &str) -> Option<Self> {
+        match text.parse() {
+            Ok(severity) => Some(severity),
+            Err(_) if text.eq_ignore_ascii_case("warn") => Some(Self::Warning),
+            Err(_) => text.to_ascii_lowercase().parse().ok(),
+        }
+    }
+
     /// The severity of an event that sets none, from the name of its level.
     #[must_use]
     pub fn from_level(level: &str) -> Self {

@@ -6,14 +6,15 @@
 //! `details.user.email` that of the field `user`. A `*` is any one name. Lists have no name: `cards.number` is the
 //! `number` of each of the `cards`. Names with dots are so many names.
 //!
-//! A pattern that is added wins over one that is kept, and that over the built-in names.
+//! A pattern that is added wins over one that is kept, and that over the built-in names. What is taken out is neither
+//! sealed nor hashed, and what is sealed is not hashed.
 //!
 //! Rejected: `*` within a name or for any number of names, which nobody can tell by looking how far they reach;
 //! regular expressions, for the same reason.
 
 use super::names;
 
-/// How many patterns may be added, and how many kept.
+/// How many patterns there may be of a kind.
 pub(crate) const MAX_PATTERNS: usize = 256;
 /// How long one may be.
 const MAX_LENGTH: usize = 200;
@@ -120,41 +121,82 @@ impl Path {
     }
 }
 
+/// What is done with the value of a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// It is taken out.
+    Redact,
+    /// A mark that can be opened takes its place.
+    Seal,
+    /// A mark that equal values share takes its place.
+    Hash,
+}
+
 /// Which names are those of secrets for one layer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Names {
     added: Vec<Pattern>,
     kept: Vec<Pattern>,
+    hashed: Vec<Pattern>,
+    sealed: Vec<Pattern>,
     ends: Ends,
 }
 
 impl Default for Names {
     fn default() -> Self {
-        Self { added: Vec::new(), kept: Vec::new(), ends: Ends::BUILT_IN }
+        let none = Vec::new;
+        let ends = Ends::BUILT_IN;
+        Self { added: none(), kept: none(), hashed: none(), sealed: none(), ends }
     }
 }
 
 impl Names {
     /// Reads patterns; or says which cannot be.
     pub(crate) fn parse(added: &[String], kept: &[String]) -> Result<Self, String> {
-        let read = |patterns: &[String]| match patterns.get(MAX_PATTERNS) {
-            Some(one) => Err(format!("{one:?} is one more than {MAX_PATTERNS} patterns")),
-            None => patterns.iter().map(|pattern| Pattern::parse(pattern.trim())).collect(),
-        };
-        let (added, kept): (Vec<_>, _) = (read(added)?, read(kept)?);
+        let (added, kept) = (parse(added)?, parse(kept)?);
         let mut ends = Ends::BUILT_IN;
         added.iter().for_each(|pattern| ends.add(pattern.ends()));
-        Ok(Self { added, kept, ends })
+        Ok(Self { added, kept, ends, ..Self::default() })
+    }
+
+    /// Adds those of what is hashed.
+    pub(crate) fn hashing(mut self, patterns: &[String]) -> Result<Self, String> {
+        self.hashed = parse(patterns)?;
+        self.hashed.iter().for_each(|pattern| self.ends.add(pattern.ends()));
+        Ok(self)
+    }
+
+    /// Adds those of what is sealed.
+    pub(crate) fn sealing(mut self, patterns: &[String]) -> Result<Self, String> {
+        self.sealed = parse(patterns)?;
+        self.sealed.iter().for_each(|pattern| self.ends.add(pattern.ends()));
+        Ok(self)
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Pattern> {
+        self.added.iter().chain(&self.hashed).chain(&self.sealed)
     }
 
     /// Whether paths matter.
     pub(super) fn have_paths(&self) -> bool {
-        self.added.iter().chain(&self.kept).any(|pattern| matches!(pattern, Pattern::Path(_)))
+        self.all().chain(&self.kept).any(|pattern| matches!(pattern, Pattern::Path(_)))
     }
 
-    /// Whether a member whose name this ends with may be a secret.
-    pub(super) fn may_hide(&self, text: &[u8]) -> bool {
-        names::is_secret(text) || self.added.iter().any(|pattern| pattern.may_fit(text))
+    /// Whether anything is done with a member whose name this ends with.
+    pub(super) fn may_concern(&self, text: &[u8]) -> bool {
+        names::is_secret(text) || self.all().any(|pattern| pattern.may_fit(text))
+    }
+
+    /// What is done with the member of that name behind that path.
+    pub(super) fn fate(&self, path: &Path, name: &[u8]) -> Option<Fate> {
+        let fits = |patterns: &[Pattern]| patterns.iter().any(|pattern| pattern.fits(path, name));
+        if self.hide(path, name) {
+            Some(Fate::Redact)
+        } else if fits(&self.sealed) {
+            Some(Fate::Seal)
+        } else {
+            fits(&self.hashed).then_some(Fate::Hash)
+        }
     }
 
     /// Whether the member of that name behind that path is a secret.
@@ -170,6 +212,13 @@ impl Names {
 
     pub(super) fn ends(&self) -> &Ends {
         &self.ends
+    }
+}
+
+fn parse(patterns: &[String]) -> Result<Vec<Pattern>, String> {
+    match patterns.get(MAX_PATTERNS) {
+        Some(one) => Err(format!("{one:?} is one more than {MAX_PATTERNS} patterns")),
+        None => patterns.iter().map(|pattern| Pattern::parse(pattern.trim())).collect(),
     }
 }
 
@@ -251,7 +300,7 @@ mod tests {
             path.enter(name.as_bytes());
         });
         let hides = names.hide(&path, name.as_bytes());
-        assert!(!hides || names.may_hide(name.as_bytes()), "{name}");
+        assert!(!hides || names.may_concern(name.as_bytes()), "{name}");
         hides
     }
 

@@ -8,7 +8,7 @@
 //! The text need not be well-formed: it may have been cut. A value without an end ends with the text, so that
 //! in doubt too much is taken out.
 
-use super::patterns::{Names, Path};
+use super::patterns::{Fate, Names, Path};
 use crate::record;
 
 /// What stands in the place of a secret.
@@ -77,19 +77,44 @@ fn may_end_name(names: &Names, bytes: &[u8], at: usize) -> bool {
 #[cold]
 fn ends_name(names: &Names, bytes: &[u8]) -> bool {
     let bytes = bytes.trim_ascii_end();
-    names.may_hide(bytes.get(bytes.len().saturating_sub(NEAR + QUOTES)..).unwrap_or_default())
+    names.may_concern(bytes.get(bytes.len().saturating_sub(NEAR + QUOTES)..).unwrap_or_default())
 }
 
-/// The text of a value without its secrets; none when it has none. The path leads to the value.
-pub(super) fn redact(names: &Names, path: &Path, text: &str) -> Option<String> {
-    within(names, path, text, MAX_QUOTED)
+/// What is written in the place of values that are hashed.
+pub(super) type Hasher<'h> = &'h mut dyn FnMut(&str) -> String;
+
+/// What becomes of values that are not taken out.
+pub(super) enum Others<'h> {
+    /// They stay, and it is told that they are there.
+    Stay,
+    /// They are taken out too.
+    Redact,
+    /// Those that are hashed become what this makes of their text.
+    Hash(Hasher<'h>),
 }
 
-fn within(names: &Names, path: &Path, text: &str, quoted: u8) -> Option<String> {
+/// What was read.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Read {
+    /// The text with other values in it; none when it stays as it was.
+    pub(super) text: Option<String>,
+    /// There was something to be sealed.
+    pub(super) seals: bool,
+    /// There was something to be hashed.
+    pub(super) hashes: bool,
+}
+
+/// Reads the text of a value and takes its secrets out. The path leads to the value.
+pub(super) fn read(names: &Names, path: &Path, text: &str, mut others: Others<'_>) -> Read {
+    within(names, path, text, &mut others, MAX_QUOTED)
+}
+
+fn within(names: &Names, path: &Path, text: &str, others: &mut Others<'_>, quoted: u8) -> Read {
     // Without a brace nothing has a name.
-    let at = memchr::memchr(b'{', text.as_bytes())?;
+    let Some(at) = memchr::memchr(b'{', text.as_bytes()) else { return Read::default() };
     let mut reader = Reader {
         names,
+        others,
         path: path.clone(),
         has_paths: names.have_paths(),
         open: Vec::new(),
@@ -101,17 +126,21 @@ fn within(names: &Names, path: &Path, text: &str, quoted: u8) -> Option<String> 
         quoted,
         copied: 0,
         out: String::new(),
+        seals: false,
+        hashes: false,
     };
     reader.read();
-    (reader.copied > 0).then(|| {
-        let Reader { mut out, copied, .. } = reader;
+    let Reader { mut out, copied, seals, hashes, .. } = reader;
+    let text = (copied > 0).then(|| {
         out.push_str(text.get(copied..).unwrap_or_default());
         out
-    })
+    });
+    Read { text, seals, hashes }
 }
 
-struct Reader<'t> {
+struct Reader<'t, 'o, 'h> {
     names: &'t Names,
+    others: &'o mut Others<'h>,
     /// The names that lead here, when they matter.
     path: Path,
     has_paths: bool,
@@ -128,9 +157,11 @@ struct Reader<'t> {
     /// How much of the text is in `out` already, or was left out.
     copied: usize,
     out: String,
+    seals: bool,
+    hashes: bool,
 }
 
-impl Reader<'_> {
+impl Reader<'_, '_, '_> {
     fn read(&mut self) {
         while let Some(byte) = self.peek(0) {
             match byte {
@@ -241,15 +272,41 @@ impl Reader<'_> {
         self.at += ahead + 1;
         self.name = Some((from, to));
         let end = from.max(to.saturating_sub(NEAR));
-        if self.bytes.get(end..to).is_some_and(|name| self.names.hide(&self.path, name)) {
-            while self.peek(0).is_some_and(|byte| byte.is_ascii_whitespace()) {
-                self.at += 1;
+        let name = self.bytes.get(end..to);
+        let fate = name.and_then(|name| self.names.fate(&self.path, name));
+        match (fate, &self.others) {
+            (None, _) => {}
+            (Some(Fate::Redact), _) | (Some(_), Others::Redact) => {
+                let value = self.whole_value();
+                self.replace(value, is_telling, || format!("\"{REDACTED}\""));
             }
-            let begin = self.at;
-            self.pass_value();
-            self.replace((begin, self.at), is_telling, || format!("\"{REDACTED}\""));
+            (Some(Fate::Seal), _) => self.seals = true,
+            (Some(Fate::Hash), Others::Stay) => self.hashes = true,
+            (Some(Fate::Hash), Others::Hash(_)) => self.hash(),
         }
         true
+    }
+
+    /// Passes a value, and says where it was.
+    fn whole_value(&mut self) -> (usize, usize) {
+        while self.peek(0).is_some_and(|byte| byte.is_ascii_whitespace()) {
+            self.at += 1;
+        }
+        let begin = self.at;
+        self.pass_value();
+        (begin, self.at)
+    }
+
+    #[cold]
+    fn hash(&mut self) {
+        let (from, to) = self.whole_value();
+        let is_said = |value: &&str| !is_redacted(value) && !matches!(*value, "null" | "None");
+        let Some(value) = self.text.get(from..to).filter(is_said) else { return };
+        let said = said(value);
+        if let Others::Hash(hash) = &mut *self.others {
+            let mark = hash(&said);
+            self.replace((from, to), |_| true, || format!("\"{mark}\""));
+        }
     }
 
     /// Passes all up to the comma or bracket that ends a value.
@@ -297,7 +354,10 @@ impl Reader<'_> {
                 path.enter(self.bytes.get(from..to).unwrap_or_default());
             }
         }
-        if let Some(redacted) = within(self.names, &path, &unescape(content), left) {
+        let read = within(self.names, &path, &unescape(content), self.others, left);
+        self.seals |= read.seals;
+        self.hashes |= read.hashes;
+        if let Some(redacted) = read.text {
             let mut escaped = Vec::with_capacity(redacted.len() + 2);
             record::push_str(&mut escaped, &redacted);
             let escaped = String::from_utf8_lossy(&escaped);
@@ -331,8 +391,25 @@ fn is_of_name(byte: u8) -> bool {
 
 /// Whether a value tells anything that could be secret.
 fn is_telling(value: &str) -> bool {
-    let is_mark = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) == Some(REDACTED);
-    !is_mark && !matches!(value, "" | "true" | "false" | "null" | "None" | "\"\"")
+    !is_redacted(value) && !matches!(value, "" | "true" | "false" | "null" | "None" | "\"\"")
+}
+
+/// Whether that is all that is left of a value.
+pub(super) fn is_redacted(value: &str) -> bool {
+    unquoted(value) == Some(REDACTED)
+}
+
+fn unquoted(value: &str) -> Option<&str> {
+    value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'))
+}
+
+/// The text that a value says, which a field of the same value would be: what is quoted without quotes and escapes, what
+/// `Debug` writes of an option without that it is one.
+fn said(mut value: &str) -> String {
+    while let Some(inner) = value.strip_prefix("Some(").and_then(|rest| rest.strip_suffix(')')) {
+        value = inner.trim();
+    }
+    unquoted(value).map_or_else(|| value.to_owned(), unescape)
 }
 
 /// What an escaped text stands for, in JSON or in what `Debug` writes; an escape that is none stays.
@@ -384,7 +461,7 @@ mod tests {
     use super::*;
 
     fn redact(text: &str) -> Option<String> {
-        super::redact(&Names::default(), &Path::default(), text)
+        super::read(&Names::default(), &Path::default(), text, Others::Stay).text
     }
 
     fn redacted(text: &str) -> String {
@@ -488,10 +565,59 @@ mod tests {
             ),
         ] {
             assert!(may_name_secret(&names, text.as_bytes()), "{text}");
-            assert_eq!(super::redact(&names, &path, text).as_deref(), Some(expected));
+            let read = super::read(&names, &path, text, Others::Stay);
+            assert_eq!(read.text.as_deref(), Some(expected));
+            assert!(!read.seals && !read.hashes);
         }
         let other = r#"{"note":"1"}"#;
-        assert_eq!(super::redact(&names, &Path::default(), other), None);
+        assert_eq!(super::read(&names, &Path::default(), other, Others::Stay), Read::default());
+    }
+
+    #[test]
+    fn what_is_to_be_hashed_or_sealed_is_told_or_hashed_and_what_is_taken_out_is_neither() {
+        let patterns =
+            |patterns: &[&str]| patterns.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let names = Names::parse(&patterns(&["tax_id"]), &[])
+            .and_then(|names| names.hashing(&patterns(&["email", "tax_id", "iban"])))
+            .and_then(|names| names.sealing(&patterns(&["user.iban", "password"])))
+            .unwrap();
+        fn read_by(names: &Names, text: &str, others: Others<'_>) -> Read {
+            super::read(names, &Path::default(), text, others)
+        }
+        for (text, seals, hashes) in [
+            (r#"{"email":"a@b.c","taxId":"1"}"#, false, true),
+            (r#"{"user":{"iban":1},"iban":"2"}"#, true, true),
+            ("User { iban: Some(\"1\") }", false, true),
+            (r#"{"user":{"iban":true}}"#, true, false),
+            (r#"{"n":"{\"user\":{\"iban\":1}}"}"#, true, false),
+            (r#"{"password":"1","taxId":"2"}"#, false, false),
+            ("email: a@b.c", false, false),
+        ] {
+            assert!(!text.contains('{') || may_name_secret(&names, text.as_bytes()), "{text}");
+            let found = read_by(&names, text, Others::Stay);
+            assert_eq!((found.seals, found.hashes), (seals, hashes), "{text}");
+            let hidden = read_by(&names, text, Others::Redact);
+            assert!(!hidden.seals && !hidden.hashes, "{text}");
+            let hidden = hidden.text.unwrap_or_else(|| text.to_owned());
+            assert!(
+                !["a@b.c\"", ":1}", "\"1\"", "\"2\""].iter().any(|plain| hidden.contains(plain)),
+                "{hidden}"
+            );
+        }
+        let mut said = Vec::new();
+        let text = r#"{"email":"ü\n\"","iban":7,"n":"{\"email\":\"x\"}","taxId":"1","z":1}"#;
+        let mut hash = |text: &str| {
+            said.push(text.to_owned());
+            "#".to_owned()
+        };
+        let hashed = read_by(&names, text, Others::Hash(&mut hash));
+        let expected =
+            r##"{"email":"#","iban":"#","n":"{\"email\":\"#\"}","taxId":"[redacted]","z":1}"##;
+        assert_eq!(hashed.text.as_deref(), Some(expected));
+        assert_eq!(said, ["ü\n\"", "7", "x"]);
+        let text = "U { email: Some(\"x\"), iban: None }";
+        let hashed = read_by(&names, text, Others::Hash(&mut |text| text.to_uppercase()));
+        assert_eq!(hashed.text.as_deref(), Some("U { email: \"X\", iban: None }"));
     }
 
     proptest! {
@@ -508,7 +634,7 @@ mod tests {
                 object[&name] = value.clone();
                 if nested { serde_json::json!({"list": [1, object], "z": null}) } else { object }
             };
-            prop_assume!(!before.keys().any(|name| Names::default().may_hide(name.as_bytes())));
+            prop_assume!(!before.keys().any(|name| Names::default().may_concern(name.as_bytes())));
             let text = ordinary(&secret.clone().into()).to_string();
             let read: serde_json::Value = serde_json::from_str(&redacted(&text)).unwrap();
             prop_assert_eq!(read, ordinary(&REDACTED.into()));
