@@ -19,7 +19,7 @@ use figment::{
     value::{Dict, Map, Value},
 };
 
-use crate::store::RedisUrl;
+use crate::{Networks, store::RedisUrl};
 
 /// Where the server listens when nothing says otherwise.
 pub const DEFAULT_LISTEN: SocketAddr =
@@ -62,6 +62,9 @@ pub struct Config {
     /// After how many requests without a valid key within a minute an address is locked out, for a quarter of an
     /// hour, for whoever has none; 0: never. Default: 20.
     pub lockout_after: u32,
+    /// The proxies that are believed who their clients are, from `X-Forwarded-For` or `Forwarded`: they
+    /// themselves, not the networks of clients. Default: none.
+    pub trusted_proxies: Networks,
     /// Connections at once; others wait to be accepted. Default: 512.
     pub max_connections: usize,
     /// The longest wait for the head of a request, and so for the next request on an idle
@@ -92,6 +95,7 @@ impl Default for Config {
             readers: 4,
             max_exports: 2,
             lockout_after: 20,
+            trusted_proxies: Networks::default(),
             max_connections: 512,
             header_timeout: Duration::from_secs(30),
             shutdown_timeout: Duration::from_secs(5),
@@ -116,6 +120,7 @@ const SETTINGS: &[(&str, &str)] = &[
     ("readers", "AUDIT_SERVER_READERS"),
     ("max_exports", "AUDIT_SERVER_MAX_EXPORTS"),
     ("lockout_after", "AUDIT_SERVER_LOCKOUT_AFTER"),
+    ("trusted_proxies", "AUDIT_SERVER_TRUSTED_PROXIES"),
     ("max_connections", "AUDIT_SERVER_MAX_CONNECTIONS"),
     ("header_timeout", "AUDIT_SERVER_HEADER_TIMEOUT"),
     ("shutdown_timeout", "AUDIT_SERVER_SHUTDOWN_TIMEOUT"),
@@ -239,6 +244,7 @@ impl Config {
                 let most = text.parse().ok().filter(|most| *most <= 1_000_000);
                 self.lockout_after = most.ok_or("it is a number from 0 to 1000000")?;
             }
+            "trusted_proxies" => self.trusted_proxies = networks(text)?,
             "max_connections" => self.max_connections = count(text, 65_535)?,
             "header_timeout" => self.header_timeout = duration(text)?,
             "shutdown_timeout" => self.shutdown_timeout = duration(text)?,
@@ -260,6 +266,10 @@ fn parse<T: FromStr>(text: &str, reason: &str) -> Result<T, String> {
 fn count(text: &str, most: usize) -> Result<usize, String> {
     let number = text.parse().ok().filter(|number| (1..=most).contains(number));
     number.ok_or_else(|| format!("it is a number from 1 to {most}"))
+}
+
+fn networks(text: &str) -> Result<Networks, String> {
+    text.parse().map_err(|error: crate::NetworkInvalid| error.to_string())
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

@@ -264,7 +264,7 @@ fn describe(path: &str, operation: &mut MetaOperation) {
     let by_id = operation.params.iter().any(|parameter| matches!(&*parameter.name, "id" | "key"));
     let makes = path == ROTATE || path == KEYS && operation.method == Method::POST;
     operation.responses.responses.retain(|response| match response.status {
-        Some(400 | 401 | 429) => !public,
+        Some(401 | 429) => !public,
         // Every role may read.
         Some(403) => needed(path).is_some_and(|(_, scope)| scope != Scope::Read),
         Some(404) => by_id,

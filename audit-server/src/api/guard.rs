@@ -8,14 +8,14 @@
 //! told when they begin and when they end, keys where they are changed, whether or not anybody still waits.
 
 use std::{
-    net::{IpAddr, Ipv4Addr},
+    net::IpAddr,
     sync::{Arc, PoisonError},
     time::Instant,
 };
 
-use poem::{Endpoint, Request, Response, Result, endpoint::BoxEndpoint, web::RemoteAddr};
+use poem::{Endpoint, Request, Response, Result, endpoint::BoxEndpoint};
 
-use super::{State, caller::Caller, problem::Problem};
+use super::{State, caller::Caller, gate, problem::Problem};
 use crate::{
     Error,
     auth::{self, Failed, Forbidden, KeyInfo, Scope, WrongKey},
@@ -52,7 +52,7 @@ impl Endpoint for Guard {
 
     async fn call(&self, mut request: Request) -> Result<Response> {
         let begun = Instant::now();
-        let from = address(request.remote_addr());
+        let from = gate::client(&request);
         let asked = Asked::new(self.route, request.method().as_str(), request.uri(), from);
         let own = self.state.own.as_ref();
         let key = match self.admitted(&request, asked.from).await {
@@ -118,10 +118,4 @@ impl Guard {
             }
         }
     }
-}
-
-/// Where the connection comes from. One that has no address, as no listener of ours gives, is from nowhere
-/// that a network could name.
-fn address(remote: &RemoteAddr) -> IpAddr {
-    remote.as_socket_addr().map_or(Ipv4Addr::UNSPECIFIED.into(), |address| address.ip())
 }

@@ -4,11 +4,13 @@
 //! for a key unless it is named public there, so a handler that is added cannot forget it. Answers
 //! carry the stored lines as they are; see [`page`].
 
+mod address;
 mod alias;
 mod caller;
 mod docs;
 mod documented;
 mod export;
+mod gate;
 mod guard;
 mod handlers;
 mod headers;
@@ -49,13 +51,14 @@ pub fn openapi_document() -> String {
 
 /// Everything that the server answers.
 pub(crate) fn endpoint(state: Arc<State>) -> impl Endpoint<Output = Response> + 'static {
-    let service = service(Some(state));
+    let service = service(Some(state.clone()));
     Route::new()
         .at("/docs", docs::swagger_ui(&service))
         .at("/openapi.json", docs::document(openapi_document()))
         .nest("/", service)
         .around(alias::strip_api_prefix)
         .around(limits::refuse_bodies)
+        .around(move |next, request| gate::keep(state.clone(), next, request))
         .with(CatchPanic::new().with_handler(|_| Problem::internal()))
         .catch_all_error(problem::from_any)
         .around(methods::name_what_is_allowed)

@@ -78,6 +78,15 @@ impl Problem {
         Self::of_parameter("/problems/invalid-value", "Malformed value", "id", &reason)
     }
 
+    pub(super) fn contradictory_addresses() -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "/problems/contradictory-addresses",
+            "Contradictory addresses",
+            "X-Forwarded-For and Forwarded name two clients: send neither, and let the proxy remove the one that it does not write",
+        )
+    }
+
     pub(super) fn too_large() -> Self {
         Self::new(
             StatusCode::PAYLOAD_TOO_LARGE,
@@ -355,7 +364,10 @@ impl ApiResponse for Problem {
             headers: vec![],
         };
         let responses = [
-            (400, "A parameter is unknown, repeated or malformed; `parameter` names it."),
+            (
+                400,
+                "A parameter is unknown, repeated or malformed, and `parameter` names it; or `X-Forwarded-For` and `Forwarded` name two clients.",
+            ),
             (
                 401,
                 "The key is missing, wrong, revoked or expired, or is not to be used from there.",

@@ -10,7 +10,7 @@ use tokio::sync::Mutex;
 use super::{export::Exports, in_flight::InFlight};
 use crate::{
     Config, Error, InvalidConfig,
-    auth::{KeyStore, Lockout},
+    auth::{KeyStore, Lockout, Networks},
     intrusion,
     query::Trail,
     read_model::{Follower, ReadModel},
@@ -49,6 +49,8 @@ pub(crate) struct State {
     pub(crate) keys: KeyStore,
     pub(crate) key_readers: Readers,
     pub(crate) health_readers: Readers,
+    /// Proxies whose word is taken for who their clients are.
+    pub(crate) trusted_proxies: Networks,
     /// Who fails too often.
     pub(crate) lockout: std::sync::Mutex<Lockout>,
     /// Records what is asked, when that is wanted.
@@ -97,6 +99,7 @@ impl State {
             keys: KeyStore::open(&config.keys)?,
             key_readers: Readers::new(KEY_READERS, timeout),
             health_readers: Readers::new(HEALTH_READERS, HEALTH_TIMEOUT),
+            trusted_proxies: config.trusted_proxies.clone(),
             lockout: std::sync::Mutex::new(Lockout::new(config.lockout_after)),
             own: config.journal.as_ref().map(|journal| {
                 let own = SelfAudit::new(&config.db, journal);

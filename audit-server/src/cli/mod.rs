@@ -91,6 +91,9 @@ struct ServeArgs {
     /// After how many requests without a valid key within a minute an address is locked out; 0: never [env: AUDIT_SERVER_LOCKOUT_AFTER] [default: 20].
     #[arg(long, value_name = "NUMBER")]
     lockout_after: Option<String>,
+    /// The proxies that are believed who their clients are, such as 10.0.0.7,10.0.1.0/24 [env: AUDIT_SERVER_TRUSTED_PROXIES] [default: none].
+    #[arg(long, value_name = "NETWORKS")]
+    trusted_proxies: Option<String>,
     /// Connections at once [env: AUDIT_SERVER_MAX_CONNECTIONS] [default: 512].
     #[arg(long, value_name = "NUMBER")]
     max_connections: Option<String>,
@@ -124,6 +127,7 @@ impl ServeArgs {
             ("readers", self.readers),
             ("max_exports", self.max_exports),
             ("lockout_after", self.lockout_after),
+            ("trusted_proxies", self.trusted_proxies),
             ("max_connections", self.max_connections),
             ("header_timeout", self.header_timeout),
             ("shutdown_timeout", self.shutdown_timeout),

@@ -12,6 +12,7 @@ mod filters;
 mod limits;
 mod lockout;
 mod pages;
+mod proxies;
 mod raw;
 mod read_model;
 mod redis;
