@@ -65,6 +65,9 @@ pub struct Config {
     /// The proxies that are believed who their clients are, from `X-Forwarded-For` or `Forwarded`: they
     /// themselves, not the networks of clients. Default: none.
     pub trusted_proxies: Networks,
+    /// From where the server answers at all, `/health` and `/docs` included; who asks from elsewhere is refused
+    /// before any key is looked at. Default: from anywhere.
+    pub allow_from: Networks,
     /// Connections at once; others wait to be accepted. Default: 512.
     pub max_connections: usize,
     /// The longest wait for the head of a request, and so for the next request on an idle
@@ -96,6 +99,7 @@ impl Default for Config {
             max_exports: 2,
             lockout_after: 20,
             trusted_proxies: Networks::default(),
+            allow_from: Networks::default(),
             max_connections: 512,
             header_timeout: Duration::from_secs(30),
             shutdown_timeout: Duration::from_secs(5),
@@ -121,6 +125,7 @@ const SETTINGS: &[(&str, &str)] = &[
     ("max_exports", "AUDIT_SERVER_MAX_EXPORTS"),
     ("lockout_after", "AUDIT_SERVER_LOCKOUT_AFTER"),
     ("trusted_proxies", "AUDIT_SERVER_TRUSTED_PROXIES"),
+    ("allow_from", "AUDIT_SERVER_ALLOW_FROM"),
     ("max_connections", "AUDIT_SERVER_MAX_CONNECTIONS"),
     ("header_timeout", "AUDIT_SERVER_HEADER_TIMEOUT"),
     ("shutdown_timeout", "AUDIT_SERVER_SHUTDOWN_TIMEOUT"),
@@ -245,6 +250,7 @@ impl Config {
                 self.lockout_after = most.ok_or("it is a number from 0 to 1000000")?;
             }
             "trusted_proxies" => self.trusted_proxies = networks(text)?,
+            "allow_from" => self.allow_from = networks(text)?,
             "max_connections" => self.max_connections = count(text, 65_535)?,
             "header_timeout" => self.header_timeout = duration(text)?,
             "shutdown_timeout" => self.shutdown_timeout = duration(text)?,

@@ -16,7 +16,7 @@ use super::{
     State,
     guard::{Guard, Recorded},
     handlers::Api,
-    keys, parameters,
+    keys, methods, parameters,
 };
 use crate::{
     auth::{Role, Scope},
@@ -27,6 +27,9 @@ use crate::{
 
 /// What needs no key.
 const PUBLIC: &[&str] = &["/health"];
+
+/// What is not in the document.
+const PAGES: [&str; 2] = ["/docs", "/openapi.json"];
 
 /// What each of the others asks for. What is in neither list is served to nobody.
 const NEEDED: &[(&str, Scope)] = &[
@@ -56,6 +59,12 @@ fn needed(path: &str) -> Option<(&'static str, Scope)> {
         path.split('/').map(|part| if part.starts_with([':', '{']) { "*" } else { part })
     }
     NEEDED.iter().find(|(known, _)| parts(known).eq(parts(path))).copied()
+}
+
+/// The path in the document, or of the documentation, that the path of a request is one of.
+pub(super) fn route(path: &str) -> Option<&'static str> {
+    let all = NEEDED.iter().map(|(known, _)| known).chain(PUBLIC).chain(&PAGES);
+    all.copied().find(|known| methods::is_at(path, known))
 }
 
 /// Which answers the guard records.
@@ -265,8 +274,6 @@ fn describe(path: &str, operation: &mut MetaOperation) {
     let makes = path == ROTATE || path == KEYS && operation.method == Method::POST;
     operation.responses.responses.retain(|response| match response.status {
         Some(401 | 429) => !public,
-        // Every role may read.
-        Some(403) => needed(path).is_some_and(|(_, scope)| scope != Scope::Read),
         Some(404) => by_id,
         Some(409) => makes,
         Some(406) => path == EXPORT,

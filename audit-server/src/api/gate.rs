@@ -7,9 +7,24 @@ use std::{
     sync::Arc,
 };
 
-use poem::{Endpoint, IntoResponse, Request, Response, Result};
+use poem::{
+    Endpoint, IntoResponse, Request, Response, Result,
+    http::{HeaderValue, Method, header},
+};
 
-use super::{State, address, problem::Problem};
+use super::{State, address, documented, problem::Problem};
+use crate::self_audit::{Asked, Refusal};
+
+/// Those that have a meaning somewhere; any word may be one.
+const METHODS: [Method; 7] = [
+    Method::GET,
+    Method::HEAD,
+    Method::POST,
+    Method::PUT,
+    Method::PATCH,
+    Method::DELETE,
+    Method::OPTIONS,
+];
 
 /// Where a request comes from, put to it by the gate.
 #[derive(Debug, Clone, Copy)]
@@ -24,8 +39,31 @@ pub(super) async fn keep<E: Endpoint>(
         tracing::debug!("X-Forwarded-For and Forwarded name two clients");
         return Err(Problem::contradictory_addresses().into());
     };
+    if !state.allow_from.contain(from) {
+        return Ok(turn_away(&state, &request, from));
+    }
     request.set_data(Client(from));
     Ok(next.call(request).await?.into_response())
+}
+
+/// What is answered to who asks from where nobody may.
+fn turn_away(state: &State, request: &Request, from: IpAddr) -> Response {
+    if let Some(own) = &state.own {
+        own.refused(asked(request, from), None, Refusal::Outside);
+    }
+    let mut response = Problem::outside().into_response();
+    // A proxy has others to ask for.
+    if state.is_outside(peer(request)) {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+/// What is recorded of a request that nobody has looked at: nothing that the client made up.
+fn asked(request: &Request, from: IpAddr) -> Asked {
+    let route = documented::route(request.uri().path()).unwrap_or_default();
+    let method = Some(request.method()).filter(|method| METHODS.contains(method));
+    Asked::new(route, method.map_or("", Method::as_str), request.uri(), from)
 }
 
 /// Where the request comes from.

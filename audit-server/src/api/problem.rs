@@ -78,6 +78,15 @@ impl Problem {
         Self::of_parameter("/problems/invalid-value", "Malformed value", "id", &reason)
     }
 
+    pub(super) fn outside() -> Self {
+        Self::new(
+            StatusCode::FORBIDDEN,
+            "/problems/address-not-allowed",
+            "Not from there",
+            "this server does not answer at this address; its operator says from where it does",
+        )
+    }
+
     pub(super) fn contradictory_addresses() -> Self {
         Self::new(
             StatusCode::BAD_REQUEST,
@@ -372,7 +381,7 @@ impl ApiResponse for Problem {
                 401,
                 "The key is missing, wrong, revoked or expired, or is not to be used from there.",
             ),
-            (403, "The role of the key may not do that."),
+            (403, "The role of the key may not do that, or nobody may ask from this address."),
             (404, "There is no such record, export or key."),
             (406, "`Accept-Encoding` leaves no encoding."),
             (409, "There are as many keys as there may be."),

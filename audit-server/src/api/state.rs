@@ -1,13 +1,14 @@
 //! What the handlers share.
 
 use std::{
+    net::IpAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use tokio::sync::Mutex;
 
-use super::{export::Exports, in_flight::InFlight};
+use super::{address, export::Exports, in_flight::InFlight};
 use crate::{
     Config, Error, InvalidConfig,
     auth::{KeyStore, Lockout, Networks},
@@ -51,6 +52,8 @@ pub(crate) struct State {
     pub(crate) health_readers: Readers,
     /// Proxies whose word is taken for who their clients are.
     pub(crate) trusted_proxies: Networks,
+    /// From where anything is answered at all; from anywhere when there is none.
+    pub(crate) allow_from: Networks,
     /// Who fails too often.
     pub(crate) lockout: std::sync::Mutex<Lockout>,
     /// Records what is asked, when that is wanted.
@@ -100,6 +103,7 @@ impl State {
             key_readers: Readers::new(KEY_READERS, timeout),
             health_readers: Readers::new(HEALTH_READERS, HEALTH_TIMEOUT),
             trusted_proxies: config.trusted_proxies.clone(),
+            allow_from: config.allow_from.clone(),
             lockout: std::sync::Mutex::new(Lockout::new(config.lockout_after)),
             own: config.journal.as_ref().map(|journal| {
                 let own = SelfAudit::new(&config.db, journal);
@@ -111,5 +115,10 @@ impl State {
             started: Instant::now(),
             health: Mutex::default(),
         })
+    }
+
+    /// Whether who connects from there neither may ask nor is a proxy that asks for others.
+    pub(crate) fn is_outside(&self, peer: IpAddr) -> bool {
+        !self.allow_from.contain(peer) && !address::is_trusted(peer, &self.trusted_proxies)
     }
 }

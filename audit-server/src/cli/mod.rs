@@ -94,6 +94,9 @@ struct ServeArgs {
     /// The proxies that are believed who their clients are, such as 10.0.0.7,10.0.1.0/24 [env: AUDIT_SERVER_TRUSTED_PROXIES] [default: none].
     #[arg(long, value_name = "NETWORKS")]
     trusted_proxies: Option<String>,
+    /// From where to answer at all, such as 10.0.0.0/8,127.0.0.1 [env: AUDIT_SERVER_ALLOW_FROM] [default: anywhere].
+    #[arg(long, value_name = "NETWORKS")]
+    allow_from: Option<String>,
     /// Connections at once [env: AUDIT_SERVER_MAX_CONNECTIONS] [default: 512].
     #[arg(long, value_name = "NUMBER")]
     max_connections: Option<String>,
@@ -128,6 +131,7 @@ impl ServeArgs {
             ("max_exports", self.max_exports),
             ("lockout_after", self.lockout_after),
             ("trusted_proxies", self.trusted_proxies),
+            ("allow_from", self.allow_from),
             ("max_connections", self.max_connections),
             ("header_timeout", self.header_timeout),
             ("shutdown_timeout", self.shutdown_timeout),

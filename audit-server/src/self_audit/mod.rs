@@ -24,6 +24,7 @@
 //! # Refusals
 //! See [`refusals`]: whoever is refused decides how often, so they are bounded.
 
+mod network;
 mod refusals;
 
 use std::{
@@ -38,7 +39,7 @@ use std::{
 
 use audit_layer::{AuditGuard, AuditLayer, Overflow, event_type, record::format_timestamp};
 use poem::http::Uri;
-use tracing::{Dispatch, dispatcher};
+use tracing::{Dispatch, dispatcher, field::display};
 use tracing_subscriber::layer::SubscriberExt;
 use uuid::Uuid;
 
@@ -139,6 +140,8 @@ pub(crate) enum Refusal {
     Unknown,
     /// With one that may not do that.
     Forbidden,
+    /// From where nobody may ask.
+    Outside,
 }
 
 /// What waits to be recorded.
@@ -219,6 +222,11 @@ impl SelfAudit {
         if lock(&self.refusals).is_told(asked.from, why) {
             self.tell(Told::Refused(asked, by.cloned(), why));
         }
+    }
+
+    /// A connection from where nobody may ask, which was closed unseen.
+    pub(crate) fn turned_away(&self, from: IpAddr) {
+        lock(&self.refusals).count(from, Refusal::Outside);
     }
 
     /// An address that is locked out from now on.
@@ -459,18 +467,19 @@ fn refused(asked: &Asked, by: Option<&KeyInfo>, why: Refusal, at: Option<&str>) 
             asked_at = at,
             "The role of the key may not do that"
         ),
+        Refusal::Outside => network::outside(asked, at),
     }
 }
 
 fn many_refused(from: IpAddr, why: Refusal, seen: &Seen, at: Option<&str>) {
-    let from = (!from.is_unspecified()).then(|| from.to_string());
+    let from = (!from.is_unspecified()).then_some(from);
     match why {
         Refusal::Unknown => tracing::warn!(
             target: "audit",
             event_type = event_type::AUTH_FAILED,
             action = "read",
             status = "failure",
-            ip_address = from,
+            ip_address = from.map(display),
             count = seen.untold,
             asked_at = at,
             "More requests without a valid key within a minute"
@@ -480,11 +489,12 @@ fn many_refused(from: IpAddr, why: Refusal, seen: &Seen, at: Option<&str>) {
             event_type = event_type::AUTH_PERMISSION_DENIED,
             action = "read",
             status = "denied",
-            ip_address = from,
+            ip_address = from.map(display),
             count = seen.untold,
             asked_at = at,
             "More requests that the role of their key may not make within a minute"
         ),
+        Refusal::Outside => network::many_outside(from.as_ref(), seen, at),
     }
 }
 

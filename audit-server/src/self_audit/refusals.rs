@@ -39,9 +39,7 @@ pub(super) struct Refusals {
 impl Refusals {
     /// Counts one more; whether it is told by itself.
     pub(super) fn is_told(&mut self, from: IpAddr, why: Refusal) -> bool {
-        let from = host(from);
-        let is_known = self.sources.contains_key(&(from, why));
-        let from = if is_known || self.sources.len() < MOST_SOURCES { from } else { OTHERS };
+        let from = self.source(from, why);
         let seen = self.sources.entry((from, why)).or_default();
         let is_told = seen.told < TOLD && self.told < TOLD_OF_ALL && from != OTHERS;
         let (one, all) =
@@ -49,6 +47,18 @@ impl Refusals {
         *one += 1;
         *all += 1;
         is_told
+    }
+
+    /// Counts one more that is not told by itself.
+    pub(super) fn count(&mut self, from: IpAddr, why: Refusal) {
+        let from = self.source(from, why);
+        self.sources.entry((from, why)).or_default().untold += 1;
+    }
+
+    fn source(&self, from: IpAddr, why: Refusal) -> IpAddr {
+        let from = host(from);
+        let is_known = self.sources.contains_key(&(from, why));
+        if is_known || self.sources.len() < MOST_SOURCES { from } else { OTHERS }
     }
 
     /// Whether one more may be told, of whatever comes with them; it is counted.

@@ -5,6 +5,7 @@
 //! connection that sends a byte a minute would stay for ever. HTTP/1.1 only: the server stands on
 //! the application's host, where HTTP/2 brings nothing but its own ways to be flooded.
 
+mod places;
 mod stall;
 
 use std::{
@@ -24,11 +25,14 @@ use poem::{
 };
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{Semaphore, watch},
+    sync::watch,
     task::JoinSet,
 };
 
-use self::stall::Unstalled;
+use self::{
+    places::{Accepted, Places},
+    stall::Unstalled,
+};
 use crate::{
     Config, Error,
     api::{self, State},
@@ -120,7 +124,7 @@ impl Server {
     /// # Errors
     /// None at present.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
-        let connections = Arc::new(Semaphore::new(self.config.max_connections));
+        let places = Places::new(self.config.max_connections);
         let (stop, stopped) = watch::channel(false);
         let mut tasks = JoinSet::new();
         // Ends with this set, when the server does.
@@ -142,13 +146,13 @@ impl Server {
                     }
                     continue;
                 }
-                accepted = self.accept(&connections) => accepted,
+                accepted = places.accept(&self.listener, &self.state) => accepted,
             };
-            if let Some((stream, remote, permit)) = accepted {
+            if let Some(Accepted { stream, remote, place }) = accepted {
                 let connection = self.serve(stream, remote, stopped.clone());
                 tasks.spawn(async move {
                     connection.await;
-                    drop(permit);
+                    drop(place);
                 });
             }
         }
@@ -165,22 +169,6 @@ impl Server {
         let end = move || state.own.as_ref().map(SelfAudit::end);
         tokio::task::spawn_blocking(end).await.map_err(Error::internal)?;
         Ok(())
-    }
-
-    /// The next connection, once there is room for it: until then it waits in the system's queue.
-    async fn accept(
-        &self,
-        connections: &Arc<Semaphore>,
-    ) -> Option<(TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
-        let permit = connections.clone().acquire_owned().await.ok()?;
-        match self.listener.accept().await {
-            Ok((stream, remote)) => Some((stream, remote, permit)),
-            Err(error) => {
-                tracing::warn!(%error, "cannot accept a connection");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-                None
-            }
-        }
     }
 
     fn serve(

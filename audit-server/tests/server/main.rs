@@ -2,6 +2,7 @@
 //! concerned, a real `redis-server`.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
 
+mod allow_list;
 mod auth;
 mod combined;
 mod cursors;
