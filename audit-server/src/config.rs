@@ -19,7 +19,7 @@ use figment::{
     value::{Dict, Map, Value},
 };
 
-use crate::{Networks, store::RedisUrl};
+use crate::{DEFAULT_RATE_LIMIT, Networks, RateLimit, store::RedisUrl};
 
 /// Where the server listens when nothing says otherwise.
 pub const DEFAULT_LISTEN: SocketAddr =
@@ -59,8 +59,14 @@ pub struct Config {
     pub readers: usize,
     /// Exports at once; others are refused. Default: 2.
     pub max_exports: usize,
+    /// How often one credential may ask. None, or `0`: as often as it will. Default:
+    /// [`DEFAULT_RATE_LIMIT`].
+    pub rate_limit: Option<RateLimit>,
+    /// How often may be asked from one address, by whoever shares it. None, or `0`: as often as they will.
+    /// Default: [`DEFAULT_RATE_LIMIT`].
+    pub rate_limit_address: Option<RateLimit>,
     /// After how many requests without a valid key within a minute an address is locked out, for a quarter of an
-    /// hour, for whoever has none; 0: never. Default: 20.
+    /// hour, for whoever has none, and so is the key that they name; 0: never. Default: 20.
     pub lockout_after: u32,
     /// The proxies that are believed who their clients are, from `X-Forwarded-For` or `Forwarded`: they
     /// themselves, not the networks of clients. Default: none.
@@ -97,6 +103,8 @@ impl Default for Config {
             report_timeout: Duration::from_secs(30),
             readers: 4,
             max_exports: 2,
+            rate_limit: Some(DEFAULT_RATE_LIMIT),
+            rate_limit_address: Some(DEFAULT_RATE_LIMIT),
             lockout_after: 20,
             trusted_proxies: Networks::default(),
             allow_from: Networks::default(),
@@ -123,6 +131,8 @@ const SETTINGS: &[(&str, &str)] = &[
     ("report_timeout", "AUDIT_SERVER_REPORT_TIMEOUT"),
     ("readers", "AUDIT_SERVER_READERS"),
     ("max_exports", "AUDIT_SERVER_MAX_EXPORTS"),
+    ("rate_limit", "AUDIT_SERVER_RATE_LIMIT"),
+    ("rate_limit_address", "AUDIT_SERVER_RATE_LIMIT_ADDRESS"),
     ("lockout_after", "AUDIT_SERVER_LOCKOUT_AFTER"),
     ("trusted_proxies", "AUDIT_SERVER_TRUSTED_PROXIES"),
     ("allow_from", "AUDIT_SERVER_ALLOW_FROM"),
@@ -245,6 +255,8 @@ impl Config {
             "report_timeout" => self.report_timeout = duration(text)?,
             "readers" => self.readers = count(text, 64)?,
             "max_exports" => self.max_exports = count(text, 64)?,
+            "rate_limit" => self.rate_limit = rate_limit(text)?,
+            "rate_limit_address" => self.rate_limit_address = rate_limit(text)?,
             "lockout_after" => {
                 let most = text.parse().ok().filter(|most| *most <= 1_000_000);
                 self.lockout_after = most.ok_or("it is a number from 0 to 1000000")?;
@@ -272,6 +284,13 @@ fn parse<T: FromStr>(text: &str, reason: &str) -> Result<T, String> {
 fn count(text: &str, most: usize) -> Result<usize, String> {
     let number = text.parse().ok().filter(|number| (1..=most).contains(number));
     number.ok_or_else(|| format!("it is a number from 1 to {most}"))
+}
+
+fn rate_limit(text: &str) -> Result<Option<RateLimit>, String> {
+    if text == "0" {
+        return Ok(None);
+    }
+    text.parse().map(Some).map_err(|error: crate::RateLimitInvalid| error.to_string())
 }
 
 fn networks(text: &str) -> Result<Networks, String> {

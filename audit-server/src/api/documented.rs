@@ -273,7 +273,7 @@ fn describe(path: &str, operation: &mut MetaOperation) {
     let by_id = operation.params.iter().any(|parameter| matches!(&*parameter.name, "id" | "key"));
     let makes = path == ROTATE || path == KEYS && operation.method == Method::POST;
     operation.responses.responses.retain(|response| match response.status {
-        Some(401 | 429) => !public,
+        Some(401) => !public,
         Some(404) => by_id,
         Some(409) => makes,
         Some(406) => path == EXPORT,

@@ -12,7 +12,7 @@ use poem::{
     http::{HeaderValue, Method, header},
 };
 
-use super::{State, address, documented, problem::Problem};
+use super::{State, address, documented, problem::Problem, rate};
 use crate::self_audit::{Asked, Refusal};
 
 /// Those that have a meaning somewhere; any word may be one.
@@ -42,6 +42,7 @@ pub(super) async fn keep<E: Endpoint>(
     if !state.allow_from.contain(from) {
         return Ok(turn_away(&state, &request, from));
     }
+    rate::check_address(&state, from, || asked(&request, from))?;
     request.set_data(Client(from));
     Ok(next.call(request).await?.into_response())
 }

@@ -10,12 +10,12 @@
 use std::{
     net::IpAddr,
     sync::{Arc, PoisonError},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use poem::{Endpoint, Request, Response, Result, endpoint::BoxEndpoint};
 
-use super::{State, caller::Caller, gate, problem::Problem};
+use super::{State, caller::Caller, gate, locked_key, problem::Problem, rate};
 use crate::{
     Error,
     auth::{self, Failed, Forbidden, KeyInfo, Scope, WrongKey},
@@ -64,9 +64,13 @@ impl Endpoint for Guard {
                 let forbidden = Forbidden { needed: self.needed, role: key.role };
                 return Err(Problem::from(Error::from(forbidden)).into());
             }
-            Err(Error::WrongKey(wrong)) => return Err(self.failed(asked, wrong).into()),
+            Err(Error::WrongKey(wrong)) => {
+                let locked = locked_key::failed(&self.state, request.headers(), from).await;
+                return Err(self.failed(asked, wrong, locked).into());
+            }
             Err(error) => return Err(Problem::from(error).into()),
         };
+        rate::check_credential(&self.state, &key, &asked)?;
         request.set_data(Caller { key: key.clone(), asked: asked.clone() });
         let answer = self.inner.call(request).await;
         let status = match &answer {
@@ -89,10 +93,10 @@ impl Endpoint for Guard {
 }
 
 impl Guard {
-    /// What is answered to who has no valid key.
-    fn failed(&self, asked: Asked, wrong: WrongKey) -> Problem {
+    /// What is answered to who has no valid key; the key that they named may be locked, for so long yet.
+    fn failed(&self, asked: Asked, wrong: WrongKey, key_locked: Option<Duration>) -> Problem {
         let mut lockout = self.state.lockout.lock().unwrap_or_else(PoisonError::into_inner);
-        let failed = lockout.failed(asked.from, Instant::now());
+        let failed = lockout.failed(auth::host(asked.from), Instant::now());
         drop(lockout);
         let from = asked.from;
         if let Some(own) = &self.state.own {
@@ -101,9 +105,13 @@ impl Guard {
                 own.locked_out(from);
             }
         }
-        match failed {
-            Failed::Locked(left) => Problem::locked_out(left),
-            Failed::Refused | Failed::LockedOut => Error::from(wrong).into(),
+        let locked = match failed {
+            Failed::Locked(left) => Some(left),
+            Failed::Refused | Failed::LockedOut => None,
+        };
+        match locked.max(key_locked) {
+            Some(left) => Problem::locked_out(left),
+            None => Error::from(wrong).into(),
         }
     }
 

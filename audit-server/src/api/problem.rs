@@ -113,7 +113,21 @@ impl Problem {
                 StatusCode::TOO_MANY_REQUESTS,
                 "/problems/locked-out",
                 "Too many requests without a valid key",
-                "this address is locked out for whoever has no valid key; Retry-After says how long",
+                "this address, or the key that was named, is locked out for whoever has no valid key; Retry-After says how long",
+            )
+        }
+    }
+
+    /// For so long.
+    pub(super) fn too_many_requests(wait: Duration) -> Self {
+        let seconds = u64::try_from(wait.as_millis().div_ceil(1_000)).unwrap_or(u64::MAX);
+        Self {
+            retry_after: Some(seconds.max(1)),
+            ..Self::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "/problems/too-many-requests",
+                "Too many requests",
+                "more requests than may be come with this key or from this address; Retry-After says how long to wait",
             )
         }
     }
@@ -389,7 +403,7 @@ impl ApiResponse for Problem {
             (413, "The request has a body of more than 64 KiB."),
             (
                 429,
-                "Too many requests without a valid key came from this address; `Retry-After` says for how many seconds it is locked out.",
+                "Too many requests: with this key or from this address, or without a valid key from this address or for the key that was named. `Retry-After` says for how many seconds.",
             ),
             (500, "The server failed; its log says how."),
             (

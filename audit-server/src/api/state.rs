@@ -8,7 +8,7 @@ use std::{
 
 use tokio::sync::Mutex;
 
-use super::{address, export::Exports, in_flight::InFlight};
+use super::{address, export::Exports, in_flight::InFlight, rate::Rates};
 use crate::{
     Config, Error, InvalidConfig,
     auth::{KeyStore, Lockout, Networks},
@@ -54,8 +54,12 @@ pub(crate) struct State {
     pub(crate) trusted_proxies: Networks,
     /// From where anything is answered at all; from anywhere when there is none.
     pub(crate) allow_from: Networks,
-    /// Who fails too often.
-    pub(crate) lockout: std::sync::Mutex<Lockout>,
+    /// How often who may ask.
+    pub(crate) rates: Rates,
+    /// From where too many requests fail.
+    pub(crate) lockout: std::sync::Mutex<Lockout<IpAddr>>,
+    /// With the ids of which keys.
+    pub(crate) locked_keys: std::sync::Mutex<Lockout<Box<str>>>,
     /// Records what is asked, when that is wanted.
     pub(crate) own: Option<SelfAudit>,
     pub(crate) in_flight: InFlight,
@@ -104,6 +108,8 @@ impl State {
             health_readers: Readers::new(HEALTH_READERS, HEALTH_TIMEOUT),
             trusted_proxies: config.trusted_proxies.clone(),
             allow_from: config.allow_from.clone(),
+            rates: Rates::new(config),
+            locked_keys: std::sync::Mutex::new(Lockout::new(config.lockout_after)),
             lockout: std::sync::Mutex::new(Lockout::new(config.lockout_after)),
             own: config.journal.as_ref().map(|journal| {
                 let own = SelfAudit::new(&config.db, journal);

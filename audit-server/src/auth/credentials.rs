@@ -2,7 +2,7 @@
 
 use poem::http::{HeaderMap, header::AUTHORIZATION};
 
-use super::{SecretKeyText, WrongKey};
+use super::{KeyId, SecretKeyText, WrongKey};
 
 const API_KEY: &str = "x-api-key";
 
@@ -27,6 +27,11 @@ pub(crate) fn presented(headers: &HeaderMap) -> Result<SecretKeyText, WrongKey> 
         presented = Some(key);
     }
     presented.ok_or(WrongKey)
+}
+
+/// The id of the key that is presented, whether or not it is one.
+pub(crate) fn claimed(headers: &HeaderMap) -> Option<KeyId> {
+    presented(headers).ok().map(|key| key.id())
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ mod network;
 mod scope;
 mod store;
 
-pub(crate) use credentials::presented;
+pub(crate) use credentials::{claimed, presented};
 pub use error::{
     Forbidden, KeyFileMissing, KeyFileUnusable, KeyIdInvalid, KeyLifetimeInvalid, KeyNameInvalid,
     KeyUnknown, TooManyKeys, WrongKey,

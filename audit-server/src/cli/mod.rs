@@ -88,6 +88,12 @@ struct ServeArgs {
     /// Exports at once; others are refused [env: AUDIT_SERVER_MAX_EXPORTS] [default: 2].
     #[arg(long, value_name = "NUMBER")]
     max_exports: Option<String>,
+    /// How often one credential may ask, a second and at once; 0: no limit [env: AUDIT_SERVER_RATE_LIMIT] [default: 5000:10000].
+    #[arg(long, value_name = "RATE")]
+    rate_limit: Option<String>,
+    /// How often may be asked from one address; 0: no limit [env: AUDIT_SERVER_RATE_LIMIT_ADDRESS] [default: 5000:10000].
+    #[arg(long, value_name = "RATE")]
+    rate_limit_address: Option<String>,
     /// After how many requests without a valid key within a minute an address is locked out; 0: never [env: AUDIT_SERVER_LOCKOUT_AFTER] [default: 20].
     #[arg(long, value_name = "NUMBER")]
     lockout_after: Option<String>,
@@ -129,6 +135,8 @@ impl ServeArgs {
             ("report_timeout", self.report_timeout),
             ("readers", self.readers),
             ("max_exports", self.max_exports),
+            ("rate_limit", self.rate_limit),
+            ("rate_limit_address", self.rate_limit_address),
             ("lockout_after", self.lockout_after),
             ("trusted_proxies", self.trusted_proxies),
             ("allow_from", self.allow_from),

@@ -4,7 +4,11 @@ use std::net::IpAddr;
 
 use audit_layer::event_type;
 
-use super::{Asked, refusals::Seen};
+use super::{
+    Asked,
+    refusals::{Seen, Source},
+};
+use crate::auth::{KeyInfo, LOCKED_FOR};
 
 /// Somebody asked from an address that is not let in.
 pub(super) fn outside(asked: &Asked, at: Option<&str>) {
@@ -21,7 +25,7 @@ pub(super) fn outside(asked: &Asked, at: Option<&str>) {
     );
 }
 
-pub(super) fn many_outside(from: Option<&IpAddr>, seen: &Seen, at: Option<&str>) {
+pub(super) fn many_outside(from: Option<IpAddr>, seen: &Seen, at: Option<&str>) {
     tracing::warn!(
         target: "audit",
         event_type = event_type::SECURITY_IP_WHITELIST_VIOLATION,
@@ -31,5 +35,52 @@ pub(super) fn many_outside(from: Option<&IpAddr>, seen: &Seen, at: Option<&str>)
         count = seen.untold,
         asked_at = at,
         "More requests and connections from an address that may not ask within a minute"
+    );
+}
+
+/// Somebody asked too often, from an address or with a credential.
+pub(super) fn too_many(asked: &Asked, by: Option<&KeyInfo>, at: Option<&str>) {
+    tracing::warn!(
+        target: "audit",
+        event_type = event_type::SECURITY_RATE_LIMITED,
+        action = "read",
+        status = "denied",
+        user_id = by.map(|by| by.id.as_str()),
+        username = by.map(|by| by.name.as_str()),
+        ip_address = %asked.from,
+        resource = asked.path.as_str(),
+        http.method = asked.method.as_str(),
+        asked_at = at,
+        "Too many requests"
+    );
+}
+
+pub(super) fn many_too_many(source: &Source, seen: &Seen, at: Option<&str>) {
+    tracing::warn!(
+        target: "audit",
+        event_type = event_type::SECURITY_RATE_LIMITED,
+        action = "read",
+        status = "denied",
+        user_id = source.key(),
+        ip_address = source.address().map(tracing::field::display),
+        count = seen.untold,
+        asked_at = at,
+        "More requests that were too many within a minute"
+    );
+}
+
+/// A key is locked, for who does not know its secret.
+pub(super) fn key_locked(key: &KeyInfo, from: IpAddr, at: Option<&str>) {
+    tracing::error!(
+        target: "audit",
+        event_type = event_type::SECURITY_ACCOUNT_LOCKED,
+        action = "lock_out",
+        status = "success",
+        user_id = key.id.as_str(),
+        username = key.name.as_str(),
+        ip_address = %from,
+        seconds = LOCKED_FOR.as_secs(),
+        asked_at = at,
+        "Too many requests named this key and did not open with it"
     );
 }

@@ -14,6 +14,7 @@ mod limits;
 mod lockout;
 mod pages;
 mod proxies;
+mod rate_limits;
 mod raw;
 mod read_model;
 mod redis;
