@@ -74,6 +74,15 @@ pub struct Config {
     /// From where the server answers at all, `/health` and `/docs` included; who asks from elsewhere is refused
     /// before any key is looked at. Default: from anywhere.
     pub allow_from: Networks,
+    /// The certificate of the server and those that lead to its authority, in PEM. With it TLS alone is spoken;
+    /// the file is read again when it changes. Default: none.
+    pub tls_cert: Option<PathBuf>,
+    /// The private key of the certificate, in PEM, which nobody but its owner may read. Default: none.
+    pub tls_key: Option<PathBuf>,
+    /// The authority, in PEM, of which each client must have a certificate. Default: none.
+    pub tls_client_ca: Option<PathBuf>,
+    /// Whether the server listens without TLS where others reach it. Default: false.
+    pub plain_http: bool,
     /// Connections at once; others wait to be accepted. Default: 512.
     pub max_connections: usize,
     /// The longest wait for the head of a request, and so for the next request on an idle
@@ -108,6 +117,10 @@ impl Default for Config {
             lockout_after: 20,
             trusted_proxies: Networks::default(),
             allow_from: Networks::default(),
+            tls_cert: None,
+            tls_key: None,
+            tls_client_ca: None,
+            plain_http: false,
             max_connections: 512,
             header_timeout: Duration::from_secs(30),
             shutdown_timeout: Duration::from_secs(5),
@@ -136,12 +149,25 @@ const SETTINGS: &[(&str, &str)] = &[
     ("lockout_after", "AUDIT_SERVER_LOCKOUT_AFTER"),
     ("trusted_proxies", "AUDIT_SERVER_TRUSTED_PROXIES"),
     ("allow_from", "AUDIT_SERVER_ALLOW_FROM"),
+    ("tls_cert", "AUDIT_SERVER_TLS_CERT"),
+    ("tls_key", "AUDIT_SERVER_TLS_KEY"),
+    ("tls_client_ca", "AUDIT_SERVER_TLS_CLIENT_CA"),
+    ("plain_http", "AUDIT_SERVER_PLAIN_HTTP"),
     ("max_connections", "AUDIT_SERVER_MAX_CONNECTIONS"),
     ("header_timeout", "AUDIT_SERVER_HEADER_TIMEOUT"),
     ("shutdown_timeout", "AUDIT_SERVER_SHUTDOWN_TIMEOUT"),
     ("nice", "AUDIT_SERVER_NICE"),
     ("log", "AUDIT_SERVER_LOG"),
 ];
+
+/// What TLS is spoken with.
+#[derive(Debug, Clone)]
+pub(crate) struct TlsFiles {
+    pub(crate) cert: PathBuf,
+    pub(crate) key: PathBuf,
+    /// The authority of clients, when they need a certificate.
+    pub(crate) client_ca: Option<PathBuf>,
+}
 
 /// A setting that is unknown or cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -204,6 +230,7 @@ impl Config {
             config.set(key, &text).map_err(fail)?;
         }
         config.redis_database_as(&name)?;
+        config.tls_as(&name)?;
         Ok(config)
     }
 
@@ -230,6 +257,32 @@ impl Config {
         }
     }
 
+    /// The files of TLS, when it is to be spoken.
+    ///
+    /// # Errors
+    /// When one is there and another that it needs is not.
+    pub(crate) fn tls(&self) -> Result<Option<TlsFiles>, InvalidConfig> {
+        self.tls_as(&str::to_owned)
+    }
+
+    fn tls_as(&self, name: &dyn Fn(&str) -> String) -> Result<Option<TlsFiles>, InvalidConfig> {
+        let fail = |key, needed| {
+            let reason = format!("it needs {needed}, which is not set");
+            Err(InvalidConfig { name: name(key), reason })
+        };
+        match (&self.tls_cert, &self.tls_key, &self.tls_client_ca) {
+            (Some(cert), Some(key), client_ca) => Ok(Some(TlsFiles {
+                cert: cert.clone(),
+                key: key.clone(),
+                client_ca: client_ca.clone(),
+            })),
+            (Some(_), None, _) => fail("tls_cert", "tls_key"),
+            (None, Some(_), _) => fail("tls_key", "tls_cert"),
+            (None, None, Some(_)) => fail("tls_client_ca", "tls_cert"),
+            (None, None, None) => Ok(None),
+        }
+    }
+
     fn set(&mut self, key: &str, text: &str) -> Result<(), String> {
         match key {
             "listen" => self.listen = parse(text, "it is an address such as 127.0.0.1:8600")?,
@@ -241,13 +294,7 @@ impl Config {
                 self.redis_url =
                     Some(text.parse().map_err(|error: crate::InvalidRedisUrl| error.to_string())?);
             }
-            "redis_log_enabled" => {
-                self.redis_log_enabled = match text {
-                    "true" | "1" => true,
-                    "false" | "0" => false,
-                    _ => return Err("it is true or false".to_owned()),
-                };
-            }
+            "redis_log_enabled" => self.redis_log_enabled = boolean(text)?,
             "redis_log_db" => {
                 self.redis_log_db = Some(parse(text, "it is a number from 0 to 65535")?);
             }
@@ -263,6 +310,10 @@ impl Config {
             }
             "trusted_proxies" => self.trusted_proxies = networks(text)?,
             "allow_from" => self.allow_from = networks(text)?,
+            "tls_cert" => self.tls_cert = Some(text.into()),
+            "tls_key" => self.tls_key = Some(text.into()),
+            "tls_client_ca" => self.tls_client_ca = Some(text.into()),
+            "plain_http" => self.plain_http = boolean(text)?,
             "max_connections" => self.max_connections = count(text, 65_535)?,
             "header_timeout" => self.header_timeout = duration(text)?,
             "shutdown_timeout" => self.shutdown_timeout = duration(text)?,
@@ -279,6 +330,14 @@ impl Config {
 
 fn parse<T: FromStr>(text: &str, reason: &str) -> Result<T, String> {
     text.parse().map_err(|_| reason.to_owned())
+}
+
+fn boolean(text: &str) -> Result<bool, String> {
+    match text {
+        "true" | "1" => Ok(true),
+        "false" | "0" => Ok(false),
+        _ => Err("it is true or false".to_owned()),
+    }
 }
 
 fn count(text: &str, most: usize) -> Result<usize, String> {
@@ -506,6 +565,18 @@ mod tests {
         ];
         assert!(load(None, &of_kubernetes, &[]).is_ok());
         assert!(load(None, &[("AUDIT_SERVER_PORT", "8600")], &[]).is_err());
+    }
+
+    #[test]
+    fn a_file_of_tls_is_not_enough_where_it_needs_another() {
+        let refused = |flags: &[(&'static str, &str)]| load(None, &[], flags).unwrap_err();
+        let cert = refused(&[("tls_cert", "c.pem")]);
+        assert_eq!((&*cert.name, cert.reason.contains("tls_key")), ("--tls-cert", true));
+        assert_eq!(refused(&[("tls_key", "k.pem")]).name, "--tls-key");
+        assert_eq!(refused(&[("tls_client_ca", "a.pem")]).name, "--tls-client-ca");
+        let all = [("tls_cert", "c.pem"), ("tls_key", "k.pem"), ("tls_client_ca", "a.pem")];
+        assert!(load(None, &[], &all).unwrap().tls().unwrap().is_some());
+        assert!(load(None, &[("AUDIT_SERVER_PLAIN_HTTP", "yes")], &[]).is_err());
     }
 
     #[test]

@@ -54,7 +54,7 @@ pub use query::{
 };
 pub use rate::{DEFAULT_RATE_LIMIT, RateLimit, RateLimitInvalid};
 pub use read_model::{Count, Counted, Counting};
-pub use server::{Server, run};
+pub use server::{Server, TlsFileUnusable, run};
 pub use store::{
     DamagedRecord, DatabaseForeign, DatabaseMissing, DatabaseNewer, DatabaseUnreadable,
     InvalidRedisUrl, Overloaded, QueryTimeout, RecordNotFound, RedisDisabled, RedisUnavailable,

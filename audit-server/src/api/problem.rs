@@ -329,9 +329,12 @@ fn map(error: &Error) -> Problem {
             "what is stored under this id is not its record; `audit-server verify` says more",
         ),
         // The rest is met at start or on the command line, never by a request.
-        Error::Internal(_) | Error::ReadModel(_) | Error::Config(_) | Error::Listen { .. } => {
-            Problem::internal()
-        }
+        Error::Internal(_)
+        | Error::ReadModel(_)
+        | Error::Config(_)
+        | Error::Listen { .. }
+        | Error::PlainHttp { .. }
+        | Error::TlsFileUnusable(_) => Problem::internal(),
     }
 }
 

@@ -103,6 +103,18 @@ struct ServeArgs {
     /// From where to answer at all, such as 10.0.0.0/8,127.0.0.1 [env: AUDIT_SERVER_ALLOW_FROM] [default: anywhere].
     #[arg(long, value_name = "NETWORKS")]
     allow_from: Option<String>,
+    /// The certificate, and those that lead to its authority, in PEM: TLS alone is spoken then [env: AUDIT_SERVER_TLS_CERT] [default: none].
+    #[arg(long, value_name = "FILE")]
+    tls_cert: Option<String>,
+    /// The key of the certificate, in PEM, which others must not be able to read [env: AUDIT_SERVER_TLS_KEY].
+    #[arg(long, value_name = "FILE")]
+    tls_key: Option<String>,
+    /// The authority, in PEM, of which clients must have a certificate [env: AUDIT_SERVER_TLS_CLIENT_CA] [default: none].
+    #[arg(long, value_name = "FILE")]
+    tls_client_ca: Option<String>,
+    /// Listen without TLS also where others reach the server, as behind a proxy on another host [env: AUDIT_SERVER_PLAIN_HTTP] [default: false].
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    plain_http: Option<String>,
     /// Connections at once [env: AUDIT_SERVER_MAX_CONNECTIONS] [default: 512].
     #[arg(long, value_name = "NUMBER")]
     max_connections: Option<String>,
@@ -140,6 +152,10 @@ impl ServeArgs {
             ("lockout_after", self.lockout_after),
             ("trusted_proxies", self.trusted_proxies),
             ("allow_from", self.allow_from),
+            ("tls_cert", self.tls_cert),
+            ("tls_key", self.tls_key),
+            ("tls_client_ca", self.tls_client_ca),
+            ("plain_http", self.plain_http),
             ("max_connections", self.max_connections),
             ("header_timeout", self.header_timeout),
             ("shutdown_timeout", self.shutdown_timeout),
@@ -221,8 +237,8 @@ fn serve(args: ServeArgs) -> Result<(), Error> {
         }
         let server = Server::bind(config).await?;
         say(format_args!(
-            "listening on http://{0}, documentation at http://{0}/docs",
-            server.local_addr()
+            "listening on {0}, documentation at {0}/docs",
+            server.url()
         ));
         server.run(shutdown).await
     });

@@ -21,5 +21,7 @@ mod redis;
 mod reports;
 mod roles;
 mod self_audit;
+mod slow;
 mod stats;
 mod support;
+mod tls;
