@@ -19,6 +19,8 @@ use figment::{
     value::{Dict, Map, Value},
 };
 
+use poem::http::Uri;
+
 use crate::{DEFAULT_RATE_LIMIT, Networks, RateLimit, store::RedisUrl};
 
 /// Where the server listens when nothing says otherwise.
@@ -83,6 +85,9 @@ pub struct Config {
     pub tls_client_ca: Option<PathBuf>,
     /// Whether the server listens without TLS where others reach it. Default: false.
     pub plain_http: bool,
+    /// The origins whose pages a browser lets read answers, each as the browser writes it:
+    /// `https://grafana.example.org`. Default: none.
+    pub cors_origins: Vec<String>,
     /// Connections at once; others wait to be accepted. Default: 512.
     pub max_connections: usize,
     /// The longest wait for the head of a request, and so for the next request on an idle
@@ -121,6 +126,7 @@ impl Default for Config {
             tls_key: None,
             tls_client_ca: None,
             plain_http: false,
+            cors_origins: Vec::new(),
             max_connections: 512,
             header_timeout: Duration::from_secs(30),
             shutdown_timeout: Duration::from_secs(5),
@@ -153,6 +159,7 @@ const SETTINGS: &[(&str, &str)] = &[
     ("tls_key", "AUDIT_SERVER_TLS_KEY"),
     ("tls_client_ca", "AUDIT_SERVER_TLS_CLIENT_CA"),
     ("plain_http", "AUDIT_SERVER_PLAIN_HTTP"),
+    ("cors_origins", "AUDIT_SERVER_CORS_ORIGINS"),
     ("max_connections", "AUDIT_SERVER_MAX_CONNECTIONS"),
     ("header_timeout", "AUDIT_SERVER_HEADER_TIMEOUT"),
     ("shutdown_timeout", "AUDIT_SERVER_SHUTDOWN_TIMEOUT"),
@@ -314,6 +321,7 @@ impl Config {
             "tls_key" => self.tls_key = Some(text.into()),
             "tls_client_ca" => self.tls_client_ca = Some(text.into()),
             "plain_http" => self.plain_http = boolean(text)?,
+            "cors_origins" => self.cors_origins = origins(text)?,
             "max_connections" => self.max_connections = count(text, 65_535)?,
             "header_timeout" => self.header_timeout = duration(text)?,
             "shutdown_timeout" => self.shutdown_timeout = duration(text)?,
@@ -354,6 +362,25 @@ fn rate_limit(text: &str) -> Result<Option<RateLimit>, String> {
 
 fn networks(text: &str) -> Result<Networks, String> {
     text.parse().map_err(|error: crate::NetworkInvalid| error.to_string())
+}
+
+/// Origins in the form in which browsers send them: whatever is in another would never be met.
+fn origins(text: &str) -> Result<Vec<String>, String> {
+    let is_origin = |text: &&str| {
+        let (scheme, host) = text.split_once("://").unwrap_or_default();
+        let default_port = if scheme == "https" { ":443" } else { ":80" };
+        let is_uri = text.parse().is_ok_and(|uri: Uri| uri.authority().is_some_and(|it| *it == host));
+        matches!(scheme, "http" | "https")
+            && is_uri
+            && !host.contains(['@', '*'])
+            && !host.ends_with(default_port)
+            && !host.bytes().any(|byte| byte.is_ascii_uppercase())
+    };
+    let each = text.split(',').map(str::trim);
+    let origins = each.map(|text| Some(text).filter(is_origin).map(str::to_owned));
+    origins.collect::<Option<_>>().ok_or_else(|| {
+        "they are written as browsers send them, https://grafana.example.org, separated by commas; * is none".to_owned()
+    })
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
@@ -565,6 +592,32 @@ mod tests {
         ];
         assert!(load(None, &of_kubernetes, &[]).is_ok());
         assert!(load(None, &[("AUDIT_SERVER_PORT", "8600")], &[]).is_err());
+    }
+
+    #[test]
+    fn an_origin_is_what_a_browser_sends_and_no_star() {
+        let read = |text: &str| load(None, &[("AUDIT_SERVER_CORS_ORIGINS", text)], &[]);
+        let two = read("https://grafana.example.org, http://localhost:3000").unwrap();
+        assert_eq!(two.cors_origins, ["https://grafana.example.org", "http://localhost:3000"]);
+        assert!(read("http://[::1]:3000").is_ok());
+        for bad in [
+            "*",
+            "null",
+            "grafana.example.org",
+            "https://",
+            "https://a/",
+            "https://a/b",
+            "https://a,",
+            "https://*.a",
+            "https://u@a",
+            "https://A",
+            "https://a:443",
+            "http://a:80",
+            "ftp://a",
+            "https://a b",
+        ] {
+            assert_eq!(read(bad).unwrap_err().name, "AUDIT_SERVER_CORS_ORIGINS", "{bad}");
+        }
     }
 
     #[test]

@@ -54,6 +54,8 @@ pub(crate) struct State {
     pub(crate) trusted_proxies: Networks,
     /// From where anything is answered at all; from anywhere when there is none.
     pub(crate) allow_from: Networks,
+    /// The origins whose pages may read answers.
+    pub(crate) cors_origins: Vec<String>,
     /// How often who may ask.
     pub(crate) rates: Rates,
     /// From where too many requests fail.
@@ -108,6 +110,7 @@ impl State {
             health_readers: Readers::new(HEALTH_READERS, HEALTH_TIMEOUT),
             trusted_proxies: config.trusted_proxies.clone(),
             allow_from: config.allow_from.clone(),
+            cors_origins: config.cors_origins.clone(),
             rates: Rates::new(config),
             locked_keys: std::sync::Mutex::new(Lockout::new(config.lockout_after)),
             lockout: std::sync::Mutex::new(Lockout::new(config.lockout_after)),

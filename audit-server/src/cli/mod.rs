@@ -115,6 +115,9 @@ struct ServeArgs {
     /// Listen without TLS also where others reach the server, as behind a proxy on another host [env: AUDIT_SERVER_PLAIN_HTTP] [default: false].
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     plain_http: Option<String>,
+    /// The origins whose pages a browser lets read answers, such as https://grafana.example.org, separated by commas [env: AUDIT_SERVER_CORS_ORIGINS] [default: none].
+    #[arg(long, value_name = "ORIGINS")]
+    cors_origins: Option<String>,
     /// Connections at once [env: AUDIT_SERVER_MAX_CONNECTIONS] [default: 512].
     #[arg(long, value_name = "NUMBER")]
     max_connections: Option<String>,
@@ -156,6 +159,7 @@ impl ServeArgs {
             ("tls_key", self.tls_key),
             ("tls_client_ca", self.tls_client_ca),
             ("plain_http", self.plain_http),
+            ("cors_origins", self.cors_origins),
             ("max_connections", self.max_connections),
             ("header_timeout", self.header_timeout),
             ("shutdown_timeout", self.shutdown_timeout),

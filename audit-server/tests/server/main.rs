@@ -5,6 +5,7 @@
 mod allow_list;
 mod auth;
 mod combined;
+mod cors;
 mod cursors;
 mod document;
 mod exports;
