@@ -3,6 +3,8 @@
 //! Every setting is one row of [`SETTINGS`], and every layer gives text: whatever layer a value
 //! comes from, it is read by one function, and an error names the flag, the variable or the key
 //! that it came from. What a value was is not repeated: it may be a password.
+//!
+//! The file is long because it is one table, and grows by a few lines with each setting.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -369,7 +371,8 @@ fn origins(text: &str) -> Result<Vec<String>, String> {
     let is_origin = |text: &&str| {
         let (scheme, host) = text.split_once("://").unwrap_or_default();
         let default_port = if scheme == "https" { ":443" } else { ":80" };
-        let is_uri = text.parse().is_ok_and(|uri: Uri| uri.authority().is_some_and(|it| *it == host));
+        let is_uri =
+            text.parse().is_ok_and(|uri: Uri| uri.authority().is_some_and(|it| *it == host));
         matches!(scheme, "http" | "https")
             && is_uri
             && !host.contains(['@', '*'])

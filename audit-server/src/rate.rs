@@ -34,8 +34,10 @@ const HIGHEST: u32 = 1_000_000;
 ///
 /// A page takes 0.3 ms at least, so that who asks for one after the other never gets there, however fast the
 /// machine; it is reached by who asks for many at once, again and again.
-pub const DEFAULT_RATE_LIMIT: RateLimit =
-    RateLimit { per_second: NonZeroU32::MIN.saturating_add(4_999), burst: NonZeroU32::MIN.saturating_add(9_999) };
+pub const DEFAULT_RATE_LIMIT: RateLimit = RateLimit {
+    per_second: NonZeroU32::MIN.saturating_add(4_999),
+    burst: NonZeroU32::MIN.saturating_add(9_999),
+};
 
 /// Requests a second, and how many at once: `100:500`, or `100` for as many at once as a second has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -35,7 +35,8 @@ pub(super) async fn keep<E: Endpoint>(
     next: Arc<E>,
     mut request: Request,
 ) -> Result<Response> {
-    let Ok(from) = address::client(peer(&request), request.headers(), &state.trusted_proxies) else {
+    let Ok(from) = address::client(peer(&request), request.headers(), &state.trusted_proxies)
+    else {
         tracing::debug!("X-Forwarded-For and Forwarded name two clients");
         return Err(Problem::contradictory_addresses().into());
     };
@@ -69,7 +70,7 @@ fn asked(request: &Request, from: IpAddr) -> Asked {
 
 /// Where the request comes from.
 pub(super) fn client(request: &Request) -> IpAddr {
-    request.data().map_or_else(|| peer(request), |Client(from)| *from)
+    request.data::<Client>().map_or_else(|| peer(request), |Client(from)| *from)
 }
 
 /// The other end of the connection. One that has no address, as no listener of ours gives, is from nowhere

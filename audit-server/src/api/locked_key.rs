@@ -38,7 +38,9 @@ pub(super) async fn failed(
             let known = state.key_readers.run(move |_| keys.keys.known(&id)).await;
             match (known, &state.own) {
                 (Ok(Some(key)), Some(own)) => own.key_locked(&key, from),
-                (Err(error), _) => tracing::error!(%error, "a key that is locked cannot be looked up"),
+                (Err(error), _) => {
+                    tracing::error!(%error, "a key that is locked cannot be looked up");
+                }
                 _ => {}
             }
             None

@@ -8,7 +8,9 @@ use poem::{
 };
 use poem_openapi::{
     ApiResponse,
-    registry::{MetaMediaType, MetaResponse, MetaResponses, Registry},
+    registry::{
+        MetaHeader, MetaMediaType, MetaResponse, MetaResponses, MetaSchema, MetaSchemaRef, Registry,
+    },
     types::Type,
 };
 use serde::Serialize;
@@ -377,6 +379,16 @@ impl From<Problem> for poem::Error {
     }
 }
 
+fn retry_after() -> MetaHeader {
+    MetaHeader {
+        name: "Retry-After".to_owned(),
+        description: Some("In how many seconds to try again.".to_owned()),
+        required: true,
+        deprecated: false,
+        schema: MetaSchemaRef::Inline(Box::new(MetaSchema::new("integer"))),
+    }
+}
+
 impl ApiResponse for Problem {
     fn meta() -> MetaResponses {
         let response = |status, description| MetaResponse {
@@ -415,6 +427,8 @@ impl ApiResponse for Problem {
             ),
         ];
         let mut responses = Vec::from(responses.map(|(status, told)| response(status, told)));
+        let late = responses.iter_mut().filter(|it| matches!(it.status, Some(429 | 503)));
+        late.for_each(|response| response.headers.push(retry_after()));
         // hyper answers this, before there is a request to speak of, without a body.
         let told = "The head of the request is too large, or has more than 64 headers.";
         responses.push(MetaResponse { content: vec![], ..response(431, told) });

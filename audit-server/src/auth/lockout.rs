@@ -148,7 +148,8 @@ mod tests {
     #[test]
     fn an_ipv6_host_has_one_lock_and_ipv4_is_the_same_in_either_form() {
         let (mut lockout, now) = (Lockout::new(20), Instant::now());
-        let mut failed = |address: &str| address.parse().map(|from| lockout.failed(host(from), now));
+        let mut failed =
+            |address: &str| address.parse().map(|from| lockout.failed(host(from), now));
         for number in 0..19 {
             assert_eq!(failed(&format!("2001:db8::{number}")), Ok(Failed::Refused));
             assert_eq!(failed("192.0.2.1"), Ok(Failed::Refused));

@@ -240,10 +240,7 @@ fn serve(args: ServeArgs) -> Result<(), Error> {
             );
         }
         let server = Server::bind(config).await?;
-        say(format_args!(
-            "listening on {0}, documentation at {0}/docs",
-            server.url()
-        ));
+        say(format_args!("listening on {0}, documentation at {0}/docs", server.url()));
         server.run(shutdown).await
     });
     runtime.shutdown_timeout(patience);

@@ -39,7 +39,7 @@ use std::{
 
 use audit_layer::{AuditGuard, AuditLayer, Overflow, event_type, record::format_timestamp};
 use poem::http::Uri;
-use tracing::{Dispatch, dispatcher, field::display};
+use tracing::{Dispatch, dispatcher};
 use tracing_subscriber::layer::SubscriberExt;
 use uuid::Uuid;
 
@@ -497,7 +497,7 @@ fn many_refused(source: &Source, why: Refusal, seen: &Seen, at: Option<&str>) {
             event_type = event_type::AUTH_FAILED,
             action = "read",
             status = "failure",
-            ip_address = from.map(display),
+            ip_address = from.map(tracing::field::display),
             count = seen.untold,
             asked_at = at,
             "More requests without a valid key within a minute"
@@ -507,7 +507,7 @@ fn many_refused(source: &Source, why: Refusal, seen: &Seen, at: Option<&str>) {
             event_type = event_type::AUTH_PERMISSION_DENIED,
             action = "read",
             status = "denied",
-            ip_address = from.map(display),
+            ip_address = from.map(tracing::field::display),
             count = seen.untold,
             asked_at = at,
             "More requests that the role of their key may not make within a minute"

@@ -49,9 +49,10 @@ impl Connection {
         let stream = Unstalled::new(stream, WRITE_TIMEOUT);
         let Some(tls) = tls else { return self.speak(stream, Scheme::HTTP).await };
         let handshake = tokio::time::timeout(self.header_timeout, tls.accept(stream));
+        let stopping = async { self.stopped.wait_for(|stopped| *stopped).await.is_ok() };
         let shaken = tokio::select! {
             shaken = handshake => shaken,
-            _ = self.stopped.wait_for(|stopped| *stopped) => return,
+            _ = stopping => return,
         };
         match shaken {
             Ok(Ok(stream)) => self.speak(stream, Scheme::HTTPS).await,

@@ -19,12 +19,12 @@ use std::{
 use poem::{EndpointExt, Response, endpoint::BoxEndpoint};
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 
+pub use self::tls::TlsFileUnusable;
 use self::{
     connection::Connection,
     places::{Accepted, Places},
     tls::Tls,
 };
-pub use self::tls::TlsFileUnusable;
 use crate::{
     Config, Error,
     api::{self, State},

@@ -145,7 +145,11 @@ fn load(files: &TlsFiles) -> Result<ServerConfig, TlsFileUnusable> {
         Some(path) => config.with_client_cert_verifier(verifier(path, provider)?),
     };
     let mut config = config.with_single_cert(chain, key).map_err(|error| {
-        unusable(&files.cert, "it and the key do not fit each other, or are of no known kind", error)
+        unusable(
+            &files.cert,
+            "it and the key do not fit each other, or are of no known kind",
+            error,
+        )
     })?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(config)

@@ -44,11 +44,14 @@ fn by_default_no_page_of_another_origin_reads_anything() {
 #[test]
 fn pages_of_listed_origins_read_all_answers_and_may_send_a_key() {
     let fixture = read_by(&["http://localhost:3000", GRAFANA]);
-    for (path, status) in [("/audit/logs", 200), ("/audit/logs?nonsense=1", 400), ("/nothing", 404)] {
+    for (path, status) in [("/audit/logs", 200), ("/audit/logs?nonsense=1", 400), ("/nothing", 404)]
+    {
         let answer = ask(&fixture, path, GRAFANA);
         assert_eq!((answer.status, allowed(&answer)), (status, Some(GRAFANA)), "{path}");
         assert!(answer.header("vary").unwrap().contains("Origin"));
-        assert!(answer.header("access-control-expose-headers").unwrap().contains("Audit-Export-Id"));
+        assert!(
+            answer.header("access-control-expose-headers").unwrap().contains("Audit-Export-Id")
+        );
     }
     // That an origin is listed is no key.
     let refused = fixture.server.send("GET", "/audit/logs", &[("origin", GRAFANA)]);

@@ -159,8 +159,7 @@ fn all_is_answered_encrypted_and_browsers_are_told_to_stay_with_it() {
 #[test]
 fn a_certificate_that_is_replaced_is_in_use_soon_and_one_that_is_broken_never() {
     let authority = Authority::new();
-    let fixture =
-        encrypted(&authority, |config| config.header_timeout = Duration::from_secs(600));
+    let fixture = encrypted(&authority, |config| config.header_timeout = Duration::from_secs(600));
     let directory = fixture.directory.path();
     let shown = || ask(&fixture, "/openapi.json", &authority, None).unwrap().1;
     let (cert, key) = (directory.join("cert.pem"), directory.join("key.pem"));
@@ -260,11 +259,13 @@ fn where_others_reach_it_the_server_listens_with_tls_or_when_it_is_told_to() {
     });
     assert!(told.is_ok());
     assert!(refused(|config| config.listen = ([0, 0, 0, 0], 0).into()).is_ok());
-    assert!(refused(|config| {
-        plain(config);
-        config.listen = ([127, 0, 0, 9], 0).into();
-    })
-    .is_ok());
+    assert!(
+        refused(|config| {
+            plain(config);
+            config.listen = ([127, 0, 0, 9], 0).into();
+        })
+        .is_ok()
+    );
 
     let directory = tempfile::tempdir().unwrap();
     let serve = Command::new(env!("CARGO_BIN_EXE_audit-server"))
