@@ -3,6 +3,8 @@
 //! Every setting is one row of [`SETTINGS`], and every layer gives text: whatever layer a value
 //! comes from, it is read by one function, and an error names the flag, the variable or the key
 //! that it came from. What a value was is not repeated: it may be a password.
+//!
+//! The file is long because it is one table, and grows by a few lines with each setting.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -19,8 +21,10 @@ use figment::{
     value::{Dict, Map, Value},
 };
 
+use poem::http::Uri;
+
 use crate::{
-    Error,
+    DEFAULT_RATE_LIMIT, Error, Networks, RateLimit,
     auth::{DEFAULT_ROLE_CLAIM, JwksSource, RoleNames, TokenSettings},
     store::RedisUrl,
 };
@@ -78,9 +82,33 @@ pub struct Config {
     pub readers: usize,
     /// Exports at once; others are refused. Default: 2.
     pub max_exports: usize,
+    /// How often one credential may ask. None, or `0`: as often as it will. Default:
+    /// [`DEFAULT_RATE_LIMIT`].
+    pub rate_limit: Option<RateLimit>,
+    /// How often may be asked from one address, by whoever shares it. None, or `0`: as often as they will.
+    /// Default: [`DEFAULT_RATE_LIMIT`].
+    pub rate_limit_address: Option<RateLimit>,
     /// After how many requests without a valid key within a minute an address is locked out, for a quarter of an
-    /// hour, for whoever has none; 0: never. Default: 20.
+    /// hour, for whoever has none, and so is the key that they name; 0: never. Default: 20.
     pub lockout_after: u32,
+    /// The proxies that are believed who their clients are, from `X-Forwarded-For` or `Forwarded`: they
+    /// themselves, not the networks of clients. Default: none.
+    pub trusted_proxies: Networks,
+    /// From where the server answers at all, `/health` and `/docs` included; who asks from elsewhere is refused
+    /// before any key is looked at. Default: from anywhere.
+    pub allow_from: Networks,
+    /// The certificate of the server and those that lead to its authority, in PEM. With it TLS alone is spoken;
+    /// the file is read again when it changes. Default: none.
+    pub tls_cert: Option<PathBuf>,
+    /// The private key of the certificate, in PEM, which nobody but its owner may read. Default: none.
+    pub tls_key: Option<PathBuf>,
+    /// The authority, in PEM, of which each client must have a certificate. Default: none.
+    pub tls_client_ca: Option<PathBuf>,
+    /// Whether the server listens without TLS where others reach it. Default: false.
+    pub plain_http: bool,
+    /// The origins whose pages a browser lets read answers, each as the browser writes it:
+    /// `https://grafana.example.org`. Default: none.
+    pub cors_origins: Vec<String>,
     /// Connections at once; others wait to be accepted. Default: 512.
     pub max_connections: usize,
     /// The longest wait for the head of a request, and so for the next request on an idle
@@ -117,7 +145,16 @@ impl Default for Config {
             report_timeout: Duration::from_secs(30),
             readers: 4,
             max_exports: 2,
+            rate_limit: Some(DEFAULT_RATE_LIMIT),
+            rate_limit_address: Some(DEFAULT_RATE_LIMIT),
             lockout_after: 20,
+            trusted_proxies: Networks::default(),
+            allow_from: Networks::default(),
+            tls_cert: None,
+            tls_key: None,
+            tls_client_ca: None,
+            plain_http: false,
+            cors_origins: Vec::new(),
             max_connections: 512,
             header_timeout: Duration::from_secs(30),
             shutdown_timeout: Duration::from_secs(5),
@@ -148,13 +185,31 @@ const SETTINGS: &[(&str, &str)] = &[
     ("report_timeout", "AUDIT_SERVER_REPORT_TIMEOUT"),
     ("readers", "AUDIT_SERVER_READERS"),
     ("max_exports", "AUDIT_SERVER_MAX_EXPORTS"),
+    ("rate_limit", "AUDIT_SERVER_RATE_LIMIT"),
+    ("rate_limit_address", "AUDIT_SERVER_RATE_LIMIT_ADDRESS"),
     ("lockout_after", "AUDIT_SERVER_LOCKOUT_AFTER"),
+    ("trusted_proxies", "AUDIT_SERVER_TRUSTED_PROXIES"),
+    ("allow_from", "AUDIT_SERVER_ALLOW_FROM"),
+    ("tls_cert", "AUDIT_SERVER_TLS_CERT"),
+    ("tls_key", "AUDIT_SERVER_TLS_KEY"),
+    ("tls_client_ca", "AUDIT_SERVER_TLS_CLIENT_CA"),
+    ("plain_http", "AUDIT_SERVER_PLAIN_HTTP"),
+    ("cors_origins", "AUDIT_SERVER_CORS_ORIGINS"),
     ("max_connections", "AUDIT_SERVER_MAX_CONNECTIONS"),
     ("header_timeout", "AUDIT_SERVER_HEADER_TIMEOUT"),
     ("shutdown_timeout", "AUDIT_SERVER_SHUTDOWN_TIMEOUT"),
     ("nice", "AUDIT_SERVER_NICE"),
     ("log", "AUDIT_SERVER_LOG"),
 ];
+
+/// What TLS is spoken with.
+#[derive(Debug, Clone)]
+pub(crate) struct TlsFiles {
+    pub(crate) cert: PathBuf,
+    pub(crate) key: PathBuf,
+    /// The authority of clients, when they need a certificate.
+    pub(crate) client_ca: Option<PathBuf>,
+}
 
 /// A setting that is unknown or cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -217,6 +272,7 @@ impl Config {
             config.set(key, &text).map_err(fail)?;
         }
         config.redis_database_as(&name)?;
+        config.tls_as(&name)?;
         Ok(config)
     }
 
@@ -293,6 +349,32 @@ impl Config {
         }))
     }
 
+    /// The files of TLS, when it is to be spoken.
+    ///
+    /// # Errors
+    /// When one is there and another that it needs is not.
+    pub(crate) fn tls(&self) -> Result<Option<TlsFiles>, InvalidConfig> {
+        self.tls_as(&str::to_owned)
+    }
+
+    fn tls_as(&self, name: &dyn Fn(&str) -> String) -> Result<Option<TlsFiles>, InvalidConfig> {
+        let fail = |key, needed| {
+            let reason = format!("it needs {needed}, which is not set");
+            Err(InvalidConfig { name: name(key), reason })
+        };
+        match (&self.tls_cert, &self.tls_key, &self.tls_client_ca) {
+            (Some(cert), Some(key), client_ca) => Ok(Some(TlsFiles {
+                cert: cert.clone(),
+                key: key.clone(),
+                client_ca: client_ca.clone(),
+            })),
+            (Some(_), None, _) => fail("tls_cert", "tls_key"),
+            (None, Some(_), _) => fail("tls_key", "tls_cert"),
+            (None, None, Some(_)) => fail("tls_client_ca", "tls_cert"),
+            (None, None, None) => Ok(None),
+        }
+    }
+
     fn set(&mut self, key: &str, text: &str) -> Result<(), String> {
         match key {
             "listen" => self.listen = parse(text, "it is an address such as 127.0.0.1:8600")?,
@@ -311,13 +393,7 @@ impl Config {
                 self.redis_url =
                     Some(text.parse().map_err(|error: crate::InvalidRedisUrl| error.to_string())?);
             }
-            "redis_log_enabled" => {
-                self.redis_log_enabled = match text {
-                    "true" | "1" => true,
-                    "false" | "0" => false,
-                    _ => return Err("it is true or false".to_owned()),
-                };
-            }
+            "redis_log_enabled" => self.redis_log_enabled = boolean(text)?,
             "redis_log_db" => {
                 self.redis_log_db = Some(parse(text, "it is a number from 0 to 65535")?);
             }
@@ -325,10 +401,19 @@ impl Config {
             "report_timeout" => self.report_timeout = duration(text)?,
             "readers" => self.readers = count(text, 64)?,
             "max_exports" => self.max_exports = count(text, 64)?,
+            "rate_limit" => self.rate_limit = rate_limit(text)?,
+            "rate_limit_address" => self.rate_limit_address = rate_limit(text)?,
             "lockout_after" => {
                 let most = text.parse().ok().filter(|most| *most <= 1_000_000);
                 self.lockout_after = most.ok_or("it is a number from 0 to 1000000")?;
             }
+            "trusted_proxies" => self.trusted_proxies = networks(text)?,
+            "allow_from" => self.allow_from = networks(text)?,
+            "tls_cert" => self.tls_cert = Some(text.into()),
+            "tls_key" => self.tls_key = Some(text.into()),
+            "tls_client_ca" => self.tls_client_ca = Some(text.into()),
+            "plain_http" => self.plain_http = boolean(text)?,
+            "cors_origins" => self.cors_origins = origins(text)?,
             "max_connections" => self.max_connections = count(text, 65_535)?,
             "header_timeout" => self.header_timeout = duration(text)?,
             "shutdown_timeout" => self.shutdown_timeout = duration(text)?,
@@ -347,9 +432,48 @@ fn parse<T: FromStr>(text: &str, reason: &str) -> Result<T, String> {
     text.parse().map_err(|_| reason.to_owned())
 }
 
+fn boolean(text: &str) -> Result<bool, String> {
+    match text {
+        "true" | "1" => Ok(true),
+        "false" | "0" => Ok(false),
+        _ => Err("it is true or false".to_owned()),
+    }
+}
+
 fn count(text: &str, most: usize) -> Result<usize, String> {
     let number = text.parse().ok().filter(|number| (1..=most).contains(number));
     number.ok_or_else(|| format!("it is a number from 1 to {most}"))
+}
+
+fn rate_limit(text: &str) -> Result<Option<RateLimit>, String> {
+    if text == "0" {
+        return Ok(None);
+    }
+    text.parse().map(Some).map_err(|error: crate::RateLimitInvalid| error.to_string())
+}
+
+fn networks(text: &str) -> Result<Networks, String> {
+    text.parse().map_err(|error: crate::NetworkInvalid| error.to_string())
+}
+
+/// Origins in the form in which browsers send them: whatever is in another would never be met.
+fn origins(text: &str) -> Result<Vec<String>, String> {
+    let is_origin = |text: &&str| {
+        let (scheme, host) = text.split_once("://").unwrap_or_default();
+        let default_port = if scheme == "https" { ":443" } else { ":80" };
+        let is_uri =
+            text.parse().is_ok_and(|uri: Uri| uri.authority().is_some_and(|it| *it == host));
+        matches!(scheme, "http" | "https")
+            && is_uri
+            && !host.contains(['@', '*'])
+            && !host.ends_with(default_port)
+            && !host.bytes().any(|byte| byte.is_ascii_uppercase())
+    };
+    let each = text.split(',').map(str::trim);
+    let origins = each.map(|text| Some(text).filter(is_origin).map(str::to_owned));
+    origins.collect::<Option<_>>().ok_or_else(|| {
+        "they are written as browsers send them, https://grafana.example.org, separated by commas; * is none".to_owned()
+    })
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
@@ -561,6 +685,44 @@ mod tests {
         ];
         assert!(load(None, &of_kubernetes, &[]).is_ok());
         assert!(load(None, &[("AUDIT_SERVER_PORT", "8600")], &[]).is_err());
+    }
+
+    #[test]
+    fn an_origin_is_what_a_browser_sends_and_no_star() {
+        let read = |text: &str| load(None, &[("AUDIT_SERVER_CORS_ORIGINS", text)], &[]);
+        let two = read("https://grafana.example.org, http://localhost:3000").unwrap();
+        assert_eq!(two.cors_origins, ["https://grafana.example.org", "http://localhost:3000"]);
+        assert!(read("http://[::1]:3000").is_ok());
+        for bad in [
+            "*",
+            "null",
+            "grafana.example.org",
+            "https://",
+            "https://a/",
+            "https://a/b",
+            "https://a,",
+            "https://*.a",
+            "https://u@a",
+            "https://A",
+            "https://a:443",
+            "http://a:80",
+            "ftp://a",
+            "https://a b",
+        ] {
+            assert_eq!(read(bad).unwrap_err().name, "AUDIT_SERVER_CORS_ORIGINS", "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_file_of_tls_is_not_enough_where_it_needs_another() {
+        let refused = |flags: &[(&'static str, &str)]| load(None, &[], flags).unwrap_err();
+        let cert = refused(&[("tls_cert", "c.pem")]);
+        assert_eq!((&*cert.name, cert.reason.contains("tls_key")), ("--tls-cert", true));
+        assert_eq!(refused(&[("tls_key", "k.pem")]).name, "--tls-key");
+        assert_eq!(refused(&[("tls_client_ca", "a.pem")]).name, "--tls-client-ca");
+        let all = [("tls_cert", "c.pem"), ("tls_key", "k.pem"), ("tls_client_ca", "a.pem")];
+        assert!(load(None, &[], &all).unwrap().tls().unwrap().is_some());
+        assert!(load(None, &[("AUDIT_SERVER_PLAIN_HTTP", "yes")], &[]).is_err());
     }
 
     #[test]

@@ -15,6 +15,7 @@ use crate::{
     config::InvalidConfig,
     export::{ExportNotFound, ExportsBusy, TrailReplaced},
     query::{ForbiddenValue, InvalidValue, RepeatedParameter, UnknownParameter},
+    server::TlsFileUnusable,
     store::{
         DamagedRecord, DatabaseForeign, DatabaseMissing, DatabaseNewer, DatabaseUnreadable,
         Overloaded, QueryTimeout, RecordNotFound, RedisDisabled, RedisUnavailable,
@@ -36,6 +37,18 @@ pub enum Error {
         /// What the system said.
         source: std::io::Error,
     },
+    /// Others reach the address to listen on, and nothing is encrypted.
+    #[error(
+        "not listening on {address}, which others reach, without TLS: keys and records could be read on the way; \
+         set --tls-cert and --tls-key, or --plain-http where a proxy in front encrypts"
+    )]
+    PlainHttp {
+        /// The address that was asked for.
+        address: SocketAddr,
+    },
+    /// A certificate, its key, or the authority of clients cannot be used.
+    #[error(transparent)]
+    TlsFileUnusable(#[from] TlsFileUnusable),
     /// A thread of the server ended unexpectedly.
     #[error("an internal task failed; this is a bug, please report it with the log")]
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),

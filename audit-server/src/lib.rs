@@ -29,6 +29,7 @@ mod filter;
 mod intrusion;
 mod keyed;
 mod query;
+mod rate;
 mod read_model;
 mod report;
 mod self_audit;
@@ -52,8 +53,9 @@ pub use query::{
     AuditQuery, AuditStore, DEFAULT_DEADLINE, ForbiddenValue, InvalidValue, OrderByTime, Records,
     RepeatedParameter, StoredLine, UnknownParameter,
 };
+pub use rate::{DEFAULT_RATE_LIMIT, RateLimit, RateLimitInvalid};
 pub use read_model::{Count, Counted, Counting};
-pub use server::{Server, run};
+pub use server::{Server, TlsFileUnusable, run};
 pub use store::{
     DamagedRecord, DatabaseForeign, DatabaseMissing, DatabaseNewer, DatabaseUnreadable,
     InvalidRedisUrl, Overloaded, QueryTimeout, RecordNotFound, RedisDisabled, RedisUnavailable,

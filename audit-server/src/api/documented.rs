@@ -16,7 +16,7 @@ use super::{
     State,
     guard::{Guard, Recorded},
     handlers::Api,
-    keys, parameters,
+    keys, methods, parameters,
 };
 use crate::{
     auth::{Role, Scope},
@@ -27,6 +27,9 @@ use crate::{
 
 /// What needs no key.
 const PUBLIC: &[&str] = &["/health"];
+
+/// What is not in the document.
+const PAGES: [&str; 2] = ["/docs", "/openapi.json"];
 
 /// What each of the others asks for. What is in neither list is served to nobody.
 const NEEDED: &[(&str, Scope)] = &[
@@ -61,6 +64,12 @@ fn needed(path: &str) -> Option<(&'static str, Scope)> {
 /// What is about the whole trail: its streams, how far it is behind, whether its chain is whole. Nobody has it who sees
 /// the records of one tenant.
 const OF_WHOLE_TRAIL: &[&str] = &[HEALTH_DETAIL, COMPLIANCE];
+
+/// The path in the document, or of the documentation, that the path of a request is one of.
+pub(super) fn route(path: &str) -> Option<&'static str> {
+    let all = NEEDED.iter().map(|(known, _)| known).chain(PUBLIC).chain(&PAGES);
+    all.copied().find(|known| methods::is_at(path, known))
+}
 
 /// Which answers the guard records.
 fn recorded(path: &str, method: &Method) -> Recorded {
@@ -276,12 +285,7 @@ fn describe(path: &str, operation: &mut MetaOperation) {
     let by_id = operation.params.iter().any(|parameter| matches!(&*parameter.name, "id" | "key"));
     let makes = path == ROTATE || path == KEYS && operation.method == Method::POST;
     operation.responses.responses.retain(|response| match response.status {
-        Some(400 | 401 | 429) => !public,
-        // Every role may read.
-        Some(403) => {
-            OF_WHOLE_TRAIL.contains(&path)
-                || needed(path).is_some_and(|(_, scope)| scope != Scope::Read)
-        }
+        Some(401) => !public,
         Some(404) => by_id,
         Some(409) => makes,
         Some(406) => path == EXPORT,

@@ -8,14 +8,14 @@
 //! told when they begin and when they end, keys where they are changed, whether or not anybody still waits.
 
 use std::{
-    net::{IpAddr, Ipv4Addr},
+    net::IpAddr,
     sync::{Arc, PoisonError},
-    time::{Instant, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
-use poem::{Endpoint, Request, Response, Result, endpoint::BoxEndpoint, web::RemoteAddr};
+use poem::{Endpoint, Request, Response, Result, endpoint::BoxEndpoint};
 
-use super::{State, caller::Caller, problem::Problem};
+use super::{State, caller::Caller, gate, locked_key, problem::Problem, rate};
 use crate::{
     Error,
     auth::{
@@ -57,12 +57,15 @@ impl Endpoint for Guard {
 
     async fn call(&self, mut request: Request) -> Result<Response> {
         let begun = Instant::now();
-        let from = address(request.remote_addr());
+        let from = gate::client(&request);
         let asked = Asked::new(self.route, request.method().as_str(), request.uri(), from);
         let own = self.state.own.as_ref();
         let credential = match self.admitted(&request, asked.from).await {
             Ok(credential) => credential,
-            Err(Error::WrongKey(wrong)) => return Err(self.failed(asked, wrong).into()),
+            Err(Error::WrongKey(wrong)) => {
+                let locked = locked_key::failed(&self.state, request.headers(), from).await;
+                return Err(self.failed(asked, wrong, locked).into());
+            }
             Err(error) => return Err(Problem::from(error).into()),
         };
         if let Err(refusal) = self.permits(&credential) {
@@ -71,6 +74,7 @@ impl Endpoint for Guard {
             }
             return Err(Problem::from(refusal).into());
         }
+        rate::check_credential(&self.state, &credential, &asked)?;
         let sight = self.state.sight(&credential);
         let caller = Caller { credential: credential.clone(), asked: asked.clone(), sight };
         request.set_data(caller);
@@ -107,10 +111,10 @@ impl Guard {
         Ok(())
     }
 
-    /// What is answered to who has no valid key.
-    fn failed(&self, asked: Asked, wrong: WrongKey) -> Problem {
+    /// What is answered to who has no valid key; the key that they named may be locked, for so long yet.
+    fn failed(&self, asked: Asked, wrong: WrongKey, key_locked: Option<Duration>) -> Problem {
         let mut lockout = self.state.lockout.lock().unwrap_or_else(PoisonError::into_inner);
-        let failed = lockout.failed(asked.from, Instant::now());
+        let failed = lockout.failed(auth::host(asked.from), Instant::now());
         drop(lockout);
         let from = asked.from;
         if let Some(own) = &self.state.own {
@@ -119,9 +123,13 @@ impl Guard {
                 own.locked_out(from);
             }
         }
-        match failed {
-            Failed::Locked(left) => Problem::locked_out(left),
-            Failed::Refused | Failed::LockedOut => Error::from(wrong).into(),
+        let locked = match failed {
+            Failed::Locked(left) => Some(left),
+            Failed::Refused | Failed::LockedOut => None,
+        };
+        match locked.max(key_locked) {
+            Some(left) => Problem::locked_out(left),
+            None => Error::from(wrong).into(),
         }
     }
 
@@ -164,10 +172,4 @@ impl Guard {
             }
         }
     }
-}
-
-/// Where the connection comes from. One that has no address, as no listener of ours gives, is from nowhere
-/// that a network could name.
-fn address(remote: &RemoteAddr) -> IpAddr {
-    remote.as_socket_addr().map_or(Ipv4Addr::UNSPECIFIED.into(), |address| address.ip())
 }

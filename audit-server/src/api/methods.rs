@@ -15,15 +15,17 @@ use super::problem::Problem;
 const OTHERS: &[(&str, &str, &str)] = &[
     ("/audit/export", "POST", "an export is asked for with POST"),
     ("/audit/keys", "GET, HEAD, POST", "keys are listed with GET and made with POST"),
-    ("/audit/keys/*", "DELETE", "a key is revoked with DELETE"),
-    ("/audit/keys/*/rotate", "POST", "a key is made anew with POST"),
+    ("/audit/keys/{key}", "DELETE", "a key is revoked with DELETE"),
+    ("/audit/keys/{key}/rotate", "POST", "a key is made anew with POST"),
 ];
 
-fn is_at(path: &str, pattern: &str) -> bool {
+/// Whether the path is one of the pattern, which is written as in the document.
+pub(super) fn is_at(path: &str, pattern: &str) -> bool {
     let path = path.strip_prefix("/api").filter(|rest| rest.starts_with("/audit/")).unwrap_or(path);
     let mut parts = path.split('/');
     let alike = pattern.split('/').all(|wanted| {
-        parts.next().is_some_and(|part| wanted == "*" && !part.is_empty() || part == wanted)
+        let any = wanted.starts_with('{');
+        parts.next().is_some_and(|part| any && !part.is_empty() || part == wanted)
     });
     alike && parts.next().is_none()
 }

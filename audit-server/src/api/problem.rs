@@ -8,7 +8,9 @@ use poem::{
 };
 use poem_openapi::{
     ApiResponse,
-    registry::{MetaMediaType, MetaResponse, MetaResponses, Registry},
+    registry::{
+        MetaHeader, MetaMediaType, MetaResponse, MetaResponses, MetaSchema, MetaSchemaRef, Registry,
+    },
     types::Type,
 };
 use serde::Serialize;
@@ -78,6 +80,24 @@ impl Problem {
         Self::of_parameter("/problems/invalid-value", "Malformed value", "id", &reason)
     }
 
+    pub(super) fn outside() -> Self {
+        Self::new(
+            StatusCode::FORBIDDEN,
+            "/problems/address-not-allowed",
+            "Not from there",
+            "this server does not answer at this address; its operator says from where it does",
+        )
+    }
+
+    pub(super) fn contradictory_addresses() -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "/problems/contradictory-addresses",
+            "Contradictory addresses",
+            "X-Forwarded-For and Forwarded name two clients: send neither, and let the proxy remove the one that it does not write",
+        )
+    }
+
     pub(super) fn too_large() -> Self {
         Self::new(
             StatusCode::PAYLOAD_TOO_LARGE,
@@ -95,7 +115,21 @@ impl Problem {
                 StatusCode::TOO_MANY_REQUESTS,
                 "/problems/locked-out",
                 "Too many requests without a valid key",
-                "this address is locked out for whoever has no valid key; Retry-After says how long",
+                "this address, or the key that was named, is locked out for whoever has no valid key; Retry-After says how long",
+            )
+        }
+    }
+
+    /// For so long.
+    pub(super) fn too_many_requests(wait: Duration) -> Self {
+        let seconds = u64::try_from(wait.as_millis().div_ceil(1_000)).unwrap_or(u64::MAX);
+        Self {
+            retry_after: Some(seconds.max(1)),
+            ..Self::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "/problems/too-many-requests",
+                "Too many requests",
+                "more requests than may be come with this key or from this address; Retry-After says how long to wait",
             )
         }
     }
@@ -313,7 +347,9 @@ fn map(error: &Error) -> Problem {
         | Error::ReadModel(_)
         | Error::Config(_)
         | Error::TokensUnusable(_)
-        | Error::Listen { .. } => Problem::internal(),
+        | Error::Listen { .. }
+        | Error::PlainHttp { .. }
+        | Error::TlsFileUnusable(_) => Problem::internal(),
     }
 }
 
@@ -356,6 +392,16 @@ impl From<Problem> for poem::Error {
     }
 }
 
+fn retry_after() -> MetaHeader {
+    MetaHeader {
+        name: "Retry-After".to_owned(),
+        description: Some("In how many seconds to try again.".to_owned()),
+        required: true,
+        deprecated: false,
+        schema: MetaSchemaRef::Inline(Box::new(MetaSchema::new("integer"))),
+    }
+}
+
 impl ApiResponse for Problem {
     fn meta() -> MetaResponses {
         let response = |status, description| MetaResponse {
@@ -369,12 +415,15 @@ impl ApiResponse for Problem {
             headers: vec![],
         };
         let responses = [
-            (400, "A parameter is unknown, repeated or malformed; `parameter` names it."),
+            (
+                400,
+                "A parameter is unknown, repeated or malformed, and `parameter` names it; or `X-Forwarded-For` and `Forwarded` name two clients.",
+            ),
             (
                 401,
                 "The key is missing, wrong, revoked or expired, or is not to be used from there.",
             ),
-            (403, "The role of the key may not do that."),
+            (403, "The role of the key may not do that, or nobody may ask from this address."),
             (404, "There is no such record, export or key."),
             (406, "`Accept-Encoding` leaves no encoding."),
             (409, "There are as many keys as there may be."),
@@ -382,7 +431,7 @@ impl ApiResponse for Problem {
             (413, "The request has a body of more than 64 KiB."),
             (
                 429,
-                "Too many requests without a valid key came from this address; `Retry-After` says for how many seconds it is locked out.",
+                "Too many requests: with this key or from this address, or without a valid key from this address or for the key that was named. `Retry-After` says for how many seconds.",
             ),
             (500, "The server failed; its log says how."),
             (
@@ -391,6 +440,8 @@ impl ApiResponse for Problem {
             ),
         ];
         let mut responses = Vec::from(responses.map(|(status, told)| response(status, told)));
+        let late = responses.iter_mut().filter(|it| matches!(it.status, Some(429 | 503)));
+        late.for_each(|response| response.headers.push(retry_after()));
         // hyper answers this, before there is a request to speak of, without a body.
         let told = "The head of the request is too large, or has more than 64 headers.";
         responses.push(MetaResponse { content: vec![], ..response(431, told) });

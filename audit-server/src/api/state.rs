@@ -1,16 +1,17 @@
 //! What the handlers share.
 
 use std::{
+    net::IpAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use tokio::sync::Mutex;
 
-use super::{export::Exports, in_flight::InFlight};
+use super::{address, export::Exports, in_flight::InFlight, rate::Rates};
 use crate::{
     Config, Error, InvalidConfig,
-    auth::{Credential, KeyStore, Lockout, Scope, Tokens},
+    auth::{Credential, KeyStore, Lockout, Networks, Scope, Tokens},
     intrusion,
     query::{CursorKey, Sight, Trail},
     read_model::{Follower, ReadModel},
@@ -53,8 +54,18 @@ pub(crate) struct State {
     cursor_key: Arc<CursorKey>,
     pub(crate) key_readers: Readers,
     pub(crate) health_readers: Readers,
-    /// Who fails too often.
-    pub(crate) lockout: std::sync::Mutex<Lockout>,
+    /// Proxies whose word is taken for who their clients are.
+    pub(crate) trusted_proxies: Networks,
+    /// From where anything is answered at all; from anywhere when there is none.
+    pub(crate) allow_from: Networks,
+    /// The origins whose pages may read answers.
+    pub(crate) cors_origins: Vec<String>,
+    /// How often who may ask.
+    pub(crate) rates: Rates,
+    /// From where too many requests fail.
+    pub(crate) lockout: std::sync::Mutex<Lockout<IpAddr>>,
+    /// With the ids of which keys.
+    pub(crate) locked_keys: std::sync::Mutex<Lockout<Box<str>>>,
     /// Records what is asked, when that is wanted.
     pub(crate) own: Option<SelfAudit>,
     pub(crate) in_flight: InFlight,
@@ -104,6 +115,11 @@ impl State {
             keys,
             key_readers: Readers::new(KEY_READERS, timeout),
             health_readers: Readers::new(HEALTH_READERS, HEALTH_TIMEOUT),
+            trusted_proxies: config.trusted_proxies.clone(),
+            allow_from: config.allow_from.clone(),
+            cors_origins: config.cors_origins.clone(),
+            rates: Rates::new(config),
+            locked_keys: std::sync::Mutex::new(Lockout::new(config.lockout_after)),
             lockout: std::sync::Mutex::new(Lockout::new(config.lockout_after)),
             own: config.journal.as_ref().map(|journal| {
                 let own = SelfAudit::new(&config.db, journal);
@@ -124,5 +140,10 @@ impl State {
             Some(tenant) => sight.of_tenant(tenant.clone(), self.cursor_key.clone()),
             None => sight,
         }
+    }
+
+    /// Whether who connects from there neither may ask nor is a proxy that asks for others.
+    pub(crate) fn is_outside(&self, peer: IpAddr) -> bool {
+        !self.allow_from.contain(peer) && !address::is_trusted(peer, &self.trusted_proxies)
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use poem::http::{HeaderMap, header::AUTHORIZATION};
 
-use super::{SecretKeyText, WrongKey};
+use super::{KeyId, SecretKeyText, WrongKey};
 
 const API_KEY: &str = "x-api-key";
 
@@ -72,6 +72,14 @@ fn one<'h>(headers: &'h HeaderMap, name: &str) -> Result<Option<&'h str>, WrongK
         return Err(WrongKey);
     }
     value.to_str().map(Some).map_err(|_| WrongKey)
+}
+
+/// The id of the key that is presented, whether or not it is one.
+pub(crate) fn claimed(headers: &HeaderMap) -> Option<KeyId> {
+    match presented(headers) {
+        Ok(Presented::Key(key)) => Some(key.id()),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

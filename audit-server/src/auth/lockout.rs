@@ -6,11 +6,14 @@
 //! an address, behind a proxy or a router: were all of it locked, one of them could lock out the others.
 //!
 //! Of IPv6 the first 64 bits count, which is what one host is given (RFC 6177 has sites get more). Addresses
-//! are bounded: of more than [`MOST_ADDRESSES`] those that failed least recently are forgotten, and
+//! are bounded: of more than [`MOST`] those that failed least recently are forgotten, and
 //! those that are locked out last.
+//!
+//! The ids of keys are counted in the same way.
 
 use std::{
     collections::HashMap,
+    hash::Hash,
     net::{IpAddr, Ipv6Addr},
     time::{Duration, Instant},
 };
@@ -19,7 +22,7 @@ use std::{
 const WINDOW: Duration = Duration::from_secs(60);
 /// How long it is locked out.
 pub(crate) const LOCKED_FOR: Duration = Duration::from_secs(15 * 60);
-const MOST_ADDRESSES: usize = 10_000;
+const MOST: usize = 10_000;
 
 /// What becomes of a request without a valid credential.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,31 +44,30 @@ struct Failures {
     last: Instant,
 }
 
-/// The addresses that failed.
+/// Whoever failed: addresses, or whatever else they are told apart by.
 #[derive(Debug)]
-pub(crate) struct Lockout {
-    /// How many failures lock an address out; 0 when none do.
+pub(crate) struct Lockout<K> {
+    /// How many failures lock one out; 0 when none do.
     most: u32,
-    addresses: HashMap<IpAddr, Failures>,
+    failed: HashMap<K, Failures>,
 }
 
-impl Lockout {
+impl<K: Hash + Eq> Lockout<K> {
     /// One that locks out after so many failures within a minute; after none when that is 0.
     pub(crate) fn new(most: u32) -> Self {
-        Self { most, addresses: HashMap::new() }
+        Self { most, failed: HashMap::new() }
     }
 
-    /// A request without a valid credential came from that address.
-    pub(crate) fn failed(&mut self, from: IpAddr, now: Instant) -> Failed {
+    /// A request without a valid credential came from there.
+    pub(crate) fn failed(&mut self, from: K, now: Instant) -> Failed {
         if self.most == 0 {
             return Failed::Refused;
         }
-        let from = host(from);
-        if !self.addresses.contains_key(&from) && self.addresses.len() >= MOST_ADDRESSES {
+        if !self.failed.contains_key(&from) && self.failed.len() >= MOST {
             self.forget(now);
         }
         let new = Failures { count: 0, since: now, locked: false, last: now };
-        let known = self.addresses.entry(from).or_insert(new);
+        let known = self.failed.entry(from).or_insert(new);
         if now.duration_since(known.since) >= known.lasts() {
             *known = new;
         }
@@ -84,13 +86,13 @@ impl Lockout {
     /// Makes room: forgets what is over, and if all are locked out or counted yet, the one that failed least
     /// recently.
     fn forget(&mut self, now: Instant) {
-        self.addresses.retain(|_, it| now.duration_since(it.since) < it.lasts());
-        if self.addresses.len() >= MOST_ADDRESSES {
+        self.failed.retain(|_, it| now.duration_since(it.since) < it.lasts());
+        if self.failed.len() >= MOST {
             // Some at once: to look for one among all with each that comes would be what an attacker wants.
-            let mut all: Vec<_> = self.addresses.values().map(|it| (it.locked, it.last)).collect();
-            let (_, least, _) = all.select_nth_unstable(MOST_ADDRESSES / 8);
+            let mut all: Vec<_> = self.failed.values().map(|it| (it.locked, it.last)).collect();
+            let (_, least, _) = all.select_nth_unstable(MOST / 8);
             let least = *least;
-            self.addresses.retain(|_, it| (it.locked, it.last) > least);
+            self.failed.retain(|_, it| (it.locked, it.last) > least);
         }
     }
 }
@@ -146,7 +148,8 @@ mod tests {
     #[test]
     fn an_ipv6_host_has_one_lock_and_ipv4_is_the_same_in_either_form() {
         let (mut lockout, now) = (Lockout::new(20), Instant::now());
-        let mut failed = |address: &str| address.parse().map(|from| lockout.failed(from, now));
+        let mut failed =
+            |address: &str| address.parse().map(|from| lockout.failed(host(from), now));
         for number in 0..19 {
             assert_eq!(failed(&format!("2001:db8::{number}")), Ok(Failed::Refused));
             assert_eq!(failed("192.0.2.1"), Ok(Failed::Refused));
@@ -165,7 +168,7 @@ mod tests {
         for number in 2..30_000 {
             lockout.failed(v4(number), now + Duration::from_micros(number.into()));
         }
-        assert!((MOST_ADDRESSES / 2..=MOST_ADDRESSES).contains(&lockout.addresses.len()));
+        assert!((MOST / 2..=MOST).contains(&lockout.failed.len()));
         assert!(matches!(lockout.failed(v4(1), now + WINDOW), Failed::Locked(_)));
     }
 }

@@ -17,7 +17,7 @@ mod tenant;
 mod token;
 
 pub(crate) use credential::Credential;
-pub(crate) use credentials::{Presented, TokenText, presented};
+pub(crate) use credentials::{Presented, TokenText, claimed, presented};
 pub use error::{
     Forbidden, KeyFileMissing, KeyFileUnusable, KeyIdInvalid, KeyLifetimeInvalid, KeyNameInvalid,
     KeyUnknown, TenantAdmin, TenantBound, TooManyKeys, WrongKey,

@@ -18,6 +18,12 @@ impl Networks {
         self.0.iter().copied()
     }
 
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Whether the address is in one of them; when there is none, each is.
     #[must_use]
     pub fn contain(&self, address: IpAddr) -> bool {

@@ -321,6 +321,11 @@ impl KeyStore {
             .map_err(|error| self.unusable(error))
     }
 
+    /// What the key of that id is, if there is one, be it worth anything or not.
+    pub(crate) fn known(&self, id: &KeyId) -> Result<Option<KeyInfo>, Error> {
+        self.info(&self.current()?.connection, id)
+    }
+
     /// Whether any key opens anything now.
     pub(crate) fn has_valid(&self) -> Result<bool, Error> {
         let now = format_timestamp(micros());

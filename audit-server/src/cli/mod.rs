@@ -110,9 +110,36 @@ struct ServeArgs {
     /// Exports at once; others are refused [env: AUDIT_SERVER_MAX_EXPORTS] [default: 2].
     #[arg(long, value_name = "NUMBER")]
     max_exports: Option<String>,
+    /// How often one credential may ask, a second and at once; 0: no limit [env: AUDIT_SERVER_RATE_LIMIT] [default: 5000:10000].
+    #[arg(long, value_name = "RATE")]
+    rate_limit: Option<String>,
+    /// How often may be asked from one address; 0: no limit [env: AUDIT_SERVER_RATE_LIMIT_ADDRESS] [default: 5000:10000].
+    #[arg(long, value_name = "RATE")]
+    rate_limit_address: Option<String>,
     /// After how many requests without a valid key within a minute an address is locked out; 0: never [env: AUDIT_SERVER_LOCKOUT_AFTER] [default: 20].
     #[arg(long, value_name = "NUMBER")]
     lockout_after: Option<String>,
+    /// The proxies that are believed who their clients are, such as 10.0.0.7,10.0.1.0/24 [env: AUDIT_SERVER_TRUSTED_PROXIES] [default: none].
+    #[arg(long, value_name = "NETWORKS")]
+    trusted_proxies: Option<String>,
+    /// From where to answer at all, such as 10.0.0.0/8,127.0.0.1 [env: AUDIT_SERVER_ALLOW_FROM] [default: anywhere].
+    #[arg(long, value_name = "NETWORKS")]
+    allow_from: Option<String>,
+    /// The certificate, and those that lead to its authority, in PEM: TLS alone is spoken then [env: AUDIT_SERVER_TLS_CERT] [default: none].
+    #[arg(long, value_name = "FILE")]
+    tls_cert: Option<String>,
+    /// The key of the certificate, in PEM, which others must not be able to read [env: AUDIT_SERVER_TLS_KEY].
+    #[arg(long, value_name = "FILE")]
+    tls_key: Option<String>,
+    /// The authority, in PEM, of which clients must have a certificate [env: AUDIT_SERVER_TLS_CLIENT_CA] [default: none].
+    #[arg(long, value_name = "FILE")]
+    tls_client_ca: Option<String>,
+    /// Listen without TLS also where others reach the server, as behind a proxy on another host [env: AUDIT_SERVER_PLAIN_HTTP] [default: false].
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    plain_http: Option<String>,
+    /// The origins whose pages a browser lets read answers, such as https://grafana.example.org, separated by commas [env: AUDIT_SERVER_CORS_ORIGINS] [default: none].
+    #[arg(long, value_name = "ORIGINS")]
+    cors_origins: Option<String>,
     /// Connections at once [env: AUDIT_SERVER_MAX_CONNECTIONS] [default: 512].
     #[arg(long, value_name = "NUMBER")]
     max_connections: Option<String>,
@@ -152,7 +179,16 @@ impl ServeArgs {
             ("report_timeout", self.report_timeout),
             ("readers", self.readers),
             ("max_exports", self.max_exports),
+            ("rate_limit", self.rate_limit),
+            ("rate_limit_address", self.rate_limit_address),
             ("lockout_after", self.lockout_after),
+            ("trusted_proxies", self.trusted_proxies),
+            ("allow_from", self.allow_from),
+            ("tls_cert", self.tls_cert),
+            ("tls_key", self.tls_key),
+            ("tls_client_ca", self.tls_client_ca),
+            ("plain_http", self.plain_http),
+            ("cors_origins", self.cors_origins),
             ("max_connections", self.max_connections),
             ("header_timeout", self.header_timeout),
             ("shutdown_timeout", self.shutdown_timeout),
@@ -233,10 +269,7 @@ fn serve(args: ServeArgs) -> Result<(), Error> {
             );
         }
         let server = Server::bind(config).await?;
-        say(format_args!(
-            "listening on http://{0}, documentation at http://{0}/docs",
-            server.local_addr()
-        ));
+        say(format_args!("listening on {0}, documentation at {0}/docs", server.url()));
         server.run(shutdown).await
     });
     runtime.shutdown_timeout(patience);

@@ -28,6 +28,7 @@
 //! See [`refusals`]: whoever is refused decides how often, so they are bounded.
 
 mod command;
+mod network;
 mod refusals;
 
 use std::{
@@ -47,7 +48,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use uuid::Uuid;
 
 pub(crate) use self::command::{Command, Operator, Progress};
-use self::refusals::{Refusals, Seen};
+use self::refusals::{Refusals, Seen, Source};
 use crate::{
     auth::{Credential, KeyId, KeyInfo, LOCKED_FOR, Tenant},
     filter::RESTRICTED,
@@ -147,6 +148,10 @@ pub(crate) enum Refusal {
     Unknown,
     /// With one that may not do that.
     Forbidden,
+    /// From where nobody may ask.
+    Outside,
+    /// Too often, from there or with that credential.
+    TooMany,
 }
 
 /// What waits to be recorded.
@@ -156,8 +161,9 @@ enum Told {
     ExportBegun(Asked, Credential, Uuid),
     Export(Asked, Credential, Uuid, Exported),
     Refused(Asked, Option<Credential>, Refusal),
-    ManyRefused(IpAddr, Refusal, Seen),
+    ManyRefused(Source, Refusal, Seen),
     LockedOut(IpAddr),
+    KeyLocked(KeyInfo, IpAddr),
     Key(KeyChange, KeyInfo, By, Option<IpAddr>),
     Command(Operator, Command, String, Progress),
 }
@@ -249,15 +255,31 @@ impl SelfAudit {
 
     /// A request that was not let in.
     pub(crate) fn refused(&self, asked: Asked, by: Option<&Credential>, why: Refusal) {
-        if lock(&self.refusals).is_told(asked.from, why) {
+        let source = match by {
+            Some(by) if why == Refusal::TooMany => Source::Key(by.id.clone()),
+            _ => asked.from.into(),
+        };
+        if lock(&self.refusals).is_told(source, why) {
             self.tell(Told::Refused(asked, by.cloned(), why));
         }
+    }
+
+    /// A connection from where nobody may ask, which was closed unseen.
+    pub(crate) fn turned_away(&self, from: IpAddr) {
+        lock(&self.refusals).count(from.into(), Refusal::Outside);
     }
 
     /// An address that is locked out from now on.
     pub(crate) fn locked_out(&self, from: IpAddr) {
         if lock(&self.refusals).has_room() {
             self.tell(Told::LockedOut(from));
+        }
+    }
+
+    /// A key that is locked from now on, for who does not know its secret.
+    pub(crate) fn key_locked(&self, key: &KeyInfo, from: IpAddr) {
+        if lock(&self.refusals).has_room() {
+            self.tell(Told::KeyLocked(key.clone(), from));
         }
     }
 
@@ -362,8 +384,10 @@ impl SelfAudit {
             return dispatcher::with_default(dispatch, || record(&told, None));
         }
         // Who is refused must not take the room of who is not.
-        let is_refusal =
-            matches!(told, Told::Refused(..) | Told::ManyRefused(..) | Told::LockedOut(_));
+        let is_refusal = matches!(
+            told,
+            Told::Refused(..) | Told::ManyRefused(..) | Told::LockedOut(_) | Told::KeyLocked(..)
+        );
         let most = if is_refusal { MOST_PENDING / 10 } else { MOST_PENDING };
         if pending.len() < most {
             pending.push((now(), told));
@@ -393,8 +417,9 @@ fn record(told: &Told, at: Option<&str>) {
         Told::ExportBegun(asked, by, id) => export_begun(asked, by, *id, at),
         Told::Export(asked, by, id, exported) => export(asked, by, *id, *exported, at),
         Told::Refused(asked, by, why) => refused(asked, by.as_ref(), *why, at),
-        Told::ManyRefused(from, why, seen) => many_refused(*from, *why, seen, at),
+        Told::ManyRefused(from, why, seen) => many_refused(from, *why, seen, at),
         Told::LockedOut(from) => locked_out(*from, at),
+        Told::KeyLocked(key, from) => network::key_locked(key, *from, at),
         Told::Key(change, key, by, from) => key_changed(change, key, by, *from, at),
         Told::Command(by, command, asked, progress) => {
             command::record(by, *command, asked, *progress);
@@ -521,18 +546,20 @@ fn refused(asked: &Asked, by: Option<&Credential>, why: Refusal, at: Option<&str
             asked_at = at,
             "The role of the key may not do that"
         ),
+        Refusal::Outside => network::outside(asked, at),
+        Refusal::TooMany => network::too_many(asked, by, at),
     }
 }
 
-fn many_refused(from: IpAddr, why: Refusal, seen: &Seen, at: Option<&str>) {
-    let from = (!from.is_unspecified()).then(|| from.to_string());
+fn many_refused(source: &Source, why: Refusal, seen: &Seen, at: Option<&str>) {
+    let from = source.address();
     match why {
         Refusal::Unknown => tracing::warn!(
             target: "audit",
             event_type = event_type::AUTH_FAILED,
             action = "read",
             status = "failure",
-            ip_address = from,
+            ip_address = from.map(tracing::field::display),
             count = seen.untold,
             asked_at = at,
             "More requests without a valid key within a minute"
@@ -542,11 +569,13 @@ fn many_refused(from: IpAddr, why: Refusal, seen: &Seen, at: Option<&str>) {
             event_type = event_type::AUTH_PERMISSION_DENIED,
             action = "read",
             status = "denied",
-            ip_address = from,
+            ip_address = from.map(tracing::field::display),
             count = seen.untold,
             asked_at = at,
             "More requests that the role of their key may not make within a minute"
         ),
+        Refusal::Outside => network::many_outside(from, seen, at),
+        Refusal::TooMany => network::many_too_many(source, seen, at),
     }
 }
 

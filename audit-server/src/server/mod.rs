@@ -5,30 +5,26 @@
 //! connection that sends a byte a minute would stay for ever. HTTP/1.1 only: the server stands on
 //! the application's host, where HTTP/2 brings nothing but its own ways to be flooded.
 
+mod connection;
+mod places;
 mod stall;
+mod tls;
 
 use std::{
-    convert::Infallible,
     net::SocketAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use poem::{
-    EndpointExt, Response,
-    endpoint::BoxEndpoint,
-    http::uri::Scheme,
-    web::{LocalAddr, RemoteAddr},
-};
-use tokio::{
-    net::{TcpListener, TcpStream},
-    sync::{Semaphore, watch},
-    task::JoinSet,
-};
+use poem::{EndpointExt, Response, endpoint::BoxEndpoint};
+use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 
-use self::stall::Unstalled;
+pub use self::tls::TlsFileUnusable;
+use self::{
+    connection::Connection,
+    places::{Accepted, Places},
+    tls::Tls,
+};
 use crate::{
     Config, Error,
     api::{self, State},
@@ -36,15 +32,6 @@ use crate::{
     report,
     self_audit::SelfAudit,
 };
-
-/// The most headers of a request.
-const MAX_HEADERS: usize = 64;
-
-/// The most bytes of the head of a request.
-const MAX_HEAD_BYTES: usize = 32 * 1024;
-
-/// The longest that a client may leave an answer unread.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The pause after an accept that failed: out of descriptors, mostly.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -64,6 +51,7 @@ pub struct Server {
     address: SocketAddr,
     endpoint: Arc<BoxEndpoint<'static, Response>>,
     state: Arc<State>,
+    tls: Option<Arc<Tls>>,
     config: Config,
 }
 
@@ -79,8 +67,14 @@ impl Server {
     /// Listens and opens the keys. The trail need not exist yet.
     ///
     /// # Errors
-    /// When the address cannot be had, or the keys cannot be used.
+    /// When the address cannot be had, or is one that others reach, and neither TLS nor `plain_http` is
+    /// set; when the keys or the files of TLS cannot be used.
     pub async fn bind(config: Config) -> Result<Self, Error> {
+        let address = config.listen;
+        let is_own = address.ip().to_canonical().is_loopback();
+        if !is_own && config.tls_cert.is_none() && !config.plain_http {
+            return Err(Error::PlainHttp { address });
+        }
         let fail = |source| Error::Listen { address: config.listen, source };
         let listener = TcpListener::bind(config.listen).await.map_err(fail)?;
         Self::on(listener, config).await
@@ -89,24 +83,25 @@ impl Server {
     /// Opens the keys, to serve on a listener that is there.
     ///
     /// # Errors
-    /// When the keys cannot be used.
+    /// When the keys or the files of TLS cannot be used.
     pub(crate) async fn on(listener: TcpListener, config: Config) -> Result<Self, Error> {
         let for_state = config.clone();
         let open = move || {
+            let tls = for_state.tls()?.map(Tls::open).transpose()?;
             let state = State::open(&for_state)?;
             if !state.keys.has_valid()? {
                 tracing::warn!(
                     "there is no key yet: `audit-server keys create --name NAME` makes one"
                 );
             }
-            Ok::<_, Error>(state)
+            Ok::<_, Error>((state, tls))
         };
-        let state = tokio::task::spawn_blocking(open).await.map_err(Error::internal)??;
+        let (state, tls) = tokio::task::spawn_blocking(open).await.map_err(Error::internal)??;
         let fail = |source| Error::Listen { address: config.listen, source };
         let address = listener.local_addr().map_err(fail)?;
         let state = Arc::new(state);
         let endpoint = Arc::new(api::endpoint(state.clone()).boxed());
-        Ok(Self { listener, address, endpoint, state, config })
+        Ok(Self { listener, address, endpoint, state, tls: tls.map(Arc::new), config })
     }
 
     /// Where it listens; the port is the real one.
@@ -115,13 +110,20 @@ impl Server {
         self.address
     }
 
+    /// How it is reached there: `http` or `https`, and the address.
+    #[must_use]
+    pub fn url(&self) -> String {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", self.address)
+    }
+
     /// Serves until `shutdown` is done, then lets running requests end, for as long as the
     /// configuration says.
     ///
     /// # Errors
     /// None at present.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
-        let connections = Arc::new(Semaphore::new(self.config.max_connections));
+        let places = Places::new(self.config.max_connections);
         let (stop, stopped) = watch::channel(false);
         let mut tasks = JoinSet::new();
         // Ends with this set, when the server does.
@@ -135,6 +137,9 @@ impl Server {
         if self.state.tokens.is_some() {
             helpers.spawn(keep_token_keys(self.state.clone()));
         }
+        if let Some(tls) = &self.tls {
+            helpers.spawn(tls::keep_fresh(tls.clone()));
+        }
         tokio::pin!(shutdown);
         tracing::info!(address = %self.address, "listening");
         loop {
@@ -146,13 +151,20 @@ impl Server {
                     }
                     continue;
                 }
-                accepted = self.accept(&connections) => accepted,
+                accepted = places.accept(&self.listener, &self.state) => accepted,
             };
-            if let Some((stream, remote, permit)) = accepted {
-                let connection = self.serve(stream, remote, stopped.clone());
+            if let Some(Accepted { stream, remote, place }) = accepted {
+                let connection = Connection {
+                    endpoint: self.endpoint.clone(),
+                    local: self.address,
+                    remote,
+                    header_timeout: self.config.header_timeout,
+                    stopped: stopped.clone(),
+                };
+                let tls = self.tls.as_ref().map(|tls| tls.acceptor());
                 tasks.spawn(async move {
-                    connection.await;
-                    drop(permit);
+                    connection.serve(stream, tls).await;
+                    drop(place);
                 });
             }
         }
@@ -169,63 +181,6 @@ impl Server {
         let end = move || state.own.as_ref().map(SelfAudit::end);
         tokio::task::spawn_blocking(end).await.map_err(Error::internal)?;
         Ok(())
-    }
-
-    /// The next connection, once there is room for it: until then it waits in the system's queue.
-    async fn accept(
-        &self,
-        connections: &Arc<Semaphore>,
-    ) -> Option<(TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
-        let permit = connections.clone().acquire_owned().await.ok()?;
-        match self.listener.accept().await {
-            Ok((stream, remote)) => Some((stream, remote, permit)),
-            Err(error) => {
-                tracing::warn!(%error, "cannot accept a connection");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-                None
-            }
-        }
-    }
-
-    fn serve(
-        &self,
-        stream: TcpStream,
-        remote: SocketAddr,
-        mut stopped: watch::Receiver<bool>,
-    ) -> impl Future<Output = ()> + use<> {
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "cannot set TCP_NODELAY");
-        }
-        let (endpoint, address) = (self.endpoint.clone(), self.address);
-        let service = hyper::service::service_fn(move |request| {
-            let endpoint = endpoint.clone();
-            async move {
-                let parts =
-                    (request, LocalAddr(address.into()), RemoteAddr(remote.into()), Scheme::HTTP);
-                let response = poem::Endpoint::get_response(&*endpoint, parts.into()).await;
-                Ok::<poem::http::Response<_>, Infallible>(response.into())
-            }
-        });
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(self.config.header_timeout)
-            .max_headers(MAX_HEADERS)
-            .max_buf_size(MAX_HEAD_BYTES)
-            .serve_connection(TokioIo::new(Unstalled::new(stream, WRITE_TIMEOUT)), service);
-        async move {
-            tokio::pin!(connection);
-            let stopping = async { stopped.wait_for(|stopped| *stopped).await.is_ok() };
-            let ended = tokio::select! {
-                ended = &mut connection => ended,
-                _ = stopping => {
-                    connection.as_mut().graceful_shutdown();
-                    connection.await
-                }
-            };
-            if let Err(error) = ended {
-                tracing::debug!(%error, "a connection ended early");
-            }
-        }
     }
 }
 

@@ -2,8 +2,10 @@
 //! concerned, a real `redis-server`.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
 
+mod allow_list;
 mod auth;
 mod combined;
+mod cors;
 mod cursors;
 mod document;
 mod exports;
@@ -12,13 +14,17 @@ mod filters;
 mod limits;
 mod lockout;
 mod pages;
+mod proxies;
+mod rate_limits;
 mod raw;
 mod read_model;
 mod redis;
 mod reports;
 mod roles;
 mod self_audit;
+mod slow;
 mod stats;
 mod support;
 mod tenants;
+mod tls;
 mod tokens;

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::support::{Answer, Fixture, event};
 
 /// The records of the server's own stream so far, but those about the stream itself.
-fn own(trail: &Path) -> Vec<Value> {
+pub(crate) fn own(trail: &Path) -> Vec<Value> {
     let trail = Connection::open_with_flags(trail, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
     let mut statement = trail
         .prepare(
@@ -29,7 +29,7 @@ fn own(trail: &Path) -> Vec<Value> {
 }
 
 /// The records, once there are so many.
-fn eventually(trail: &Path, count: usize) -> Vec<Value> {
+pub(crate) fn eventually(trail: &Path, count: usize) -> Vec<Value> {
     let begun = Instant::now();
     loop {
         let records = own(trail);
