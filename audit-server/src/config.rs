@@ -53,6 +53,9 @@ pub struct Config {
     /// The directory in which the server keeps what it records of what is asked of it, until the trail has it: a
     /// journal of `audit-layer`. None, or `off`: nothing is recorded. Default: `audit-server-journal`.
     pub journal: Option<PathBuf>,
+    /// The keys of the host with which applications hash and seal values, for the commands `keyring` and `erase`. Default:
+    /// none.
+    pub keyring: Option<PathBuf>,
     /// Whose tokens (JWT) are accepted: what their `iss` is. None: no tokens are. Default: none.
     pub jwt_issuer: Option<String>,
     /// What must be in the `aud` of a token; needed beside an issuer. Default: none.
@@ -131,6 +134,7 @@ impl Default for Config {
             keys: "audit-keys.db".into(),
             read_model: Some("audit-read-model.db".into()),
             journal: Some("audit-server-journal".into()),
+            keyring: None,
             jwt_issuer: None,
             jwt_audience: None,
             jwt_secret_file: None,
@@ -171,6 +175,7 @@ const SETTINGS: &[(&str, &str)] = &[
     ("keys", "AUDIT_SERVER_KEYS"),
     ("read_model", "AUDIT_SERVER_READ_MODEL"),
     ("journal", "AUDIT_SERVER_JOURNAL"),
+    ("keyring", "AUDIT_KEYRING"),
     ("jwt_issuer", "AUDIT_SERVER_JWT_ISSUER"),
     ("jwt_audience", "AUDIT_SERVER_JWT_AUDIENCE"),
     ("jwt_secret_file", "AUDIT_SERVER_JWT_SECRET_FILE"),
@@ -382,6 +387,7 @@ impl Config {
             "keys" => self.keys = text.into(),
             "read_model" => self.read_model = (text != "off").then(|| text.into()),
             "journal" => self.journal = (text != "off").then(|| text.into()),
+            "keyring" => self.keyring = Some(text.into()),
             "jwt_issuer" => self.jwt_issuer = Some(text.to_owned()),
             "jwt_audience" => self.jwt_audience = Some(text.to_owned()),
             "jwt_secret_file" => self.jwt_secret_file = Some(text.into()),

@@ -3,6 +3,7 @@
 mod csv;
 mod export;
 mod filters;
+mod keyring;
 mod keys;
 mod output;
 mod query;
@@ -39,6 +40,9 @@ enum Command {
     Serve(Box<ServeArgs>),
     /// Make, list, rotate and revoke the keys that the HTTP API asks for.
     Keys(keys::KeysArgs),
+    /// Make, list and rotate the keys with which applications hash and seal values.
+    Keyring(keyring::KeyringArgs),
+    Erase(keyring::EraseArgs),
     Verify(VerifyArgs),
     Query(Box<query::QueryArgs>),
     Export(Box<export::ExportArgs>),
@@ -206,6 +210,8 @@ pub fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Serve(args) => serve(*args),
         Command::Keys(args) => keys::run(args),
+        Command::Keyring(args) => return ended(keyring::run(&args)),
+        Command::Erase(args) => return ended(keyring::erase(&args)),
         Command::Demo(args) => return show(args),
         Command::Query(args) => return query::run(&args),
         Command::Export(args) => return export::run(&args),

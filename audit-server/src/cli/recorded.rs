@@ -6,6 +6,8 @@
 
 use std::time::Instant;
 
+use audit_layer::keyring;
+
 use super::query::tell;
 use crate::{
     Config,
@@ -65,6 +67,25 @@ impl Recorder {
         };
         reading.tell(Progress::Begun);
         reading
+    }
+
+    /// Whether it can record.
+    pub(super) fn records(&self) -> bool {
+        self.own.is_some()
+    }
+
+    /// A key of the keyring was made.
+    pub(super) fn keyring(&self, action: &'static str, key: &keyring::KeyInfo) {
+        if let Some(own) = &self.own {
+            own.keyring(&self.by, action, key);
+        }
+    }
+
+    /// A person is about to be erased, or was, with these keys.
+    pub(super) fn erasure(&self, subject: &str, reason: &str, keys: Option<&[String]>) {
+        if let Some(own) = &self.own {
+            own.erasure(&self.by, subject, reason, keys);
+        }
     }
 
     /// A key was changed.

@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use audit_layer::event_type;
+use audit_layer::{event_type, keyring::KeyInfo};
 
 use super::micros;
 use crate::filter::RESTRICTED;
@@ -102,6 +102,42 @@ pub(super) fn record(by: &Operator, command: Command, asked: &str, progress: Pro
         query = asked,
         rows,
         "{message}"
+    );
+}
+
+/// A key of the keyring was made.
+pub(super) fn keyring(by: &Operator, action: &str, key: &KeyInfo) {
+    tracing::info!(
+        target: "audit",
+        event_type = event_type::ADMIN_KEY_CREATED,
+        action,
+        status = "success",
+        user_id = &*by.id,
+        username = by.name.as_deref(),
+        resource = format!("keyring/{}", key.id),
+        login_uid = by.login,
+        purpose = key.purpose.as_str(),
+        "A key of the keyring was made"
+    );
+}
+
+/// A person is about to be erased, or was.
+pub(super) fn erasure(by: &Operator, subject: &str, reason: &str, keys: Option<&str>) {
+    tracing::warn!(
+        target: "audit",
+        event_type = event_type::DATA_ERASED,
+        action = "erase",
+        status = if keys.is_some() { "success" } else { "pending" },
+        user_id = &*by.id,
+        username = by.name.as_deref(),
+        resource = "keyring",
+        regulatory_flags.GDPR = true,
+        login_uid = by.login,
+        subject,
+        reason,
+        keys,
+        "{}",
+        if keys.is_some() { "A person was erased" } else { "A person is to be erased" }
     );
 }
 

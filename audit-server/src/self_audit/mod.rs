@@ -41,7 +41,9 @@ use std::{
     time::Duration,
 };
 
-use audit_layer::{AuditGuard, AuditLayer, Overflow, event_type, record::format_timestamp};
+use audit_layer::{
+    AuditGuard, AuditLayer, Overflow, event_type, keyring, record::format_timestamp,
+};
 use poem::http::Uri;
 use tracing::{Dispatch, dispatcher};
 use tracing_subscriber::layer::SubscriberExt;
@@ -166,6 +168,9 @@ enum Told {
     KeyLocked(KeyInfo, IpAddr),
     Key(KeyChange, KeyInfo, By, Option<IpAddr>),
     Command(Operator, Command, String, Progress),
+    Keyring(Operator, &'static str, keyring::KeyInfo),
+    /// Of whom, why, and with which keys when it is done.
+    Erasure(Operator, String, String, Option<String>),
 }
 
 /// Who changed a key.
@@ -293,6 +298,23 @@ impl SelfAudit {
     pub(crate) fn key_by_operator(&self, change: KeyChange, key: &KeyInfo, by: &Operator) {
         let by = By { id: by.id.clone(), name: by.name.clone() };
         self.tell(Told::Key(change, key.clone(), by, None));
+    }
+
+    /// A key of the keyring was made, on the command line.
+    pub(crate) fn keyring(&self, by: &Operator, action: &'static str, key: &keyring::KeyInfo) {
+        self.tell(Told::Keyring(by.clone(), action, key.clone()));
+    }
+
+    /// A person is about to be erased, or was, with these keys. The person is told by a keyed hash.
+    pub(crate) fn erasure(
+        &self,
+        by: &Operator,
+        subject: &str,
+        reason: &str,
+        keys: Option<&[String]>,
+    ) {
+        let keys = keys.map(|keys| keys.join(" "));
+        self.tell(Told::Erasure(by.clone(), subject.to_owned(), reason.to_owned(), keys));
     }
 
     /// A command that reads the trail.
@@ -423,6 +445,10 @@ fn record(told: &Told, at: Option<&str>) {
         Told::Key(change, key, by, from) => key_changed(change, key, by, *from, at),
         Told::Command(by, command, asked, progress) => {
             command::record(by, *command, asked, *progress);
+        }
+        Told::Keyring(by, action, key) => command::keyring(by, action, key),
+        Told::Erasure(by, subject, reason, keys) => {
+            command::erasure(by, subject, reason, keys.as_deref());
         }
     }
 }

@@ -4,6 +4,7 @@
 mod builder;
 mod command;
 mod export;
+mod keyring;
 mod recorded;
 mod report;
 #[allow(dead_code, reason = "of the server's tests only the trail is needed here")]

@@ -1,0 +1,176 @@
+//! The keyring and the erasure of a person, on the command line, and an application beside them.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+    time::Duration,
+};
+
+use audit_layer::{
+    AuditLayer, keyring,
+    keyring::{Content, Keyring},
+    sealed,
+};
+use rusqlite::{Connection, OpenFlags};
+use serde_json::Value;
+use tracing_subscriber::layer::SubscriberExt;
+
+fn run(directory: &Path, args: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_audit-server"));
+    command.args(args).current_dir(directory).env_clear().env("AUDIT_KEYRING", "keyring.db");
+    command.output().unwrap()
+}
+
+fn printed(directory: &Path, args: &[&str]) -> String {
+    let output = run(directory, args);
+    assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn lines(directory: &Path, what: &str) -> Vec<String> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
+    let trail = Connection::open_with_flags(directory.join("audit.db"), flags).unwrap();
+    let sql = format!("SELECT record FROM audit_logs WHERE {what} ORDER BY arrival");
+    let mut statement = trail.prepare(&sql).unwrap();
+    let lines = statement.query_map([], |row| row.get::<_, String>(0)).unwrap();
+    lines.map(Result::unwrap).collect()
+}
+
+/// An application that records an address of each person.
+fn record(directory: &Path, people: &[&str]) {
+    let (layer, audit) = AuditLayer::builder()
+        .service("shop")
+        .journal(directory.join("journal"))
+        .sqlite(directory.join("audit.db"))
+        .keyring(directory.join("keyring.db"))
+        .build()
+        .unwrap();
+    let subscriber = tracing_subscriber::registry().with(layer);
+    tracing::subscriber::with_default(subscriber, || {
+        for person in people {
+            let address = format!("{person}@example.com");
+            tracing::info!(
+                target: "audit",
+                event_type = "data.create",
+                email = sealed(&address),
+                regulatory_flags.data_subject = *person,
+                "An account"
+            );
+        }
+    });
+    audit.shutdown(Duration::from_secs(30)).unwrap();
+}
+
+/// Every file below.
+fn files(directory: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { found.extend(files(&path)) } else { found.push(path) }
+    }
+    found
+}
+
+fn stands_in(directory: &Path, text: &str) -> Vec<PathBuf> {
+    let has = |path: &PathBuf| {
+        fs::read(path).unwrap().windows(text.len()).any(|window| window == text.as_bytes())
+    };
+    files(directory).into_iter().filter(has).collect()
+}
+
+#[test]
+fn after_an_erasure_nobody_reads_what_was_sealed_and_every_hash_verifies() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = directory.path();
+    assert!(printed(at, &["keyring", "init"]).contains("is made"));
+    record(at, &["ann", "bob"]);
+    let read = || -> Vec<Content> {
+        let keyring = Keyring::open(at.join("keyring.db")).unwrap();
+        let of = |line: &String| keyring::open_sealed(line, &keyring).unwrap();
+        let opened =
+            lines(at, "event_type = 'data.create'").iter().flat_map(of).collect::<Vec<_>>();
+        opened.into_iter().map(|opened| opened.content).collect()
+    };
+    let clear = |person: &str| Content::Clear(format!("\"{person}@example.com\""));
+    assert_eq!(read(), [clear("ann"), clear("bob")]);
+    printed(at, &["export", "--output", "old.ndjson", "--journal", "off"]);
+
+    let said = printed(at, &["erase", "--subject", "ann", "--reason", "request 7"]);
+    assert!(said.contains("1 keys in keyring.db") && !said.contains("to be done yet"), "{said}");
+    let after = read();
+    assert!(matches!(after[0], Content::Erased { .. }) && after[1] == clear("bob"), "{after:?}");
+    // Also in an export of before.
+    let keyring = Keyring::open(at.join("keyring.db")).unwrap();
+    let old = fs::read_to_string(at.join("old.ndjson")).unwrap();
+    let old = old.lines().find(|line| line.contains("$sealed")).unwrap();
+    let opened = keyring::open_sealed(old, &keyring).unwrap();
+    assert!(matches!(opened[0].content, Content::Erased { .. }));
+    drop(keyring);
+    // No file ever had the address, and none has the name but in the flag of the record itself.
+    assert_eq!(stands_in(at, "ann@example.com"), [] as [PathBuf; 0]);
+    assert!(printed(at, &["verify", "audit.db"]).contains("shop@"));
+
+    let erased: Vec<Value> = lines(at, "event_type = 'data.erased'")
+        .iter()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let of = |name: &str| erased.iter().map(|it| it["details"][name].clone()).collect::<Vec<_>>();
+    assert_eq!(erased.len(), 2);
+    assert_eq!(
+        (&erased[0]["status"], &erased[1]["status"]),
+        (&"pending".into(), &"success".into())
+    );
+    assert_eq!(of("reason"), ["request 7", "request 7"]);
+    assert!(
+        of("subject")[0].as_str().unwrap().starts_with("hmac:")
+            && of("subject")[0] == of("subject")[1]
+    );
+    assert!(!erased.iter().any(|record| record.to_string().contains("ann")));
+
+    // What comes later has another key, and is read until that is destroyed.
+    record(at, &["ann"]);
+    assert_eq!(read()[2], clear("ann"));
+    let list = printed(at, &["keyring", "list"]);
+    assert!(
+        list.contains("people: 1 with a key, 1 erased") || list.contains("people: 2 with a key"),
+        "{list}"
+    );
+}
+
+#[test]
+fn keys_are_made_anew_and_that_is_recorded() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = directory.path();
+    printed(at, &["keyring", "init"]);
+    record(at, &["ann"]);
+    let before = printed(at, &["keyring", "list"]);
+    let said = printed(at, &["keyring", "rotate", "seal"]);
+    let id = said.split_whitespace().next().unwrap();
+    assert!(!before.contains(id) && printed(at, &["keyring", "list"]).contains(id));
+    let records = lines(at, "event_type = 'admin.key_created'");
+    assert!(records.iter().any(|line| line.contains(&format!("keyring/{id}"))), "{records:?}");
+}
+
+#[test]
+fn what_cannot_be_done_is_said_and_nothing_is_destroyed() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = directory.path();
+    let failed = |args: &[&str]| {
+        let output = run(at, args);
+        assert!(!output.status.success(), "{args:?}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    assert!(failed(&["keyring", "list"]).contains("keyring.db"));
+    printed(at, &["keyring", "init"]);
+    assert!(failed(&["keyring", "init"]).contains("is there already"));
+    assert!(failed(&["keyring", "rotate", "all"]).contains("hash, seal or index"));
+    // There is no trail, in which the erasure would be recorded.
+    let erase = ["erase", "--subject", "ann", "--reason", "r"];
+    assert!(failed(&erase).contains("is recorded in the trail"));
+    let said = printed(at, &[&erase[..], &["--journal", "off"]].concat());
+    assert!(said.contains("no key of this person"), "{said}");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_audit-server"));
+    let output = command.args(["keyring", "list"]).current_dir(at).env_clear().output().unwrap();
+    assert!(String::from_utf8(output.stderr).unwrap().contains("AUDIT_KEYRING"));
+}
