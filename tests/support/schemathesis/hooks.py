@@ -24,6 +24,9 @@ LANGUAGES = {
 # A list of networks, which no pattern of a sensible length describes.
 LANGUAGES["networks"] = ["10.0.0.0/8", "192.0.2.7,2001:db8::/32", "::1"]
 
+# Bytes are counted, and one name stands for all.
+LANGUAGES["tenant"] = ["acme", "Überall GmbH & Co"]
+
 # The server counts bytes, JSON Schema counts characters.
 MAX_TEXT_BYTES = 1024
 
@@ -46,6 +49,9 @@ def acceptable(query):
     # A cursor belongs to its question: only the example, alone, is known to.
     if set(query) - {"cursor", "limit"}:
         query.pop("cursor", None)
+    # An admin is not one of a tenant.
+    if query.get("role") == "admin":
+        query.pop("tenant", None)
     # It names a record of the trail, and a cursor says as much.
     query.pop("after", None)
     # Two parameters are compared.
