@@ -180,6 +180,8 @@ pub(super) fn fingerprint(bytes: &[u8]) -> Fingerprint {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn cursors() -> [Cursor; 2] {
@@ -241,5 +243,42 @@ mod tests {
         let [cursor, _] = cursors();
         let read = Cursor::decode(&cursor.encode(None), *b"elsewise", None);
         assert_eq!(read, Err(InvalidCursor::OtherQuery));
+    }
+
+    fn keys() -> impl Strategy<Value = Option<[u8; 32]>> {
+        proptest::option::of(any::<[u8; 32]>())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+        #[test]
+        fn any_position_is_read_back(
+            arrival: i64, timestamp: i64, met: i64, question: [u8; 8], key in keys(),
+        ) {
+            let position = Position { timestamp, place: Place::Database { arrival } };
+            let cursor = Cursor { position, met, question };
+            let key = key.map(CursorKey::new);
+            let read = Cursor::decode(&cursor.encode(key.as_ref()), question, key.as_ref());
+            prop_assert_eq!(read, Ok(cursor));
+        }
+
+        #[test]
+        fn no_text_and_no_bytes_make_it_panic_or_are_a_cursor(
+            text: String, bytes: Vec<u8>, key in keys(),
+        ) {
+            let key = key.map(CursorKey::new);
+            for text in [text, URL_SAFE_NO_PAD.encode(bytes)] {
+                let read = Cursor::decode(&text, *b"question", key.as_ref());
+                prop_assert_eq!(read, Err(InvalidCursor::Damaged));
+            }
+        }
+
+        #[test]
+        fn bytes_behind_a_good_checksum_are_no_panic(mut bytes: Vec<u8>) {
+            bytes.insert(0, VERSION);
+            bytes.extend_from_slice(&checksum(&bytes));
+            let _ = Cursor::decode(&URL_SAFE_NO_PAD.encode(bytes), *b"question", None);
+        }
     }
 }
