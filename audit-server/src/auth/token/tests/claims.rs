@@ -153,9 +153,11 @@ fn settings_that_are_missing_are_named() {
     let files = super::support::Files::new();
     let with = || TokenSettings { secret_file: Some(files.secret()), ..settings() };
     assert!(Tokens::open(&with()).is_ok());
-    assert!(open(TokenSettings { issuer: String::new(), ..with() }).contains("issuer"));
-    assert!(open(TokenSettings { audience: String::new(), ..with() }).contains("audience"));
-    assert!(open(TokenSettings { role_claim: "a..b".to_owned(), ..with() }).contains("role claim"));
+    assert!(open(TokenSettings { issuer: String::new(), ..with() }).contains("jwt_issuer"));
+    assert!(open(TokenSettings { audience: String::new(), ..with() }).contains("jwt_audience"));
+    assert!(
+        open(TokenSettings { role_claim: "a..b".to_owned(), ..with() }).contains("jwt_role_claim")
+    );
     let tenant_claim = Some(String::new());
-    assert!(open(TokenSettings { tenant_claim, ..with() }).contains("tenant claim"));
+    assert!(open(TokenSettings { tenant_claim, ..with() }).contains("jwt_tenant_claim"));
 }
