@@ -13,12 +13,11 @@ use std::{
 use serde_json::{Map, Value};
 
 use super::{Refused, RoleNames, claim::ClaimPath};
-use crate::auth::Role;
+use crate::auth::{MAX_TENANT_BYTES, Role};
 
 /// By how many seconds the clocks of issuer and server may differ.
 const LEEWAY: f64 = 30.0;
 const MAX_SUBJECT_BYTES: usize = 256;
-const MAX_TENANT_BYTES: usize = 128;
 /// What stands for all tenants.
 const ALL_TENANTS: &str = "*";
 
