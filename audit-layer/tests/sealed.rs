@@ -533,7 +533,8 @@ fn a_mark_is_bound_to_its_record_member_stream_and_tenant() {
     let damaged = |change: &dyn Fn(&mut Value)| {
         let mut record = records[1].clone();
         change(&mut record);
-        let opened = open_sealed(&record.to_string(), &trail.keyring).unwrap();
+        let record = record.to_string();
+        let opened = open_sealed(&record, &trail.keyring).unwrap();
         opened.iter().find(|opened| opened.path == "/details/a").unwrap().content
             == Content::Damaged
     };
@@ -619,8 +620,8 @@ fn an_erased_subject_reads_as_erased_and_others_still_open() {
         emit("p-17");
         emit("p-18");
     });
-    let contents: Vec<_> = trail
-        .lines()
+    let lines = trail.lines();
+    let contents: Vec<_> = lines
         .iter()
         .flat_map(|line| open_sealed(line, &trail.keyring).unwrap())
         .map(|opened| (opened.key_id, opened.content))
@@ -644,8 +645,9 @@ fn a_rotation_leaves_what_was_sealed_readable() {
         trail.keyring.rotate(Purpose::Seal).unwrap();
         trail.keyring.rotate(Purpose::Hash).unwrap();
     }
+    let lines = trail.lines();
     let opened: Vec<_> =
-        trail.lines().iter().flat_map(|line| open_sealed(line, &trail.keyring).unwrap()).collect();
+        lines.iter().flat_map(|line| open_sealed(line, &trail.keyring).unwrap()).collect();
     assert_ne!(opened[0].key_id, opened[1].key_id);
     assert_eq!(opened[0].content, Content::Clear("\"1\"".to_owned()));
     assert_eq!(opened[1].content, Content::Clear("\"2\"".to_owned()));

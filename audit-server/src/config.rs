@@ -53,8 +53,8 @@ pub struct Config {
     /// The directory in which the server keeps what it records of what is asked of it, until the trail has it: a
     /// journal of `audit-layer`. None, or `off`: nothing is recorded. Default: `audit-server-journal`.
     pub journal: Option<PathBuf>,
-    /// The keys of the host with which applications hash and seal values, for the commands `keyring` and `erase`. Default:
-    /// none.
+    /// The keys of the host with which applications hash and seal values. With them the server finds what was sealed by
+    /// what it says, and shows it in clear to those who may decrypt. Default: none, and the marks are shown.
     pub keyring: Option<PathBuf>,
     /// Whose tokens (JWT) are accepted: what their `iss` is. None: no tokens are. Default: none.
     pub jwt_issuer: Option<String>,

@@ -6,6 +6,8 @@
 
 use std::net::SocketAddr;
 
+use audit_layer::keyring::KeyringError;
+
 use crate::{
     auth::{
         Forbidden, KeyFileMissing, KeyFileUnusable, KeyIdInvalid, KeyLifetimeInvalid,
@@ -137,6 +139,9 @@ pub enum Error {
     /// There are as many keys as there may be.
     #[error(transparent)]
     TooManyKeys(#[from] TooManyKeys),
+    /// What is sealed cannot be opened at the moment.
+    #[error(transparent)]
+    Keyring(#[from] KeyringError),
     /// Tokens cannot be checked as it was set.
     #[error(transparent)]
     TokensUnusable(#[from] TokensUnusable),

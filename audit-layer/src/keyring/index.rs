@@ -6,6 +6,9 @@
 //! - The *token* of a sealed value, by which an index finds it: HMAC-SHA256 of the path of its member and its text, in
 //!   the encoding of [`sealing`](super::sealing), the first half of it. That of another member is another.
 //!
+//! - The *posting* of a sealed value, under which an index keeps its records: the same under the key that sealed it. Where
+//!   postings cannot be taken away one by one, they become meaningless with that key.
+//!
 //! The text of a value is what a string says, without quotes and escapes, and the canonical JSON of anything else: `"42"` and `42`
 //! are the same.
 
@@ -19,6 +22,17 @@ impl Key {
         let mut mark = format!("hmac:{}:", self.id());
         push_hex(&mut mark, &self.hmac(text));
         mark
+    }
+
+    /// The posting of a value that this key sealed: thirty-two hexadecimal digits. The path is whatever the index calls the
+    /// member.
+    #[must_use]
+    pub fn index_posting(&self, path: &str, text: &str) -> String {
+        let hmac = self.hmac(&pre_authentication_encoding(&["posting", path, text]));
+        let (half, _) = hmac.split_at(hmac.len() / 2);
+        let mut posting = String::with_capacity(2 * half.len());
+        push_hex(&mut posting, half);
+        posting
     }
 }
 
@@ -80,6 +94,12 @@ mod tests {
         assert_eq!(first, token("details.iban", "DE89"));
         assert_ne!(first, token("details.iba", "nDE89"));
         assert_ne!(first, token("details.iban", "DE88"));
+        let posting = |path, text| keyring.in_use(Purpose::Seal).unwrap().index_posting(path, text);
+        let before = posting("details.iban", "DE89");
+        assert_eq!((before.len(), &before), (32, &posting("details.iban", "DE89")));
+        assert_ne!(before, posting("details.iba", "nDE89"));
+        keyring.rotate(Purpose::Seal).unwrap();
+        assert_ne!(before, posting("details.iban", "DE89"));
         keyring.rotate(Purpose::Index).unwrap();
         let second = token("details.iban", "DE89");
         assert_eq!(keyring.index_tokens("details.iban", "DE89").unwrap(), [second, first]);

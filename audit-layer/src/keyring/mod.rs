@@ -37,7 +37,7 @@ mod use_of_keys;
 
 pub use error::{KeyringError, KeyringProblem};
 pub use key::{InvalidKeyId, Key, KeyId, KeyInfo, Purpose};
-pub use opening::{Content, OpenError, Opened, open_sealed};
+pub use opening::{Content, OpenError, Opened, open_sealed, open_sealed_in};
 pub(crate) use sealing::Place;
 pub use store::{Erasure, Keyring, Lookup, Subjects};
 pub(crate) use use_of_keys::{HashingKey, Keys, SealingKey};

@@ -1,24 +1,34 @@
 //! What was sealed in a record, in clear.
 
-use std::fmt::Write;
+use std::{borrow::Cow, fmt, fmt::Write};
 
-use serde::Deserialize;
-use serde_json::Value;
+use serde::{
+    Deserialize,
+    de::{Deserializer, MapAccess, Visitor},
+};
+use serde_json::value::RawValue;
 
 use super::{
     Keyring, KeyringError, Lookup,
     sealing::{Place, Sealed},
 };
-use crate::record::push_name;
+use crate::record::{Record, push_name};
+
+/// How deep values are looked into: as deep as a parser of JSON goes.
+const MAX_DEPTH: usize = 128;
 
 /// A sealed value of a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Opened {
-    /// Where it stands: a JSON pointer (RFC 6901), such as `/details/customer/iban`.
+pub struct Opened<'l> {
+    /// Where it stands: a JSON pointer (RFC 6901), such as `/details/cards/0/number`.
     pub path: String,
+    /// The names that lead to it, joined by dots, without places in arrays: `details.cards.number`.
+    pub name: String,
     /// The name of its key, as it stands there.
     pub key_id: String,
+    /// The mark, as it stands in the line: a part of it, so that its address says where.
+    pub mark: &'l str,
     /// What it says.
     pub content: Content,
 }
@@ -53,16 +63,18 @@ pub enum OpenError {
 }
 
 #[derive(Deserialize)]
-struct Members {
+struct Members<'l> {
     v: u64,
-    stream: String,
-    id: String,
-    #[serde(default)]
-    tenant: String,
-    #[serde(default)]
-    details: Value,
-    #[serde(default)]
-    regulatory_flags: Value,
+    #[serde(borrow)]
+    stream: Cow<'l, str>,
+    #[serde(borrow)]
+    id: Cow<'l, str>,
+    #[serde(borrow, default)]
+    tenant: Option<Cow<'l, str>>,
+    #[serde(borrow, default)]
+    details: Option<&'l RawValue>,
+    #[serde(borrow, default)]
+    regulatory_flags: Option<&'l RawValue>,
 }
 
 /// Opens every sealed value of a record, in the order in which they stand in it.
@@ -87,67 +99,147 @@ struct Members {
 ///
 /// # Errors
 /// When the line is not a record, or the keyring cannot be read.
-pub fn open_sealed(line: &str, keyring: &Keyring) -> Result<Vec<Opened>, OpenError> {
-    if !line.contains(r#""$sealed""#) {
+pub fn open_sealed<'l>(line: &'l str, keyring: &Keyring) -> Result<Vec<Opened<'l>>, OpenError> {
+    if !may_have_mark(line) {
         return Ok(Vec::new());
     }
-    let record: Members = serde_json::from_str(line)?;
+    let Members { v, stream, id, tenant, details, regulatory_flags } = serde_json::from_str(line)?;
+    let place = Place { stream: &stream, id: &id, tenant: tenant.as_deref().unwrap_or_default() };
+    Ok(open_all(v, place, [details, regulatory_flags], keyring)?)
+}
+
+/// The same of a record that was read already.
+///
+/// # Errors
+/// When the keyring cannot be read.
+pub fn open_sealed_in<'l>(
+    record: &Record<'l>,
+    keyring: &Keyring,
+) -> Result<Vec<Opened<'l>>, KeyringError> {
+    let Record { stream, id, tenant, details, regulatory_flags, .. } = record;
+    let place = Place { stream, id, tenant: tenant.as_deref().unwrap_or_default() };
+    open_all(record.v, place, [*details, *regulatory_flags], keyring)
+}
+
+/// Whether a value may have a mark in it. No sink writes it in another way.
+fn may_have_mark(text: &str) -> bool {
+    text.contains(r#""$sealed""#)
+}
+
+fn open_all<'l>(
+    version: u64,
+    place: Place<'_>,
+    [details, regulatory_flags]: [Option<&'l RawValue>; 2],
+    keyring: &Keyring,
+) -> Result<Vec<Opened<'l>>, KeyringError> {
     let mut opened = Vec::new();
-    let place = Place { stream: &record.stream, id: &record.id, tenant: &record.tenant };
-    let mut open = |path: &str, mark: &Value| -> Result<(), KeyringError> {
-        let text = |name| mark.get(name).and_then(Value::as_str).unwrap_or_default();
-        let content = match Sealed::read(text("k"), text("n"), text("c")) {
+    let mut open = |path: &str, name: &str, value: &'l RawValue, mark: Mark| {
+        let content = match Sealed::read(&mark.k, &mark.n, &mark.c) {
             None => Content::Damaged,
             Some(sealed) => match keyring.key(&sealed.key)? {
                 Lookup::Erased { at } => Content::Erased { at },
                 Lookup::Unknown => Content::UnknownKey,
                 Lookup::Found(key) => sealed
-                    .open(&key, record.v, &place, path)
+                    .open(&key, version, &place, path)
                     .map_or(Content::Damaged, Content::Clear),
             },
         };
-        opened.push(Opened { path: path.to_owned(), key_id: text("k").to_owned(), content });
+        let (path, name) = (path.to_owned(), name.to_owned());
+        opened.push(Opened { path, name, key_id: mark.k, mark: value.get(), content });
         Ok(())
     };
-    let mut path = String::new();
-    for (name, value) in
-        [("details", &record.details), ("regulatory_flags", &record.regulatory_flags)]
-    {
-        path.push('/');
-        path.push_str(name);
-        walk(value, &mut path, &mut open)?;
-        path.clear();
+    for (name, value) in [("details", details), ("regulatory_flags", regulatory_flags)] {
+        let Some(value) = value else { continue };
+        let (mut path, mut names) = (format!("/{name}"), name.to_owned());
+        Walk { path: &mut path, names: &mut names, depth: 0, open: &mut open }.walk(value)?;
     }
     Ok(opened)
 }
 
-/// Calls `open` with each mark in a value. The parser bounds how deep it is.
-fn walk<E>(
-    value: &Value,
-    path: &mut String,
-    open: &mut impl FnMut(&str, &Value) -> Result<(), E>,
-) -> Result<(), E> {
-    let length = path.len();
-    match value {
-        Value::Object(members) => {
-            if let Some(mark) = members.get("$sealed").filter(|_| members.len() == 1) {
-                return open(path, mark);
+/// What a mark says. Of what is none, nothing of it can be opened.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Mark {
+    k: String,
+    n: String,
+    c: String,
+}
+
+/// The members of an object, as they stand there.
+struct Object<'l>(Vec<(Cow<'l, str>, &'l RawValue)>);
+
+impl<'de> Deserialize<'de> for Object<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members;
+
+        impl<'de> Visitor<'de> for Members {
+            type Value = Object<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
             }
-            for (name, value) in members {
-                push_name(path, name);
-                walk(value, path, open)?;
-                path.truncate(length);
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                #[derive(Deserialize)]
+                struct Name<'n>(#[serde(borrow)] Cow<'n, str>);
+
+                let mut members = Vec::new();
+                while let Some((Name(name), value)) = map.next_entry()? {
+                    members.push((name, value));
+                }
+                Ok(Object(members))
             }
         }
-        Value::Array(items) => {
-            for (at, item) in items.iter().enumerate() {
-                // Writing into a string does not fail.
-                let _ = write!(path, "/{at}");
-                walk(item, path, open)?;
-                path.truncate(length);
-            }
-        }
-        _ => {}
+
+        deserializer.deserialize_map(Members)
     }
-    Ok(())
+}
+
+/// Calls `open` with each mark in a value.
+struct Walk<'w, F> {
+    path: &'w mut String,
+    names: &'w mut String,
+    depth: usize,
+    open: &'w mut F,
+}
+
+impl<'l, F> Walk<'_, F>
+where
+    F: FnMut(&str, &str, &'l RawValue, Mark) -> Result<(), KeyringError>,
+{
+    /// Of what is no JSON, which no sink writes, there is nothing to open.
+    fn walk(&mut self, value: &'l RawValue) -> Result<(), KeyringError> {
+        let text = value.get();
+        if self.depth > MAX_DEPTH || !may_have_mark(text) {
+            return Ok(());
+        }
+        let (path, names) = (self.path.len(), self.names.len());
+        self.depth += 1;
+        if let Ok(Object(members)) = serde_json::from_str(text) {
+            if let [(name, mark)] = members.as_slice()
+                && name == "$sealed"
+            {
+                let mark = serde_json::from_str(mark.get()).unwrap_or_default();
+                (self.open)(self.path, self.names, value, mark)?;
+            } else {
+                for (name, value) in members {
+                    push_name(self.path, &name);
+                    self.names.push('.');
+                    self.names.push_str(&name);
+                    self.walk(value)?;
+                    self.path.truncate(path);
+                    self.names.truncate(names);
+                }
+            }
+        } else if let Ok(items) = serde_json::from_str::<Vec<&RawValue>>(text) {
+            for (at, item) in items.into_iter().enumerate() {
+                // Writing into a string does not fail.
+                let _ = write!(self.path, "/{at}");
+                self.walk(item)?;
+                self.path.truncate(path);
+            }
+        }
+        self.depth -= 1;
+        Ok(())
+    }
 }

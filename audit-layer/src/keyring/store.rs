@@ -26,7 +26,8 @@ use crate::{clock, durable_names::sync_name, locked, record::format_timestamp};
 /// `PRAGMA application_id`: "AUDS" in ASCII.
 const APPLICATION_ID: i64 = 0x4155_4453;
 /// One step a version, from the one before it.
-const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001_keys.sql")];
+const MIGRATIONS: [&str; 2] =
+    [include_str!("migrations/0001_keys.sql"), include_str!("migrations/0002_erased.sql")];
 const VERSION: i64 = MIGRATIONS.len() as i64;
 /// How long the locks of other processes are waited for.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
@@ -284,8 +285,24 @@ impl Keyring {
         })
     }
 
-    /// Changes when another connection, of any process, has written to the file.
-    pub(super) fn data_version(&self) -> Result<i64, KeyringError> {
+    /// The keys that were erased, of all subjects: what was derived from what they sealed is to go too.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn erased_keys(&self) -> Result<Vec<KeyId>, KeyringError> {
+        self.with(|connection| {
+            let erased = "SELECT id FROM keys WHERE erased IS NOT NULL ORDER BY id";
+            let mut statement = connection.prepare_cached(erased)?;
+            let rows = statement.query_map([], |row| parsed(row, 0))?;
+            Ok(rows.collect::<rusqlite::Result<_>>()?)
+        })
+    }
+
+    /// A number that is another one when another connection, of any process, has written to the file.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn data_version(&self) -> Result<i64, KeyringError> {
         self.with(|connection| {
             let mut statement = connection.prepare_cached("PRAGMA data_version")?;
             Ok(statement.query_row([], |row| row.get(0))?)

@@ -22,6 +22,7 @@ use crate::{
         self, Checked, Credential, Failed, Forbidden, Presented, Scope, TenantBound, TokenText,
         Tokens, WrongKey,
     },
+    filter::Opener,
     self_audit::{Answered, Asked, Refusal},
 };
 
@@ -77,8 +78,14 @@ impl Endpoint for Guard {
         rate::check_credential(&self.state, &credential, &asked)?;
         let sight = self.state.sight(&credential);
         let caller = Caller { credential: credential.clone(), asked: asked.clone(), sight };
+        let sight = caller.sight.clone();
         request.set_data(caller);
         let answer = self.inner.call(request).await;
+        // An answer for which something could not be opened may lack records.
+        let answer = match sight.check() {
+            Ok(()) => answer,
+            Err(failure) => Err(Problem::from(failure).into()),
+        };
         let status = match &answer {
             Ok(response) => response.status(),
             Err(error) => error.status(),
@@ -88,6 +95,10 @@ impl Endpoint for Guard {
             Recorded::Errors => !status.is_success(),
             Recorded::None => false,
         };
+        let shown = sight.opener().and_then(Opener::take_shown).filter(|_| status.is_success());
+        if let (Some(own), Some(shown)) = (own, shown) {
+            own.opened(asked.clone(), &credential, shown);
+        }
         if let Some(own) = own.filter(|_| is_recorded) {
             let rows = answer.as_ref().ok().and_then(|response| response.data::<Rows>());
             let rows = rows.map(|Rows(count)| *count);

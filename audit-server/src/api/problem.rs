@@ -321,6 +321,11 @@ fn map(error: &Error) -> Problem {
             "Too many queries",
             "every reader is busy, or too many answers are unread; try again in a moment",
         ),
+        Error::Keyring(_) => Problem::unavailable(
+            "/problems/keyring-unreadable",
+            "Keyring cannot be read",
+            "what is sealed cannot be opened at the moment; the server's log says why",
+        ),
         Error::RedisDisabled(_) => Problem::unavailable(
             "/problems/redis-disabled",
             "No Redis",

@@ -6,12 +6,14 @@ use std::{
     time::{Duration, Instant},
 };
 
+use audit_layer::keyring::Keyring;
 use tokio::sync::Mutex;
 
 use super::{address, export::Exports, in_flight::InFlight, rate::Rates};
 use crate::{
     Config, Error, InvalidConfig,
     auth::{Credential, KeyStore, Lockout, Networks, Scope, Tokens},
+    filter::Opener,
     intrusion,
     query::{CursorKey, Sight, Trail},
     read_model::{Follower, ReadModel},
@@ -48,6 +50,8 @@ pub(crate) struct State {
     pub(crate) redis: Option<RedisStore>,
     pub(crate) redis_readers: Readers,
     pub(crate) keys: KeyStore,
+    /// Opens what applications sealed, when the settings name it.
+    pub(crate) keyring: Option<Arc<Keyring>>,
     /// What tokens are checked with, when any are accepted.
     pub(crate) tokens: Option<Tokens>,
     /// For the cursors of those who are not to know how many records there are.
@@ -88,12 +92,14 @@ impl State {
             let reason = "it is a file of its own, neither the trail nor the keys".to_owned();
             return Err(InvalidConfig { name: "read_model".to_owned(), reason }.into());
         }
+        let keyring = config.keyring.as_ref().map(Keyring::open).transpose()?.map(Arc::new);
         let database = Arc::new(DatabaseStore::new(&config.db));
         let follower = match &config.read_model {
             Some(model) => Some(
                 Follower::start(
                     database.clone(),
                     model.clone(),
+                    keyring.clone(),
                     intrusion::alarm(config.db.clone()),
                 )
                 .map_err(Error::internal)?,
@@ -123,11 +129,16 @@ impl State {
             lockout: std::sync::Mutex::new(Lockout::new(config.lockout_after)),
             own: config.journal.as_ref().map(|journal| {
                 let own = SelfAudit::new(&config.db, journal);
+                let own = match &keyring {
+                    Some(keyring) => own.hiding(Some(keyring.clone())),
+                    None => own,
+                };
                 own.open();
                 own
             }),
             in_flight: InFlight::new(timeout),
             exports: Exports::new(config.max_exports),
+            keyring,
             started: Instant::now(),
             health: Mutex::default(),
         })
@@ -136,6 +147,12 @@ impl State {
     /// What of the trail the credential sees. Who may take all records away sees restricted details.
     pub(crate) fn sight(&self, credential: &Credential) -> Sight {
         let sight = Sight::default().seeing_restricted(credential.role.may(Scope::Export));
+        let sight = match &self.keyring {
+            Some(keyring) if credential.role.may(Scope::Decrypt) => {
+                sight.opening(Arc::new(Opener::new(keyring.clone())))
+            }
+            _ => sight,
+        };
         match &credential.tenant {
             Some(tenant) => sight.of_tenant(tenant.clone(), self.cursor_key.clone()),
             None => sight,

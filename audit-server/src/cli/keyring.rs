@@ -14,7 +14,7 @@ use clap::{Args, Subcommand};
 
 use super::{query::tell, recorded::Recorder, say};
 use crate::{
-    Config, Error, InvalidConfig,
+    Config, Error, InvalidConfig, read_model,
     store::{DatabaseStore, Deadline},
 };
 
@@ -41,6 +41,9 @@ struct Place {
     /// Where changes are recorded until the trail has them, or off [env: AUDIT_SERVER_JOURNAL] [default: audit-server-journal beside the trail].
     #[arg(long, value_name = "DIRECTORY", global = true)]
     journal: Option<String>,
+    /// What a server derived from the trail, of which `erase` takes away what concerns the person, or off [env: AUDIT_SERVER_READ_MODEL] [default: audit-read-model.db].
+    #[arg(long, value_name = "FILE", global = true)]
+    read_model: Option<String>,
     /// Read settings from this TOML file.
     #[arg(long, value_name = "FILE", global = true)]
     config: Option<PathBuf>,
@@ -91,7 +94,12 @@ pub(super) enum Failure {
 
 impl Place {
     fn load(&self) -> Result<(Config, PathBuf), Error> {
-        let given = [("keyring", &self.keyring), ("db", &self.db), ("journal", &self.journal)];
+        let given = [
+            ("keyring", &self.keyring),
+            ("db", &self.db),
+            ("journal", &self.journal),
+            ("read_model", &self.read_model),
+        ];
         let flags =
             given.into_iter().filter_map(|(key, text)| Some((key, text.clone()?))).collect();
         let config = Config::load(self.config.as_deref(), flags)?;
@@ -148,6 +156,16 @@ pub(super) fn erase(args: &EraseArgs) -> Result<(), Failure> {
     let subject = keyring.hash_marks(&args.subject)?.into_iter().next().unwrap_or_default();
     recorder.erasure(&subject, &args.reason, None);
     let erasure = keyring.erase_subject(&args.subject)?;
+    let forgotten = config
+        .read_model
+        .as_ref()
+        .map_or(Ok(()), |model| read_model::forget_erased(model, &erasure.keys));
+    if let Err(error) = forgotten {
+        tell(format_args!(
+            "the read model has tokens of this person yet, of which nobody can read what they stand for; a server with \
+             the keyring takes them away, or delete the read model: {error}"
+        ));
+    }
     let keys: Vec<_> = erasure.keys.iter().map(ToString::to_string).collect();
     recorder.erasure(&subject, &args.reason, Some(&keys));
     match keys.len() {

@@ -72,6 +72,9 @@ struct ServeArgs {
     /// Where the server keeps what it records of what is asked of it until the trail has it, or off [env: AUDIT_SERVER_JOURNAL] [default: audit-server-journal].
     #[arg(long, value_name = "DIRECTORY")]
     journal: Option<String>,
+    /// The keys of the host: what applications sealed is then found, and shown to auditors and admins [env: AUDIT_KEYRING] [default: none].
+    #[arg(long, value_name = "FILE")]
+    keyring: Option<String>,
     /// Whose tokens (JWT) are accepted: their iss [env: AUDIT_SERVER_JWT_ISSUER].
     #[arg(long, value_name = "TEXT")]
     jwt_issuer: Option<String>,
@@ -169,6 +172,7 @@ impl ServeArgs {
             ("keys", self.keys),
             ("read_model", self.read_model),
             ("journal", self.journal),
+            ("keyring", self.keyring),
             ("jwt_issuer", self.jwt_issuer),
             ("jwt_audience", self.jwt_audience),
             ("jwt_secret_file", self.jwt_secret_file),

@@ -4,9 +4,11 @@ use std::{
     io::{self, BufWriter, Write},
     path::PathBuf,
     process::ExitCode,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
+use audit_layer::keyring::Keyring;
 use clap::Args;
 use tracing_subscriber::{Layer, layer::SubscriberExt, util::SubscriberInitExt};
 
@@ -17,7 +19,8 @@ use super::{
     report,
 };
 use crate::{
-    AuditQuery, AuditStore, Config, DEFAULT_DEADLINE, Error, query::MAX_LIMIT, self_audit::Command,
+    AuditQuery, AuditStore, Config, DEFAULT_DEADLINE, Error, InvalidConfig, query::MAX_LIMIT,
+    self_audit::Command,
 };
 
 /// How long a query may take without `--all`.
@@ -42,6 +45,12 @@ pub(super) struct QueryArgs {
     /// Where what is read is recorded until the trail has it, or off [env: AUDIT_SERVER_JOURNAL] [default: audit-server-journal beside the trail].
     #[arg(long, value_name = "DIRECTORY")]
     journal: Option<String>,
+    /// Show what was sealed in clear, and find it by what it says: with the keys of --keyring.
+    #[arg(long)]
+    decrypt: bool,
+    /// The keys of the host, for --decrypt [env: AUDIT_KEYRING].
+    #[arg(long, value_name = "FILE")]
+    keyring: Option<String>,
     /// Read settings from this TOML file; flags and the environment win over it.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -122,6 +131,7 @@ fn walk(args: &QueryArgs) -> Result<(), Failure> {
         ("db", args.db.clone()),
         ("read_model", args.read_model.clone()),
         ("journal", args.journal.clone()),
+        ("keyring", args.keyring.clone()),
     ];
     let flags = given.into_iter().filter_map(|(key, text)| Some((key, text?))).collect();
     let config = Config::load(args.config.as_deref(), flags).map_err(Error::from)?;
@@ -129,6 +139,14 @@ fn walk(args: &QueryArgs) -> Result<(), Failure> {
     let mut store = AuditStore::open(config.db);
     if let Some(model) = config.read_model {
         store = store.read_model(model);
+    }
+    if args.decrypt {
+        let missing = || InvalidConfig {
+            name: "--keyring".to_owned(),
+            reason: "--decrypt needs it: name the keyring, or set AUDIT_KEYRING".to_owned(),
+        };
+        let path = config.keyring.ok_or_else(missing).map_err(Error::from)?;
+        store = store.keyring(Arc::new(Keyring::open(path).map_err(Error::from)?));
     }
     let query = args.question(&store);
 
@@ -164,6 +182,9 @@ fn walk(args: &QueryArgs) -> Result<(), Failure> {
             }
             page => page.map_err(|error| args.by_flag(error))?,
         };
+        if let Some(shown) = store.take_shown() {
+            reading.opened(shown);
+        }
         printer
             .print(&page.records, &mut out)
             .and_then(|()| out.flush())

@@ -4,14 +4,15 @@
 //! recorded is done all the same, and the operator is told: the trail may be a copy that is evidence and cannot be
 //! written, or another user's. On a copy that can be written `--journal off` keeps it as it is.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
-use audit_layer::keyring;
+use audit_layer::keyring::{self, Keyring};
 
 use super::query::tell;
 use crate::{
     Config,
     auth::KeyInfo,
+    filter::Shown,
     self_audit::{CannotRecord, Command, KeyChange, Operator, Progress, SelfAudit},
 };
 
@@ -42,6 +43,10 @@ impl Recorder {
             let is_default = journal.as_os_str() == JOURNAL;
             let journal = beside.filter(|_| is_default).unwrap_or_else(|| journal.clone());
             let own = SelfAudit::new(&config.db, &journal).of_command();
+            let own = match &config.keyring {
+                Some(path) => own.hiding(Keyring::open(path).ok().map(Arc::new)),
+                None => own,
+            };
             match own.open_now() {
                 Ok(()) => Some(own),
                 Err(reason) => {
@@ -119,6 +124,14 @@ impl Reading<'_> {
     /// So many records were given out by now.
     pub(super) fn gave_out(&mut self, rows: u64) {
         self.rows = Some(rows);
+    }
+
+    /// These sealed values are about to be given out in clear.
+    pub(super) fn opened(&self, shown: Shown) {
+        let Recorder { own, by } = self.recorder;
+        if let Some(own) = own {
+            own.opened_by_operator(by, self.command, shown);
+        }
     }
 
     /// All that was to be given out was.

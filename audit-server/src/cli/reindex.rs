@@ -3,8 +3,10 @@
 use std::{
     io::{IsTerminal, stderr},
     path::PathBuf,
+    sync::Arc,
 };
 
+use audit_layer::keyring::Keyring;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::{Config, Error, InvalidConfig, intrusion, read_model};
@@ -21,13 +23,20 @@ pub(super) struct ReindexArgs {
     /// The read model [env: AUDIT_SERVER_READ_MODEL] [default: audit-read-model.db].
     #[arg(long, value_name = "FILE")]
     read_model: Option<String>,
+    /// The keys of the host, to find what was sealed by what it says [env: AUDIT_KEYRING].
+    #[arg(long, value_name = "FILE")]
+    keyring: Option<String>,
     /// Read settings from this TOML file; flags and the environment win over it.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 }
 
 pub(super) fn run(args: &ReindexArgs) -> Result<(), Error> {
-    let given = [("db", args.db.clone()), ("read_model", args.read_model.clone())];
+    let given = [
+        ("db", args.db.clone()),
+        ("read_model", args.read_model.clone()),
+        ("keyring", args.keyring.clone()),
+    ];
     let flags = given.into_iter().filter_map(|(key, text)| Some((key, text?))).collect();
     let config = Config::load(args.config.as_deref(), flags)?;
     let Some(model) = config.read_model else {
@@ -36,8 +45,9 @@ pub(super) fn run(args: &ReindexArgs) -> Result<(), Error> {
     };
     let bar = ProgressBar::with_draw_target(Some(0), target());
     bar.set_style(style());
+    let keyring = config.keyring.map(Keyring::open).transpose()?.map(Arc::new);
     let on_alarm = intrusion::alarm(config.db.clone());
-    read_model::reindex(&config.db, &model, on_alarm, |done, of| {
+    read_model::reindex(&config.db, &model, keyring, on_alarm, |done, of| {
         bar.set_length(of.unsigned_abs());
         bar.set_position(done.unsigned_abs());
     })

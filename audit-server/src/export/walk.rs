@@ -188,6 +188,7 @@ impl Walk {
             false => view.scan(&scan, deadline)?,
         };
         drop(view);
+        self.query.check()?;
         let is_last = batch.rows.len() < limit && !batch.truncated.any();
         let mut lines = Lines { damaged: batch.damaged, ..Lines::default() };
         lines.text.reserve_exact(batch.rows.iter().map(|row| row.line.len() + 1).sum());

@@ -1,13 +1,13 @@
 //! The filter itself: conditions, joined.
 
-use std::{borrow::Cow, collections::BTreeSet, str::FromStr};
+use std::{borrow::Cow, collections::BTreeSet, str::FromStr, sync::Arc};
 
 use audit_layer::{
     event_type::{self, is_event_type},
     record::{Member, Record, parse_timestamp},
 };
 
-use super::{Decimal, Field, Text, TimeRange, Words, raised};
+use super::{Decimal, Field, Opener, SealedText, Text, TimeRange, Words, raised};
 
 /// The classification of data that only few may see.
 pub(crate) const RESTRICTED: &str = "restricted";
@@ -23,6 +23,8 @@ pub(crate) enum Filter {
     Not(Box<Self>),
     /// A text of this name passes the test.
     Is(Field, Test),
+    /// This text stands sealed under this name.
+    Seals(SealedText),
     /// The message and `details` say this.
     Says(Words),
     /// A flag of this name is neither `false` nor `null`.
@@ -136,6 +138,38 @@ impl Filter {
         Self::member_is_any(Member::DataClassification, [RESTRICTED]).negated()
     }
 
+    /// The same for one who may open what is sealed: what a leaf is to equal may be sealed, too.
+    #[must_use]
+    pub(crate) fn opening(self, opener: &Arc<Opener>) -> Self {
+        let each =
+            |filters: Vec<Self>| filters.into_iter().map(|one| one.opening(opener)).collect();
+        match self {
+            Self::All(all) => Self::All(each(all)),
+            Self::Any(any) => Self::Any(each(any)),
+            Self::Not(inner) => Self::Not(Box::new(inner.opening(opener))),
+            Self::Is(field @ (Field::Detail(_) | Field::Flag(_)), Test::Equals(text)) => {
+                let opener = opener.clone();
+                let sealed = SealedText { field: field.clone(), text: text.clone(), opener };
+                Self::Any(vec![Self::Is(field, Test::Equals(text)), Self::Seals(sealed)])
+            }
+            other => other,
+        }
+    }
+
+    /// Gives each text that something is to equal or to begin with.
+    pub(crate) fn each_text(&self, visit: &mut impl FnMut(&Field, &str)) {
+        match self {
+            Self::All(filters) | Self::Any(filters) => {
+                filters.iter().for_each(|one| one.each_text(visit));
+            }
+            Self::Not(inner) => inner.each_text(visit),
+            Self::Is(field, Test::Equals(text) | Test::StartsWith(text)) => {
+                visit(field, text.as_str());
+            }
+            _ => {}
+        }
+    }
+
     /// Whether anything is asked of `details`.
     pub(crate) fn looks_into_details(&self) -> bool {
         self.any(&|one| match one {
@@ -169,6 +203,7 @@ impl Filter {
                 field.each(record, |found| holds |= test.passes(found));
                 holds
             }
+            Self::Seals(sealed) => sealed.is_in(record),
             Self::Says(words) => words.said_in(record),
             Self::Raises(wanted) => {
                 let mut holds = false;

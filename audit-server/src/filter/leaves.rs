@@ -14,8 +14,14 @@ pub(crate) struct Leaf<'l> {
     pub(crate) quoted: bool,
 }
 
+/// What a sealed value is to a condition.
+const SEALED: &str = "[sealed]";
+
+/// The name under which a mark says what was sealed.
+const MARK: &str = "$sealed";
+
 /// Gives each leaf of the object to `visit`, with the names that lead to it joined by dots. Of what
-/// is no JSON, which no sink writes, the leaves before the mistake are given.
+/// is no JSON, which no sink writes, the leaves before the mistake are given. What is sealed is a leaf that says so.
 pub(crate) fn leaves(object: &RawValue, mut visit: impl FnMut(&str, Leaf<'_>)) {
     let mut path = String::new();
     let walk = Walk { path: &mut path, visit: &mut visit };
@@ -90,6 +96,11 @@ impl<'de, F: FnMut(&str, Leaf<'_>)> Visitor<'de> for Walk<'_, F> {
         let Self { path, visit } = self;
         let length = path.len();
         while let Some(name) = map.next_key::<Cow<'de, str>>()? {
+            if name == MARK {
+                visit(path, Leaf { text: SEALED, quoted: false });
+                map.next_value::<IgnoredAny>()?;
+                continue;
+            }
             if length > 0 {
                 path.push('.');
             }
@@ -148,6 +159,17 @@ mod tests {
         });
         let expected = ["a.b=1", "a.b.c=x\ty\"", "d.e=true", "f=null", "g=-0.5", "h=1e+21"];
         assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn a_sealed_value_is_a_leaf_that_says_so() {
+        let object =
+            r#"{"a":{"$sealed":{"c":"x","k":"y","n":"z"}},"b":[{"$sealed":7},"c"],"$sealed":[1]}"#;
+        let mut found = Vec::new();
+        leaves(serde_json::from_str(object).unwrap(), |path, leaf| {
+            found.push(format!("{path}={}{}", leaf.text, if leaf.quoted { "\"" } else { "" }));
+        });
+        assert_eq!(found, ["a=[sealed]", "b=[sealed]", "b=c\"", "=[sealed]"]);
     }
 
     #[test]

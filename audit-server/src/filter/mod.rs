@@ -16,6 +16,9 @@
 //! Equality is that of text: of a string its characters, of anything else its JSON. Numbers are
 //! compared as decimals of any length, also those in strings, where money belongs.
 //!
+//! A value that was sealed is a leaf that says `[sealed]`; those who may open it find it by what it says, too: see
+//! [`Opener`].
+//!
 //! # Negation
 //! `status != "success"` is `NOT status = "success"`: records without a status fulfil it. AIP-160
 //! leaves it open; who looks for all that did not succeed must not lose what says nothing.
@@ -27,6 +30,8 @@ mod expression;
 mod field;
 mod leaves;
 pub(crate) mod member;
+mod opener;
+mod sealed;
 mod text;
 mod time_range;
 mod words;
@@ -37,6 +42,8 @@ pub(crate) use expression::{MAX_BYTES as MAX_EXPRESSION_BYTES, expression};
 pub(crate) use field::{Field, of_member};
 pub(crate) use leaves::{leaves, raised};
 pub(crate) use member::MAX_WHOLE;
+pub(crate) use opener::{Opener, Shown, clear_leaves};
+pub(crate) use sealed::SealedText;
 pub(crate) use text::Text;
 pub(crate) use time_range::TimeRange;
 pub(crate) use words::{MAX_BYTES as MAX_WORDS_BYTES, Wanted, Words, push_folded, words};

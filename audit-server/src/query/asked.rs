@@ -87,6 +87,15 @@ impl<'q> Asked<'q> {
     }
 }
 
+/// The condition that a name and a value of a query string ask for; none when they ask for something else, or it cannot
+/// be read.
+pub(crate) fn condition_of(name: &str, value: &str) -> Option<Filter> {
+    match Asked::read(name, value).ok()? {
+        Asked::Condition { field, relation, value } => relation.condition(field, value).ok(),
+        Asked::Plain { .. } => None,
+    }
+}
+
 /// The path in `[path]`. `details[a][b]` is how others write what is nested; taken for the name `a][b`,
 /// it would be answered with an empty page.
 fn bracketed(rest: &str) -> Option<Result<&str, String>> {

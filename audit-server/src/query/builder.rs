@@ -11,7 +11,10 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use audit_layer::record::{Classification, Severity, format_timestamp};
+use audit_layer::{
+    keyring::Keyring,
+    record::{Classification, Severity, format_timestamp},
+};
 
 use super::{
     InvalidValue, Query, Records, Sight, Trail, View,
@@ -20,7 +23,7 @@ use super::{
 };
 use crate::{
     Error,
-    filter::{Comparison, Field},
+    filter::{Comparison, Field, Opener, Shown},
     read_model::{Counting, ReadModel},
     store::{DatabaseStore, Deadline, Table},
 };
@@ -32,6 +35,7 @@ pub const DEFAULT_DEADLINE: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub struct AuditStore {
     trail: Trail,
+    opener: Option<Arc<Opener>>,
 }
 
 impl AuditStore {
@@ -40,14 +44,28 @@ impl AuditStore {
     /// later queries: open a trail once and share it.
     #[must_use]
     pub fn open(path: impl Into<PathBuf>) -> Self {
-        Self { trail: Trail::new(Arc::new(DatabaseStore::new(path)), None) }
+        Self { trail: Trail::new(Arc::new(DatabaseStore::new(path)), None), opener: None }
     }
 
     /// Lets queries be led by the read model that a server keeps at that path. Without it, or when
     /// it cannot be read, the trail is walked, and the answers are the same. Default: none.
     #[must_use]
     pub fn read_model(self, path: impl Into<PathBuf>) -> Self {
-        Self { trail: self.trail.led_by(ReadModel::new(path)) }
+        Self { trail: self.trail.led_by(ReadModel::new(path)), ..self }
+    }
+
+    /// Opens what was sealed with the keys of this keyring: it stands in the records in clear, those that are erased as
+    /// `[erased]`, and is found by what it says, by equality. Default: none, and the marks stand there.
+    ///
+    /// Nobody records that it was read: whoever calls this does.
+    #[must_use]
+    pub fn keyring(self, keyring: Arc<Keyring>) -> Self {
+        Self { opener: Some(Arc::new(Opener::new(keyring))), ..self }
+    }
+
+    /// What was shown in clear since this was asked last.
+    pub(crate) fn take_shown(&self) -> Option<Shown> {
+        self.opener.as_ref()?.take_shown()
     }
 }
 
@@ -299,8 +317,14 @@ impl<'s> AuditQuery<'s> {
     /// the deadline passes before a single record was looked at.
     pub fn execute(self) -> Result<Records, Error> {
         let asked = self.given.iter().map(Given::asked);
-        let query = Query::of(View::Database(Table::Logs), asked, &Sight::default())?;
-        trail_page(&self.store.trail, &query, Deadline::after(self.deadline)).map(Records::from)
+        let sight = match &self.store.opener {
+            Some(opener) => Sight::default().opening(opener.clone()),
+            None => Sight::default(),
+        };
+        let query = Query::of(View::Database(Table::Logs), asked, &sight)?;
+        let page = trail_page(&self.store.trail, &query, Deadline::after(self.deadline))?;
+        sight.check()?;
+        Ok(page.into())
     }
 }
 

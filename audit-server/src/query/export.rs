@@ -4,6 +4,7 @@ use audit_layer::record::Record;
 
 use super::{Cursor, Query};
 use crate::{
+    Error,
     filter::{Filter, TimeRange},
     store::{Place, Position, Scan},
 };
@@ -27,6 +28,14 @@ impl Query {
     /// Whether who asks sees the record of this line.
     pub(crate) fn sees(&self, line: &str) -> bool {
         self.sees_all() || Record::parse(line).is_ok_and(|record| self.sight.sees(&record))
+    }
+
+    /// Whether everything could be opened that had to be, to find it.
+    ///
+    /// # Errors
+    /// When the keyring could not be read.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        self.sight.check()
     }
 
     /// Whether it says where to go on.

@@ -18,6 +18,7 @@ mod sight;
 mod study;
 mod trail;
 
+pub(crate) use asked::condition_of;
 pub use builder::{AuditQuery, AuditStore, DEFAULT_DEADLINE, OrderByTime};
 pub(crate) use combined::{CombinedPage, FoundIn, combined, read_redis};
 use cursor::Cursor;

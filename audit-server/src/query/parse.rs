@@ -211,7 +211,10 @@ impl Query {
 
     /// The record as it is shown to who asks.
     pub(crate) fn shown(&self, line: Box<str>) -> Box<str> {
-        self.sight.shown(line)
+        match self.view {
+            View::Export => self.sight.shown_sealed(line),
+            _ => self.sight.shown(line),
+        }
     }
 
     /// The filter and the time alone.

@@ -35,7 +35,7 @@ impl From<Page> for Records {
     }
 }
 
-/// A record as it is stored, byte for byte.
+/// A record as it is stored, byte for byte; but for what was sealed, when the store has a keyring.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct StoredLine(Box<str>);
 

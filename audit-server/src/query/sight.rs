@@ -14,6 +14,9 @@
 //! (XChaCha20-Poly1305, whose nonces may be random). That the records are unchanged is for those to verify who see the
 //! whole trail: a chain with most of its links left out proves nothing.
 //!
+//! # Who sees what is sealed
+//! Those who may decrypt, on pages: see [`Opener`]. Files that leave the server, exports, keep the marks.
+//!
 //! Rejected: to leave the three members out, since programs that read records rely on them; an HMAC in the
 //! place of `seq`, which would be one more format for something that is of no use without the rest.
 
@@ -31,7 +34,7 @@ use super::{
 use crate::{
     Error,
     auth::Tenant,
-    filter::{Field, Filter},
+    filter::{Field, Filter, Opener},
 };
 
 /// What of the trail somebody sees. By default all of it.
@@ -39,6 +42,7 @@ use crate::{
 pub(crate) struct Sight {
     masks_restricted: bool,
     tenant: Option<(Tenant, Arc<CursorKey>)>,
+    opener: Option<Arc<Opener>>,
 }
 
 impl Sight {
@@ -52,6 +56,25 @@ impl Sight {
     #[must_use]
     pub(crate) fn of_tenant(self, tenant: Tenant, key: Arc<CursorKey>) -> Self {
         Self { tenant: Some((tenant, key)), ..self }
+    }
+
+    /// The same, with what that opens.
+    #[must_use]
+    pub(crate) fn opening(self, opener: Arc<Opener>) -> Self {
+        Self { opener: Some(opener), ..self }
+    }
+
+    /// What opens what is sealed, when that may be seen.
+    pub(crate) fn opener(&self) -> Option<&Opener> {
+        self.opener.as_deref()
+    }
+
+    /// Whether everything could be opened that had to be, to find it or to show it.
+    ///
+    /// # Errors
+    /// When the keyring could not be read.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        self.opener().map_or(Ok(()), Opener::check)
     }
 
     /// Whether it is that of one tenant.
@@ -89,6 +112,10 @@ impl Sight {
         let looks_into_details = filter.looks_into_details() || asks(&Field::is_in_details);
         let passes_over = self.masks_restricted && looks_into_details;
         let filter = if passes_over { filter.and(Filter::unrestricted()) } else { filter };
+        let filter = match &self.opener {
+            Some(opener) => filter.opening(opener),
+            None => filter,
+        };
         Ok(if self.tenant.is_some() { filter.and(self.all()) } else { filter })
     }
 
@@ -99,6 +126,15 @@ impl Sight {
 
     /// The line as it is shown.
     pub(crate) fn shown(&self, line: Box<str>) -> Box<str> {
+        let line = self.shown_sealed(line);
+        match &self.opener {
+            Some(opener) => opener.opened(line),
+            None => line,
+        }
+    }
+
+    /// The same with what is sealed as it stands there.
+    pub(super) fn shown_sealed(&self, line: Box<str>) -> Box<str> {
         let line = match &self.tenant {
             Some((tenant, _)) => unchained(&line, tenant),
             None => line,

@@ -19,9 +19,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use audit_layer::keyring::Keyring;
 use time::OffsetDateTime;
 
 use super::{
+    blind,
     heads::{self, Alarm, MAX_STREAMS},
     reading::line_of,
     schema::State,
@@ -94,6 +96,7 @@ impl Follower {
     pub(crate) fn start(
         trail: Arc<DatabaseStore>,
         model: PathBuf,
+        keyring: Option<Arc<Keyring>>,
         on_alarm: OnAlarm,
     ) -> io::Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
@@ -103,6 +106,8 @@ impl Follower {
             model,
             progress: progress.clone(),
             on_alarm,
+            keyring,
+            looked_at: None,
             lock: None,
             writer: None,
             heads_at: None,
@@ -143,6 +148,10 @@ struct Following {
     model: PathBuf,
     progress: Arc<Mutex<Progress>>,
     on_alarm: OnAlarm,
+    /// Opens what is sealed, to find it.
+    keyring: Option<Arc<Keyring>>,
+    /// The version of the keyring when it was looked at last for what was erased, and nothing of that was left.
+    looked_at: Option<i64>,
     lock: Option<File>,
     writer: Option<Writer>,
     /// When the heads were compared last.
@@ -211,7 +220,10 @@ impl Following {
         }
         let newest = seen.newest;
         let more = |state: State| state.arrival < newest && !stop.load(Ordering::Relaxed);
-        writer.take_in_with(seen.batch, more, |state| read_after(&self.trail, state))?;
+        let keyring = self.keyring.as_deref();
+        let has_come = !seen.batch.is_empty();
+        writer.take_in_with(seen.batch, more, |state| read_after(&self.trail, keyring, state))?;
+        self.forget(&mut writer, has_come)?;
         let indexed = writer.state().arrival;
         let mut progress = lock(&self.progress);
         (progress.indexed, progress.newest, progress.trouble) = (indexed, newest, None);
@@ -221,6 +233,17 @@ impl Following {
         drop(progress);
         self.writer = Some(writer);
         Ok(indexed < newest)
+    }
+
+    /// Forgets what was erased. Of what has come, some may have been read before it was.
+    fn forget(&mut self, writer: &mut Writer, has_come: bool) -> Result<(), Failure> {
+        let Some(keyring) = &self.keyring else { return Ok(()) };
+        let version = keyring.data_version()?;
+        if has_come || self.looked_at != Some(version) {
+            let is_gone = writer.forget(&keyring.erased_keys()?)?;
+            self.looked_at = is_gone.then_some(version);
+        }
+        Ok(())
     }
 
     fn open(&mut self) -> Result<Writer, Failure> {
@@ -240,7 +263,9 @@ impl Following {
             )
         };
         private(&self.model).map_err(|error| unusable(&error))?;
-        let writer = Writer::open(&self.model).map_err(|error| unusable(&error))?;
+        let writer = Writer::open(&self.model)
+            .and_then(|writer| writer.with_sealed(self.keyring.is_some()))
+            .map_err(|error| unusable(&error))?;
         self.files = Some(Files::of(&self.model)?);
         lock(&self.progress).alarms = writer.alarms()?;
         Ok(writer)
@@ -291,6 +316,8 @@ impl Following {
         let is_ahead = state.arrival > writer.state().arrival;
         let batch =
             if replaced || is_ahead { Vec::new() } else { read_batch(&snapshot, state.arrival)? };
+        drop(snapshot);
+        let batch = opened(batch, self.keyring.as_deref())?;
         Ok(Seen { batch, newest, heads, replaced })
     }
 }
@@ -331,10 +358,26 @@ fn is_replaced(snapshot: &Snapshot<'_>, state: State) -> rusqlite::Result<bool> 
 }
 
 /// What follows in the trail; nothing when it is another by now, which the next step finds.
-fn read_after(trail: &DatabaseStore, state: State) -> Result<Vec<Arrived>, Failure> {
+fn read_after(
+    trail: &DatabaseStore,
+    keyring: Option<&Keyring>,
+    state: State,
+) -> Result<Vec<Arrived>, Failure> {
     let snapshot = trail.snapshot(Deadline::after(READ_TIMEOUT))?;
     let replaced = is_replaced(&snapshot, state)?;
-    Ok(if replaced { Vec::new() } else { read_batch(&snapshot, state.arrival)? })
+    let batch = if replaced { Vec::new() } else { read_batch(&snapshot, state.arrival)? };
+    drop(snapshot);
+    opened(batch, keyring)
+}
+
+/// The records with what is sealed in them and can be opened.
+fn opened(mut batch: Vec<Arrived>, keyring: Option<&Keyring>) -> Result<Vec<Arrived>, Failure> {
+    if let Some(keyring) = keyring {
+        for arrived in &mut batch {
+            arrived.blind = blind::of(&arrived.line, keyring)?;
+        }
+    }
+    Ok(batch)
 }
 
 fn read_batch(snapshot: &Snapshot<'_>, after: i64) -> rusqlite::Result<Vec<Arrived>> {
@@ -348,7 +391,8 @@ fn read_batch(snapshot: &Snapshot<'_>, after: i64) -> rusqlite::Result<Vec<Arriv
         // A text that is none is a line that is no record.
         let line: Box<str> = row.get_ref(2)?.as_str().unwrap_or_default().into();
         bytes += line.len();
-        batch.push(Arrived { arrival: row.get(0)?, timestamp: row.get(1)?, line });
+        let (arrival, timestamp) = (row.get(0)?, row.get(1)?);
+        batch.push(Arrived { arrival, timestamp, line, blind: Vec::new() });
     }
     Ok(batch)
 }
@@ -385,6 +429,7 @@ fn private(model: &Path) -> io::Result<()> {
 pub(crate) fn reindex(
     trail: &Path,
     model: &Path,
+    keyring: Option<Arc<Keyring>>,
     on_alarm: OnAlarm,
     mut tell: impl FnMut(i64, i64),
 ) -> Result<(), Failure> {
@@ -417,8 +462,10 @@ pub(crate) fn reindex(
         model: model.to_owned(),
         progress: Arc::default(),
         on_alarm,
+        writer: Some(Writer::open(model)?.with_sealed(keyring.is_some())?.clear()?),
+        keyring,
+        looked_at: None,
         lock: Some(held),
-        writer: Some(Writer::open(model)?.clear()?),
         heads_at: None,
         files: None,
         told_at: None,

@@ -14,6 +14,7 @@ use rusqlite::Connection;
 use super::{
     arrivals::Arrivals,
     bits::CHUNK,
+    blind::{self, Blind},
     columns::{self, Column},
     content::{self, PAIR, Sink},
     dictionary::{Dictionary, FacetId},
@@ -37,6 +38,8 @@ pub(super) struct Arrived {
     /// Microseconds since the Unix epoch, as the trail sorts it.
     pub(super) timestamp: i64,
     pub(super) line: Box<str>,
+    /// What is sealed in it and could be opened.
+    pub(super) blind: Vec<Blind>,
 }
 
 /// All that it takes to say what is to be written of the next records.
@@ -197,6 +200,11 @@ impl Target<'_> {
         for arrived in records {
             let row = RowId::new(self.number, self.run.count);
             entry.read(&arrived, self.run, self.dictionary);
+            for Blind { token, key, posting } in arrived.blind {
+                entry.text.push(' ');
+                entry.hash_key.push_token(entry.text, blind::POSTING, Some(&posting));
+                self.rows.blind.push((token, key));
+            }
             self.ends.push((row, entry.text.len()));
             let filling = block.get_or_insert_with(|| Block {
                 first: row,
@@ -289,7 +297,7 @@ impl Entry<'_> {
     fn read(&mut self, arrived: &Arrived, run: &mut Run, dictionary: &mut Dictionary) {
         let position = run.in_chunk() as u16;
         let (part, hash_key) = (&mut run.fresh, self.hash_key);
-        let Arrived { arrival, timestamp, line } = arrived;
+        let Arrived { arrival, timestamp, line, .. } = arrived;
         let record = Record::parse(line);
         part.sheet.push(*timestamp, record.as_ref().ok(), ValueKey(hash_key.0));
         self.proof.take(*arrival, *timestamp, record.as_ref().ok(), line);

@@ -51,6 +51,7 @@
 
 mod arrivals;
 mod bits;
+mod blind;
 mod block;
 mod candidates;
 mod chunk;
@@ -81,6 +82,7 @@ mod varint;
 mod vocabulary;
 mod writer;
 
+pub(crate) use blind::forget_erased;
 pub(crate) use columns::Column;
 pub use count::{Count, Counted, Counting};
 pub(crate) use facts::{CountingFold, Met, RecordTexts, Taken, Wanted};

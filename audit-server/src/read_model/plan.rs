@@ -12,14 +12,16 @@ use rusqlite::Connection;
 
 use super::{
     bits::Bits,
+    blind,
     chunk::Chunk,
     content::{self, KEYED, LONG, RAISED},
     dictionary::{self, FacetId, NameId, Whereabouts},
     number::{Code, Codes},
+    schema::State,
     tokens::{DAMAGED, HashKey},
     vocabulary,
 };
-use crate::filter::{Field, Filter, Test, Wanted, Words};
+use crate::filter::{Field, Filter, SealedText, Test, Wanted, Words};
 
 /// The most words of one beginning that are asked for one by one. Where there are more, one of them is
 /// soon met.
@@ -169,9 +171,9 @@ impl Plan {
     pub(super) fn of(
         filter: &Filter,
         connection: &Connection,
-        key: HashKey,
+        State { hash_key: key, blind, .. }: State,
     ) -> rusqlite::Result<Self> {
-        let planner = Planner { connection, key };
+        let planner = Planner { connection, key, blind };
         match filter {
             // The walk is bounded by these already.
             Filter::All(all) => {
@@ -437,6 +439,8 @@ impl Set {
 struct Planner<'p> {
     connection: &'p Connection,
     key: HashKey,
+    /// Whether the model has sealed values.
+    blind: bool,
 }
 
 impl Planner<'_> {
@@ -449,6 +453,7 @@ impl Planner<'_> {
             Filter::Any(any) => Plan::Any(each(any)?),
             Filter::Not(inner) => Plan::Not(Box::new(self.plan(inner)?)),
             Filter::Raises(flag) => self.equals(RAISED, flag.as_str())?,
+            Filter::Seals(sealed) => self.sealed(sealed)?,
             Filter::Says(words) => self.said(words)?,
             // What bounds the whole question bounds the walk; within a part of one it is read.
             Filter::During(_) => Plan::Unknown,
@@ -495,6 +500,34 @@ impl Planner<'_> {
             }
             Test::Says(_) => Plan::Unknown,
             Test::Number(..) | Test::Present => Plan::Unknown,
+        })
+    }
+
+    /// The terms of a text that stands sealed.
+    fn sealed(&self, sealed: &SealedText) -> rusqlite::Result<Plan> {
+        if !self.blind {
+            return Ok(Plan::Unknown);
+        }
+        let SealedText { field, text, opener } = sealed;
+        let (name, keyring) = (field.to_string(), opener.keyring());
+        let postings = match blind::postings(self.connection, keyring, &name, text.as_str()) {
+            Ok(postings) => postings,
+            Err(blind::Failure::Model(error)) => return Err(error),
+            Err(blind::Failure::Keyring(failure)) => {
+                opener.failed(failure);
+                None
+            }
+        };
+        let Some(postings) = postings else { return Ok(Plan::Unknown) };
+        let key = |posting: &String| Plan::Key(self.token(blind::POSTING, Some(posting)));
+        let mut plans: Vec<_> = postings.iter().map(key).collect();
+        Ok(match plans.pop() {
+            None => Plan::Nothing,
+            Some(only) if plans.is_empty() => only,
+            Some(last) => {
+                plans.push(last);
+                Plan::Any(plans)
+            }
         })
     }
 

@@ -307,7 +307,7 @@ impl Reading<'_> {
             return Ok(None);
         }
         let filter = scan.table.filter().and(scan.filter.clone());
-        let plan = Plan::of(&filter, model, self.state.hash_key)?;
+        let plan = Plan::of(&filter, model, self.state)?;
         let terms = plan.terms(self.state.damaged);
         find(&Search {
             model,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, params};
 
 use super::{
-    arrivals, dictionary,
+    arrivals, blind, dictionary,
     part::Numbers,
     proof,
     schema::{RowId, State, entry_key},
@@ -42,6 +42,8 @@ pub(super) struct Rows {
     /// By run.
     open: BTreeMap<u32, Open>,
     pub(super) proof: proof::Changes,
+    /// Tokens of sealed values, and the keys that sealed them.
+    pub(super) blind: Vec<(String, String)>,
 }
 
 /// Consecutive positions of a run.
@@ -107,12 +109,14 @@ impl Rows {
         self.facts.append(&mut later.facts);
         later.open.into_iter().for_each(|(run, open)| self.add_open(run, open));
         self.proof.append(later.proof);
+        self.blind.append(&mut later.blind);
     }
 
     /// Writes them, each table in the order of its keys: neighbours share a page.
     pub(super) fn write(&mut self, connection: &Connection) -> rusqlite::Result<()> {
         dictionary::write(connection, &self.facets)?;
         vocabulary::write(connection, &self.words)?;
+        blind::write(connection, &mut self.blind)?;
         let mut insert = connection.prepare_cached(
             "INSERT INTO blocks (first, run, count, batch, from_time, to_time, arrivals)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",

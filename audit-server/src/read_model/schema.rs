@@ -4,10 +4,10 @@ use std::{path::Path, time::Duration};
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension, config::DbConfig, params};
 
-use super::{proof, tokens::HashKey, vocabulary};
+use super::{blind, proof, tokens::HashKey, vocabulary};
 
 /// The version of everything below, and of what is put into it. Another one is built anew.
-pub(super) const VERSION: i32 = 4;
+pub(super) const VERSION: i32 = 5;
 
 /// What tells the file from others: `audm`.
 pub(super) const APPLICATION_ID: i32 = 0x6175_646d;
@@ -25,7 +25,8 @@ CREATE TABLE state (
     arrival   INTEGER NOT NULL,  -- the last record of the trail that is in here
     line      INTEGER NOT NULL,  -- a hash of its line
     damaged   INTEGER NOT NULL,  -- whether any record in here could not be read
-    rebuild   INTEGER NOT NULL   -- whether to begin anew has been asked for
+    rebuild   INTEGER NOT NULL,  -- whether to begin anew has been asked for
+    blind     INTEGER NOT NULL   -- whether all sealed values that could be opened are in here
 ) STRICT;
 
 -- Names under which values stand (name IS NULL), and the values that are facets.
@@ -156,6 +157,8 @@ pub(super) struct State {
     /// Whether any record in it could not be read.
     pub(super) damaged: bool,
     pub(super) rebuild: bool,
+    /// Whether all sealed values that could be opened are in it.
+    pub(super) blind: bool,
 }
 
 /// The error that what is in the database is no encoding of what belongs there.
@@ -186,23 +189,28 @@ pub(super) fn open_to_write(path: &Path, fresh_key: [u8; 16]) -> rusqlite::Resul
     connection.set_prepared_statement_cache_capacity(64);
     let version: i32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     if version != VERSION {
-        clear(&mut connection, fresh_key)?;
+        clear(&mut connection, fresh_key, false)?;
     }
     Ok(connection)
 }
 
-/// Empties the database.
-pub(super) fn clear(connection: &mut Connection, fresh_key: [u8; 16]) -> rusqlite::Result<()> {
+/// Empties the database, to be filled with sealed values that can be opened or without.
+pub(super) fn clear(
+    connection: &mut Connection,
+    fresh_key: [u8; 16],
+    blind: bool,
+) -> rusqlite::Result<()> {
     let transaction =
         connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-    let drops = [DROP, proof::DROP, vocabulary::DROP];
-    for tables in drops.into_iter().chain([TABLES, proof::TABLES, vocabulary::TABLE]) {
+    let drops = [DROP, proof::DROP, vocabulary::DROP, blind::DROP];
+    let made = [TABLES, proof::TABLES, vocabulary::TABLE, blind::TABLE];
+    for tables in drops.into_iter().chain(made) {
         transaction.execute_batch(tables)?;
     }
     transaction.execute(
-        "INSERT INTO state (one, hash_key, arrival, line, damaged, rebuild)
-         VALUES (1, ?1, 0, 0, 0, 0)",
-        params![fresh_key],
+        "INSERT INTO state (one, hash_key, arrival, line, damaged, rebuild, blind)
+         VALUES (1, ?1, 0, 0, 0, 0, ?2)",
+        params![fresh_key, blind],
     )?;
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     transaction.pragma_update(None, "user_version", VERSION)?;
@@ -234,6 +242,11 @@ pub(super) fn ask_to_rebuild(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute("UPDATE state SET rebuild = 1", []).map(drop)
 }
 
+/// Notes that sealed values are not put into it any more.
+pub(super) fn end_blind(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute("UPDATE state SET blind = 0", []).map(drop)
+}
+
 /// Where the model stands; none when it is not of this version, or not made yet.
 pub(super) fn state(connection: &Connection) -> rusqlite::Result<Option<State>> {
     // Kept ready, as all that each page begins with: to prepare them takes ten times what they take.
@@ -243,7 +256,7 @@ pub(super) fn state(connection: &Connection) -> rusqlite::Result<Option<State>> 
         return Ok(None);
     }
     connection
-        .prepare_cached("SELECT hash_key, arrival, line, damaged, rebuild FROM state")?
+        .prepare_cached("SELECT hash_key, arrival, line, damaged, rebuild, blind FROM state")?
         .query_row([], |row| {
             Ok(State {
                 hash_key: HashKey(row.get(0)?),
@@ -251,6 +264,7 @@ pub(super) fn state(connection: &Connection) -> rusqlite::Result<Option<State>> 
                 line: row.get(2)?,
                 damaged: row.get(3)?,
                 rebuild: row.get(4)?,
+                blind: row.get(5)?,
             })
         })
         .optional()

@@ -123,6 +123,7 @@ fn records() -> Vec<Arrived> {
     records
         .into_iter()
         .map(|(timestamp, seq)| Arrived {
+            blind: Vec::new(),
             arrival: seq as i64 + 1,
             timestamp,
             line: line(&mut random, seq, timestamp).into(),
@@ -142,7 +143,7 @@ fn fixture() -> &'static Fixture {
         writer.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
         writer.pragma_update(None, "user_version", SCHEMA_VERSION).unwrap();
         let transaction = writer.transaction().unwrap();
-        for Arrived { arrival, timestamp, line } in &records {
+        for Arrived { arrival, timestamp, line, .. } in &records {
             let event_type =
                 Record::parse(line).map_or("x.y".to_owned(), |record| record.event_type.into());
             let sql = "INSERT INTO audit_logs VALUES (?1, 's', ?1, ?1, ?2, ?3, ?4)";

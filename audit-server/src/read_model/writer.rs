@@ -8,10 +8,12 @@
 
 use std::{iter, panic, path::Path, sync::mpsc, thread};
 
+use audit_layer::keyring::KeyId;
 use rusqlite::{Connection, TransactionBehavior};
 
 pub(super) use super::indexer::Arrived;
 use super::{
+    blind,
     heads::{self, Alarm},
     indexer::Indexer,
     rows::{Prepared, Rows},
@@ -49,6 +51,26 @@ impl Writer {
     pub(super) fn open(path: &Path) -> rusqlite::Result<Self> {
         let connection = schema::open_to_write(path, fresh_key())?;
         Self::load(connection)
+    }
+
+    /// The same, with or without sealed values from now on. One that lacks those of before is made anew.
+    pub(super) fn with_sealed(mut self, blind: bool) -> rusqlite::Result<Self> {
+        match (self.state.blind, blind) {
+            (false, true) => {
+                schema::clear(&mut self.connection, fresh_key(), true)?;
+                Self::load(self.connection)
+            }
+            (true, false) => {
+                schema::end_blind(&self.connection)?;
+                Self::load(self.connection)
+            }
+            _ => Ok(self),
+        }
+    }
+
+    /// Forgets the sealed values of these keys; whether nothing of them is left on disk.
+    pub(super) fn forget(&mut self, keys: &[KeyId]) -> rusqlite::Result<bool> {
+        blind::forget(&mut self.connection, keys)
     }
 
     fn load(connection: Connection) -> rusqlite::Result<Self> {
@@ -105,7 +127,7 @@ impl Writer {
 
     /// Forgets everything but the heads and the alarms.
     pub(super) fn clear(mut self) -> rusqlite::Result<Self> {
-        schema::clear(&mut self.connection, fresh_key())?;
+        schema::clear(&mut self.connection, fresh_key(), self.state.blind)?;
         Self::load(self.connection)
     }
 
@@ -231,7 +253,8 @@ mod tests {
             if arrival % 5_000 == 0 {
                 line = "no record".to_owned();
             }
-            Arrived { arrival, timestamp: arrival * 1_000 - late, line: line.into() }
+            let blind = Vec::new();
+            Arrived { arrival, timestamp: arrival * 1_000 - late, line: line.into(), blind }
         };
         arrivals.map(one).collect()
     }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use audit_layer::{event_type, keyring::KeyInfo};
 
 use super::micros;
-use crate::filter::RESTRICTED;
+use crate::filter::{RESTRICTED, Shown};
 
 /// Who runs the command.
 #[derive(Debug, Clone)]
@@ -102,6 +102,26 @@ pub(super) fn record(by: &Operator, command: Command, asked: &str, progress: Pro
         query = asked,
         rows,
         "{message}"
+    );
+}
+
+/// What was sealed was shown in clear.
+pub(super) fn opened(by: &Operator, command: Command, shown: &Shown) {
+    tracing::info!(
+        target: "audit",
+        event_type = event_type::DATA_SECRET_ACCESS,
+        action = "decrypt",
+        status = "success",
+        data_classification = RESTRICTED,
+        user_id = &*by.id,
+        username = by.name.as_deref(),
+        resource = command.name(),
+        login_uid = by.login,
+        values = shown.values,
+        records = shown.records,
+        members = shown.members(),
+        ids = shown.ids.join(" "),
+        "Sealed values were shown in clear"
     );
 }
 

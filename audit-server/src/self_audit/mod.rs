@@ -15,7 +15,8 @@
 //! A query string may name what stands in restricted records, and how many there are is an answer. So what
 //! was asked is restricted itself: who sees no such details sees who asked, and not what for. Of a path
 //! the parts are recorded that the route knows, and those parameters that are the id of a key or a record; a key
-//! that somebody put into a query is left out.
+//! that somebody put into a query is left out. Where there is a keyring, what details are to equal is told by its
+//! keyed hash: see [`hidden`].
 //!
 //! # No loop
 //! A record of a read is written, indexed and read like any other, and none of these is a read: only a
@@ -28,6 +29,7 @@
 //! See [`refusals`]: whoever is refused decides how often, so they are bounded.
 
 mod command;
+mod hidden;
 mod network;
 mod refusals;
 
@@ -35,14 +37,16 @@ use std::{
     net::IpAddr,
     path::{Path, PathBuf},
     sync::{
-        Mutex, OnceLock, PoisonError,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
 
 use audit_layer::{
-    AuditGuard, AuditLayer, Overflow, event_type, keyring, record::format_timestamp,
+    AuditGuard, AuditLayer, Overflow, event_type,
+    keyring::{self, Keyring},
+    record::format_timestamp,
 };
 use poem::http::Uri;
 use tracing::{Dispatch, dispatcher};
@@ -53,7 +57,7 @@ pub(crate) use self::command::{Command, Operator, Progress};
 use self::refusals::{Refusals, Seen, Source};
 use crate::{
     auth::{Credential, KeyId, KeyInfo, LOCKED_FOR, Tenant},
-    filter::RESTRICTED,
+    filter::{RESTRICTED, Shown},
 };
 
 /// The most records that wait until there is a trail.
@@ -160,6 +164,7 @@ pub(crate) enum Refusal {
 #[derive(Debug)]
 enum Told {
     Read(Asked, Credential, Answered),
+    Opened(Asked, Credential, Shown),
     ExportBegun(Asked, Credential, Uuid),
     Export(Asked, Credential, Uuid, Exported),
     Refused(Asked, Option<Credential>, Refusal),
@@ -168,9 +173,24 @@ enum Told {
     KeyLocked(KeyInfo, IpAddr),
     Key(KeyChange, KeyInfo, By, Option<IpAddr>),
     Command(Operator, Command, String, Progress),
+    OpenedBy(Operator, Command, Shown),
     Keyring(Operator, &'static str, keyring::KeyInfo),
     /// Of whom, why, and with which keys when it is done.
     Erasure(Operator, String, String, Option<String>),
+}
+
+impl Told {
+    /// The query string that it tells.
+    fn query(&mut self) -> Option<&mut String> {
+        match self {
+            Self::Read(asked, ..)
+            | Self::ExportBegun(asked, ..)
+            | Self::Export(asked, ..)
+            | Self::Refused(asked, ..) => Some(&mut asked.query),
+            Self::Command(_, _, query, _) => Some(query),
+            _ => None,
+        }
+    }
 }
 
 /// Who changed a key.
@@ -195,11 +215,21 @@ pub(crate) struct SelfAudit {
     trail: PathBuf,
     journal: PathBuf,
     flush_interval: Duration,
+    hides: Hides,
     open: OnceLock<Dispatch>,
     guard: Mutex<Option<AuditGuard>>,
     pending: Mutex<Vec<(i64, Told)>>,
     refusals: Mutex<Refusals>,
     lost: AtomicU64,
+}
+
+/// Which texts of questions are not told.
+#[derive(Debug)]
+enum Hides {
+    /// All are.
+    Nothing,
+    /// What details are to equal: told by its hash, if there is a key for that.
+    Details(Option<Arc<Keyring>>),
 }
 
 /// Why nothing can be recorded.
@@ -229,6 +259,7 @@ impl SelfAudit {
             trail: trail.to_owned(),
             journal: journal.to_owned(),
             flush_interval: FLUSH_INTERVAL,
+            hides: Hides::Nothing,
             open: OnceLock::new(),
             guard: Mutex::default(),
             pending: Mutex::default(),
@@ -241,6 +272,22 @@ impl SelfAudit {
     #[must_use]
     pub(crate) fn of_command(self) -> Self {
         Self { flush_interval: COMMAND_FLUSH_INTERVAL, ..self }
+    }
+
+    /// The same, which tells what details are to equal by its keyed hash; not at all when the keyring cannot be read.
+    #[must_use]
+    pub(crate) fn hiding(self, keyring: Option<Arc<Keyring>>) -> Self {
+        Self { hides: Hides::Details(keyring), ..self }
+    }
+
+    /// What was sealed and is shown in clear.
+    pub(crate) fn opened(&self, asked: Asked, by: &Credential, shown: Shown) {
+        self.tell(Told::Opened(asked, by.clone(), shown));
+    }
+
+    /// The same, on the command line.
+    pub(crate) fn opened_by_operator(&self, by: &Operator, command: Command, shown: Shown) {
+        self.tell(Told::OpenedBy(by.clone(), command, shown));
     }
 
     /// A request that was let in.
@@ -395,7 +442,10 @@ impl SelfAudit {
         }
     }
 
-    fn tell(&self, told: Told) {
+    fn tell(&self, mut told: Told) {
+        if let (Hides::Details(keyring), Some(query)) = (&self.hides, told.query()) {
+            *query = hidden::hidden(query, keyring.as_deref()).into_owned();
+        }
         if let Some(dispatch) = self.open.get() {
             return dispatcher::with_default(dispatch, || record(&told, None));
         }
@@ -436,6 +486,8 @@ fn record(told: &Told, at: Option<&str>) {
             failed_change(asked, by, *answered, at);
         }
         Told::Read(asked, by, answered) => read(asked, by, *answered, at),
+        Told::Opened(asked, by, shown) => opened(asked, by, shown, at),
+        Told::OpenedBy(by, command, shown) => command::opened(by, *command, shown),
         Told::ExportBegun(asked, by, id) => export_begun(asked, by, *id, at),
         Told::Export(asked, by, id, exported) => export(asked, by, *id, *exported, at),
         Told::Refused(asked, by, why) => refused(asked, by.as_ref(), *why, at),
@@ -473,6 +525,28 @@ fn read(asked: &Asked, by: &Credential, answered: Answered, at: Option<&str>) {
         rows = answered.rows,
         asked_at = at,
         "The audit trail was read"
+    );
+}
+
+fn opened(asked: &Asked, by: &Credential, shown: &Shown, at: Option<&str>) {
+    tracing::info!(
+        target: "audit",
+        event_type = event_type::DATA_SECRET_ACCESS,
+        action = "decrypt",
+        status = "success",
+        data_classification = RESTRICTED,
+        user_id = &*by.id,
+        username = &*by.name,
+        tenant = by.tenant.as_ref().map(Tenant::as_str),
+        ip_address = %asked.from,
+        resource = asked.path.as_str(),
+        role = by.role.name(),
+        values = shown.values,
+        records = shown.records,
+        members = shown.members(),
+        ids = shown.ids.join(" "),
+        asked_at = at,
+        "Sealed values were shown in clear"
     );
 }
 

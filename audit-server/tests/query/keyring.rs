@@ -87,10 +87,9 @@ fn after_an_erasure_nobody_reads_what_was_sealed_and_every_hash_verifies() {
     record(at, &["ann", "bob"]);
     let read = || -> Vec<Content> {
         let keyring = Keyring::open(at.join("keyring.db")).unwrap();
-        let of = |line: &String| keyring::open_sealed(line, &keyring).unwrap();
-        let opened =
-            lines(at, "event_type = 'data.create'").iter().flat_map(of).collect::<Vec<_>>();
-        opened.into_iter().map(|opened| opened.content).collect()
+        let lines = lines(at, "event_type = 'data.create'");
+        let opened = lines.iter().flat_map(|line| keyring::open_sealed(line, &keyring).unwrap());
+        opened.map(|opened| opened.content).collect()
     };
     let clear = |person: &str| Content::Clear(format!("\"{person}@example.com\""));
     assert_eq!(read(), [clear("ann"), clear("bob")]);
@@ -172,5 +171,56 @@ fn what_cannot_be_done_is_said_and_nothing_is_destroyed() {
     assert!(said.contains("no key of this person"), "{said}");
     let mut command = Command::new(env!("CARGO_BIN_EXE_audit-server"));
     let output = command.args(["keyring", "list"]).current_dir(at).env_clear().output().unwrap();
+    assert!(String::from_utf8(output.stderr).unwrap().contains("AUDIT_KEYRING"));
+}
+
+#[test]
+fn a_query_that_decrypts_shows_and_finds_what_is_sealed_and_is_recorded() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = directory.path();
+    printed(at, &["keyring", "init"]);
+    record(at, &["ann", "bob"]);
+    let accounts = ["query", "--type", "data.create", "--output", "jsonl"];
+    let found = |args: &[&str]| -> Vec<Value> {
+        let printed = printed(at, &[&accounts[..], args].concat());
+        let records = printed.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        records.map(|mut record| record["details"]["email"].take()).collect()
+    };
+    let ann = ["--where", "details.email=ann@example.com"];
+    for model in ["off", "audit-read-model.db"] {
+        if model != "off" {
+            printed(at, &["reindex"]);
+        }
+        let found = |args: &[&str]| found(&[args, &["--read-model", model]].concat());
+        // The marks, unless it was asked for, also with AUDIT_KEYRING set.
+        assert!(found(&[]).iter().all(|it| it["$sealed"]["c"].is_string()));
+        assert_eq!(found(&ann), [] as [Value; 0]);
+        assert_eq!(found(&["--decrypt"]), ["bob@example.com", "ann@example.com"]);
+        assert_eq!(found(&[&ann[..], &["--decrypt"]].concat()), ["ann@example.com"]);
+    }
+    let told = lines(at, "event_type = 'data.secret_access'");
+    let told: Vec<Value> =
+        told.iter().map(|line| serde_json::from_str::<Value>(line).unwrap()).collect();
+    let values: Vec<_> = told.iter().map(|it| it["details"]["values"].clone()).collect();
+    assert_eq!(values, [2, 1, 2, 1]);
+    assert!(told.iter().all(|it| it["resource"] == "audit-server query"), "{told:?}");
+    assert_eq!(stands_in(at, "ann@example.com"), [] as [PathBuf; 0], "what was looked for neither");
+
+    // No server runs: the command takes the tokens away itself.
+    let keyring = Keyring::open(at.join("keyring.db")).unwrap();
+    let token = |person: &str| {
+        let address = format!("{person}@example.com");
+        let token = keyring.index_token("details.email", &address).unwrap();
+        token.split_once(':').unwrap().1.to_owned()
+    };
+    assert!(!stands_in(at, &token("ann")).is_empty() && !stands_in(at, &token("bob")).is_empty());
+    printed(at, &["erase", "--subject", "ann", "--reason", "request 7"]);
+    assert_eq!(stands_in(at, &token("ann")), [] as [PathBuf; 0]);
+    assert!(!stands_in(at, &token("bob")).is_empty());
+    assert_eq!(found(&["--decrypt"]), ["bob@example.com", "[erased]"]);
+    assert_eq!(found(&[&ann[..], &["--decrypt"]].concat()), [] as [Value; 0]);
+
+    let mut command = Command::new(env!("CARGO_BIN_EXE_audit-server"));
+    let output = command.args(["query", "--decrypt"]).current_dir(at).env_clear().output().unwrap();
     assert!(String::from_utf8(output.stderr).unwrap().contains("AUDIT_KEYRING"));
 }

@@ -21,6 +21,7 @@ mod read_model;
 mod redis;
 mod reports;
 mod roles;
+mod sealed;
 mod self_audit;
 mod slow;
 mod stats;

@@ -331,6 +331,7 @@ fn the_writer_checks_each_record_once_and_begins_anew_with_the_model() {
     let path = directory.path().join("model.db");
     let chain = chain(6);
     let arrived = |arrival: usize, at: i64| Arrived {
+        blind: Vec::new(),
         arrival: arrival as i64,
         timestamp: at,
         line: chain[arrival - 1].text.clone(),

@@ -82,7 +82,8 @@ impl House {
     /// Lets the read model take in everything.
     fn index(&self) {
         let follower =
-            Follower::start(self.database.clone(), self.model.clone(), Box::new(|_| true)).unwrap();
+            Follower::start(self.database.clone(), self.model.clone(), None, Box::new(|_| true))
+                .unwrap();
         let begun = Instant::now();
         while follower.progress().indexed < self.arrival {
             assert!(begun.elapsed() < Duration::from_secs(120), "{:?}", follower.progress());

@@ -86,7 +86,7 @@ fn a_trail_and_its_read_model_say_what_a_look_at_every_line_says() {
         let (indexed, rest) = trail.lines.split_at(trail.lines.len() - tail);
         write(&path("audit"), indexed);
         let model = is_led.then(|| {
-            reindex(&path("audit"), &path("model"), Box::new(|_| true), |_, _| {}).unwrap();
+            reindex(&path("audit"), &path("model"), None, Box::new(|_| true), |_, _| {}).unwrap();
             ReadModel::new(path("model"))
         });
         write(&path("audit"), rest);

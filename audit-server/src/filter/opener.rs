@@ -1,0 +1,194 @@
+//! What applications sealed, in clear, for those who may see it.
+//!
+//! A value that was sealed ([`audit_layer::sealed`]) stands in its record as a mark, `{"$sealed":{…}}`, which the keys of the host
+//! open. To conditions the mark is a leaf whose text is `[sealed]`, so that whoever may not open it can find out where one is.
+//! Whoever may is shown what it says, and finds it by that, by equality: see [`Opener::is_in`]. Where a
+//! person was erased it reads [`ERASED`].
+//!
+//! Exports keep the marks, whoever makes them: a file is out of reach, and of what was erased nothing must be left in
+//! one.
+//!
+//! # What the trail tells of it
+//! Each answer with opened values makes a record of its own, with the members and the ids of the records. What somebody looked
+//! for is recorded as well, and would be in clear there what is sealed elsewhere, for ever: so the text of each condition
+//! on a detail is told by its keyed hash.
+//!
+//! # When the keyring fails
+//! To find nothing because nothing could be opened would be a wrong answer. So an opener remembers that it failed, and
+//! [`Opener::check`] has the last word on each answer.
+
+use std::{
+    borrow::Cow,
+    collections::BTreeSet,
+    mem,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use audit_layer::{
+    keyring::{Content, Keyring, KeyringError, Opened, open_sealed_in},
+    record::Record,
+};
+use serde_json::value::RawValue;
+
+use super::leaves;
+use crate::Error;
+
+/// What an erased one reads.
+const ERASED: &str = r#""[erased]""#;
+
+/// The most members whose names are told.
+const MOST_NAMES: usize = 32;
+
+/// The most records whose ids are told.
+const MOST_IDS: usize = 100;
+
+/// Opens what is sealed for one who asks, once.
+#[derive(Debug)]
+pub(crate) struct Opener {
+    keyring: Arc<Keyring>,
+    tally: Mutex<Tally>,
+}
+
+#[derive(Debug, Default)]
+struct Tally {
+    shown: Shown,
+    failure: Option<KeyringError>,
+}
+
+/// What was shown in clear.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Shown {
+    /// How many values.
+    pub(crate) values: u64,
+    /// In how many records.
+    pub(crate) records: u64,
+    /// Of which members: the first of them, in order.
+    pub(crate) members: BTreeSet<String>,
+    /// The ids of the first of these records.
+    pub(crate) ids: Vec<String>,
+}
+
+impl Shown {
+    /// The names of the members, with a blank between two.
+    pub(crate) fn members(&self) -> String {
+        self.members.iter().map(String::as_str).collect::<Vec<_>>().join(" ")
+    }
+}
+
+impl Opener {
+    pub(crate) fn new(keyring: Arc<Keyring>) -> Self {
+        Self { keyring, tally: Mutex::default() }
+    }
+
+    pub(crate) fn keyring(&self) -> &Keyring {
+        &self.keyring
+    }
+
+    /// Whether a sealed value of the record has this text under this name.
+    pub(crate) fn is_in(&self, record: &Record<'_>, name: &str, wanted: &str) -> bool {
+        let mut found = false;
+        let visit = |leaf: &str, text: &str, _: &str| found |= leaf == name && text == wanted;
+        if let Err(failure) = clear_leaves(record, &self.keyring, visit) {
+            self.failed(failure);
+        }
+        found
+    }
+
+    /// The line with what its marks say, and a note of that. It is no longer the line that the hash is of. Marks that
+    /// nobody here can open stay.
+    pub(crate) fn opened(&self, line: Box<str>) -> Box<str> {
+        if !line.contains(r#""$sealed""#) {
+            return line;
+        }
+        let Ok(record) = Record::parse(&line) else { return line };
+        let opened = match open_sealed_in(&record, &self.keyring) {
+            Ok(opened) => opened,
+            Err(failure) => {
+                self.failed(failure);
+                return line;
+            }
+        };
+        let mut shown = String::with_capacity(line.len());
+        let mut at = 0;
+        let mut values: u64 = 0;
+        let mut tally = self.tally();
+        for Opened { mark, content, name, .. } in &opened {
+            let clear = match content {
+                Content::Clear(json) => json,
+                Content::Erased { .. } => ERASED,
+                _ => continue,
+            };
+            // It is a part of the line, so that its address says where.
+            let from = mark.as_ptr().addr().saturating_sub(line.as_ptr().addr());
+            let Some(before) = line.get(at..from) else { continue };
+            shown.push_str(before);
+            shown.push_str(clear);
+            at = from + mark.len();
+            if matches!(content, Content::Clear(_)) {
+                values += 1;
+                if tally.shown.members.len() < MOST_NAMES {
+                    tally.shown.members.insert(name.clone());
+                }
+            }
+        }
+        if values > 0 {
+            tally.shown.values += values;
+            tally.shown.records += 1;
+            if tally.shown.ids.len() < MOST_IDS {
+                tally.shown.ids.push(record.id.clone().into_owned());
+            }
+        }
+        drop(tally);
+        shown.push_str(line.get(at..).unwrap_or_default());
+        shown.into()
+    }
+
+    /// What was shown since this was asked last; none when nothing was.
+    pub(crate) fn take_shown(&self) -> Option<Shown> {
+        Some(mem::take(&mut self.tally().shown)).filter(|shown| shown.values > 0)
+    }
+
+    /// Whether everything could be opened that had to be.
+    ///
+    /// # Errors
+    /// When the keyring could not be read.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        match self.tally().failure.take() {
+            Some(failure) => Err(failure.into()),
+            None => Ok(()),
+        }
+    }
+
+    /// Notes that the keyring could not be read.
+    pub(crate) fn failed(&self, failure: KeyringError) {
+        self.tally().failure.get_or_insert(failure);
+    }
+
+    fn tally(&self) -> MutexGuard<'_, Tally> {
+        self.tally.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Gives each leaf of what is sealed in the record and can be opened: the name under which it would stand, its text, and the
+/// name of its key.
+///
+/// # Errors
+/// When the keyring cannot be read.
+pub(crate) fn clear_leaves(
+    record: &Record<'_>,
+    keyring: &Keyring,
+    mut visit: impl FnMut(&str, &str, &str),
+) -> Result<(), KeyringError> {
+    for Opened { name, content, key_id, .. } in open_sealed_in(record, keyring)? {
+        let Content::Clear(json) = content else { continue };
+        let Ok(value) = serde_json::from_str::<&RawValue>(&json) else { continue };
+        leaves(value, |path, leaf| {
+            let name = match path {
+                "" => Cow::Borrowed(&*name),
+                path => format!("{name}.{path}").into(),
+            };
+            visit(&name, leaf.text, &key_id);
+        });
+    }
+    Ok(())
+}

@@ -1,0 +1,186 @@
+//! Sealed values, found by what they say, and by nobody who has not the keys: a *blind index*.
+//!
+//! The *token* of a value is its HMAC under a key for indexes, see [`audit_layer::keyring`]. Tokens stand in a table of the model,
+//! each with the keys that sealed such values. The records themselves are found in the term index, under the
+//! *posting* of the value: the same under the key that sealed it.
+//!
+//! So to look one up takes the token, the keys beside it, and their postings. And to erase a person takes the tokens of that
+//! person's keys, a few rows: what is left in the term index is the HMAC under a key that is gone, of which nobody can tell
+//! what it was of. Rejected: the token as the term, which a contentless term index cannot forget; making the model anew
+//! after each erasure, which takes minutes in ten million records.
+//!
+//! A value that many people have, such as a country, has a key for each of them. Beyond [`MOST_KEYS`] the trail is walked.
+
+use audit_layer::{
+    keyring::{KeyId, Keyring, KeyringError, Lookup},
+    record::Record,
+};
+use rusqlite::{Connection, params};
+
+use super::schema;
+use crate::filter::{Text, clear_leaves};
+
+/// The most keys whose postings are looked up for one value.
+const MOST_KEYS: usize = 64;
+
+/// The name under which postings stand in the term index. It is none that a record has.
+pub(super) const POSTING: &str = "posting of a sealed value";
+
+pub(super) const TABLE: &str = "
+-- Which keys sealed the values of a token.
+CREATE TABLE blind (
+    token TEXT NOT NULL,
+    key   TEXT NOT NULL,
+    PRIMARY KEY (token, key)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX blind_key ON blind (key);
+";
+
+pub(super) const DROP: &str = "DROP TABLE IF EXISTS blind;";
+
+/// A sealed value of a record, as the index has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Blind {
+    pub(super) token: String,
+    pub(super) key: String,
+    pub(super) posting: String,
+}
+
+/// The sealed values of a line that can be opened and asked for.
+///
+/// # Errors
+/// When the keyring cannot be read.
+pub(super) fn of(line: &str, keyring: &Keyring) -> Result<Vec<Blind>, KeyringError> {
+    let mut all = Vec::new();
+    if !line.contains(r#""$sealed""#) {
+        return Ok(all);
+    }
+    let Ok(record) = Record::parse(line) else { return Ok(all) };
+    let mut leaves = Vec::new();
+    clear_leaves(&record, keyring, |name, text, key| {
+        if !text.is_empty() && text.len() <= Text::MAX_BYTES {
+            leaves.push((name.to_owned(), text.to_owned(), key.to_owned()));
+        }
+    })?;
+    for (name, text, key) in leaves {
+        // It was there a moment ago. If it is not, there is nothing to find any more.
+        let Some(posting) = posting(keyring, &key, &name, &text)? else { continue };
+        all.push(Blind { token: keyring.index_token(&name, &text)?, key, posting });
+    }
+    Ok(all)
+}
+
+fn posting(
+    keyring: &Keyring,
+    key: &str,
+    name: &str,
+    text: &str,
+) -> Result<Option<String>, KeyringError> {
+    let Ok(id) = key.parse::<KeyId>() else { return Ok(None) };
+    Ok(match keyring.key(&id)? {
+        Lookup::Found(key) => Some(key.index_posting(name, text)),
+        Lookup::Erased { .. } | Lookup::Unknown => None,
+    })
+}
+
+/// Why a value cannot be looked up.
+pub(super) enum Failure {
+    Model(rusqlite::Error),
+    Keyring(KeyringError),
+}
+
+impl From<rusqlite::Error> for Failure {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Model(error)
+    }
+}
+
+impl From<KeyringError> for Failure {
+    fn from(error: KeyringError) -> Self {
+        Self::Keyring(error)
+    }
+}
+
+/// The postings of the records in which the value stands sealed; none when there are too many.
+pub(super) fn postings(
+    connection: &Connection,
+    keyring: &Keyring,
+    name: &str,
+    text: &str,
+) -> Result<Option<Vec<String>>, Failure> {
+    let mut find = connection.prepare_cached("SELECT key FROM blind WHERE token = ?1 LIMIT ?2")?;
+    let mut keys = Vec::<String>::new();
+    for token in keyring.index_tokens(name, text)? {
+        for key in find.query_map(params![token, MOST_KEYS + 1], |row| row.get(0))? {
+            keys.push(key?);
+        }
+    }
+    keys.sort_unstable();
+    keys.dedup();
+    if keys.len() > MOST_KEYS {
+        return Ok(None);
+    }
+    let mut postings = Vec::new();
+    for key in keys {
+        postings.extend(posting(keyring, &key, name, text)?);
+    }
+    Ok(Some(postings))
+}
+
+/// Writes what has come.
+pub(super) fn write(
+    connection: &Connection,
+    fresh: &mut Vec<(String, String)>,
+) -> rusqlite::Result<()> {
+    fresh.sort_unstable();
+    fresh.dedup();
+    let mut insert =
+        connection.prepare_cached("INSERT OR IGNORE INTO blind (token, key) VALUES (?1, ?2)")?;
+    for (token, key) in fresh.iter() {
+        insert.execute([token, key])?;
+    }
+    Ok(())
+}
+
+/// Forgets the tokens of values that these keys sealed, and overwrites what they were; whether nothing of them is left in the
+/// file, and in its log, which others may be reading yet.
+pub(super) fn forget(connection: &mut Connection, keys: &[KeyId]) -> rusqlite::Result<bool> {
+    connection.execute_batch("PRAGMA secure_delete = ON;")?;
+    let forgotten = delete(connection, keys);
+    connection.execute_batch("PRAGMA secure_delete = FAST;")?;
+    if forgotten? == 0 { Ok(true) } else { is_out_of_log(connection) }
+}
+
+fn delete(connection: &mut Connection, keys: &[KeyId]) -> rusqlite::Result<usize> {
+    let transaction =
+        connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+    let mut count = 0;
+    for key in keys {
+        let delete = "DELETE FROM blind WHERE key = ?1";
+        count += transaction.prepare_cached(delete)?.execute([key.as_str()])?;
+    }
+    transaction.commit()?;
+    Ok(count)
+}
+
+/// Empties the log, if nobody reads in it; whether that was so.
+pub(super) fn is_out_of_log(connection: &Connection) -> rusqlite::Result<bool> {
+    let busy =
+        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0))?;
+    Ok(!busy)
+}
+
+/// Forgets them in a model that is there and nobody else may keep.
+///
+/// # Errors
+/// When the model cannot be written.
+pub(crate) fn forget_erased(model: &std::path::Path, keys: &[KeyId]) -> rusqlite::Result<()> {
+    if keys.is_empty() || !model.exists() {
+        return Ok(());
+    }
+    let mut connection = schema::open_to_ask(model)?;
+    if schema::state(&connection)?.is_some() {
+        forget(&mut connection, keys)?;
+    }
+    Ok(())
+}
