@@ -184,3 +184,60 @@ pub(crate) fn forget_erased(model: &std::path::Path, keys: &[KeyId]) -> rusqlite
     }
     Ok(())
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use audit_layer::keyring::Purpose;
+
+    use super::*;
+
+    fn rows(connection: &Connection) -> i64 {
+        connection.query_row("SELECT count(*) FROM blind", [], |row| row.get(0)).unwrap()
+    }
+
+    #[test]
+    fn a_value_is_looked_up_under_the_keys_that_sealed_it_until_they_are_forgotten() {
+        let directory = tempfile::tempdir().unwrap();
+        let keyring = Keyring::init(directory.path().join("keyring.db")).unwrap();
+        let mut model = Connection::open(directory.path().join("model.db")).unwrap();
+        model.execute_batch(TABLE).unwrap();
+        let (name, text) = ("details.email", "ann@example.com");
+        let found = |model: &Connection| {
+            postings(model, &keyring, name, text).unwrap_or_else(|_| panic!("it can be read"))
+        };
+        assert_eq!(found(&model), Some(vec![]));
+
+        // Sealed before the keys were made anew, and after; the tokens of both are asked for.
+        let mut expected = Vec::new();
+        for _ in 0..2 {
+            let key = keyring.in_use(Purpose::Seal).unwrap();
+            let token = keyring.index_token(name, text).unwrap();
+            let fresh = (token, key.id().to_string());
+            let other = (keyring.index_token(name, "bob@example.com").unwrap(), fresh.1.clone());
+            write(&model, &mut vec![fresh.clone(), other, fresh.clone()]).unwrap();
+            write(&model, &mut vec![fresh]).unwrap();
+            expected.push((key.id().clone(), key.index_posting(name, text)));
+            keyring.rotate(Purpose::Seal).unwrap();
+            keyring.rotate(Purpose::Index).unwrap();
+        }
+        assert_eq!(rows(&model), 4);
+        let mut all: Vec<_> = expected.iter().map(|(_, posting)| posting.clone()).collect();
+        let mut sorted = found(&model).unwrap();
+        sorted.sort();
+        all.sort();
+        assert_eq!(sorted, all);
+
+        let (first, kept) = (&expected[0].0, &expected[1].1);
+        assert!(forget(&mut model, std::slice::from_ref(first)).unwrap());
+        assert_eq!((rows(&model), found(&model)), (2, Some(vec![kept.clone()])));
+
+        // Of a key that nobody has there is nothing to find, and of too many nobody looks.
+        let token = keyring.index_token(name, text).unwrap();
+        let many = |count: usize| (0..count).map(|n| (token.clone(), format!("{n:010}"))).collect();
+        write(&model, &mut many(MOST_KEYS - 1)).unwrap();
+        assert_eq!(found(&model), Some(vec![kept.clone()]));
+        write(&model, &mut many(MOST_KEYS)).unwrap();
+        assert_eq!(found(&model), None);
+    }
+}

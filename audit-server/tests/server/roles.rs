@@ -12,15 +12,17 @@ use super::support::{Answer, Event, Fixture, event};
 const NO_ID: &str = "0193509c-3a5f-7cc1-8b5e-2f1f6f0a9d11";
 const NO_KEY: &str = "zzzzzzzz";
 
-/// What may be asked for, by the method and the path in the document: who may, and who may not. Written by
+/// What may be asked for, by the method and the path in the document: which of [`CALLERS`] may, and which may not. Written by
 /// hand: an endpoint that is added must be added here.
-const MATRIX: &[(&str, &str, [bool; 3])] = {
-    const ALL: [bool; 3] = [true, true, true];
-    const AUDITORS: [bool; 3] = [false, true, true];
-    const ADMINS: [bool; 3] = [false, false, true];
+const MATRIX: &[(&str, &str, [bool; 5])] = {
+    const ALL: [bool; 5] = [true; 5];
+    const OF_WHOLE_TRAIL: [bool; 5] = [true, true, true, false, false];
+    const AUDITORS: [bool; 5] = [false, true, true, false, true];
+    const AUDITORS_OF_WHOLE_TRAIL: [bool; 5] = [false, true, true, false, false];
+    const ADMINS: [bool; 5] = [false, false, true, false, false];
     &[
         ("GET", "/health", ALL),
-        ("GET", "/health/detail", ALL),
+        ("GET", "/health/detail", OF_WHOLE_TRAIL),
         ("GET", "/audit/logs", ALL),
         ("GET", "/audit/logs/{id}", ALL),
         ("GET", "/audit/security-events", ALL),
@@ -30,7 +32,7 @@ const MATRIX: &[(&str, &str, [bool; 3])] = {
         ("GET", "/audit/stats", ALL),
         ("GET", "/audit/reports/security", AUDITORS),
         ("GET", "/audit/reports/trading", AUDITORS),
-        ("GET", "/audit/reports/compliance", AUDITORS),
+        ("GET", "/audit/reports/compliance", AUDITORS_OF_WHOLE_TRAIL),
         ("GET", "/audit/anomalies", AUDITORS),
         ("POST", "/audit/export", AUDITORS),
         ("GET", "/audit/exports/{id}", AUDITORS),
@@ -40,6 +42,15 @@ const MATRIX: &[(&str, &str, [bool; 3])] = {
         ("POST", "/audit/keys/{key}/rotate", ADMINS),
     ]
 };
+
+/// Who asks: the role, and whether the credential is one of one tenant. An admin's cannot be.
+const CALLERS: [(Role, bool); 5] = [
+    (Role::Viewer, false),
+    (Role::Auditor, false),
+    (Role::Admin, false),
+    (Role::Viewer, true),
+    (Role::Auditor, true),
+];
 
 fn key_of(fixture: &Fixture, role: Role) -> String {
     let (_, key) = fixture.keys.make(&NewKey::new(role.name(), role)).unwrap();
@@ -51,7 +62,7 @@ fn ask(fixture: &Fixture, method: &str, path: &str, key: &str) -> Answer {
 }
 
 #[test]
-fn each_role_may_at_each_endpoint_what_is_said_and_nothing_else() {
+fn each_caller_may_at_each_endpoint_what_is_said_and_nothing_else() {
     let document: Value = serde_json::from_str(&audit_server::openapi_document()).unwrap();
     let documented: BTreeSet<(String, String)> = document["paths"]
         .as_object()
@@ -68,16 +79,27 @@ fn each_role_may_at_each_endpoint_what_is_said_and_nothing_else() {
 
     let (fixture, mut trail) = Fixture::with_trail(|_| {});
     trail.write(event("auth.login", 0));
-    let keys = Role::ALL.map(|role| key_of(&fixture, role));
+    let keys = CALLERS.map(|(role, of_tenant)| {
+        let tenant = of_tenant.then(|| "acme".parse().unwrap());
+        let new = NewKey { tenant, ..NewKey::new(role.name(), role) };
+        fixture.keys.make(&new).unwrap().1.expose().to_owned()
+    });
+    let admin_of_tenant =
+        NewKey { tenant: Some("acme".parse().unwrap()), ..NewKey::new("a", Role::Admin) };
+    assert!(fixture.keys.make(&admin_of_tenant).is_err());
     for (method, path, may) in MATRIX {
         let asked = path.replace("{id}", NO_ID).replace("{key}", NO_KEY);
         for prefix in ["", "/api"] {
             if !prefix.is_empty() && !path.starts_with("/audit") {
                 continue;
             }
-            for ((role, key), may) in Role::ALL.iter().zip(&keys).zip(may) {
+            let nobody = ask(&fixture, method, &format!("{prefix}{asked}"), "");
+            let is_open = *path == "/health";
+            assert_eq!(nobody.status, if is_open { 200 } else { 401 }, "{method} {prefix}{path}");
+            for (((role, of_tenant), key), may) in CALLERS.iter().zip(&keys).zip(may) {
                 let answer = ask(&fixture, method, &format!("{prefix}{asked}"), key);
-                let about = format!("{role} {method} {prefix}{path}: {}", answer.status);
+                let of = if *of_tenant { " of a tenant" } else { "" };
+                let about = format!("{role}{of} {method} {prefix}{path}: {}", answer.status);
                 assert_eq!(answer.status != 403, *may, "{about}");
                 if *may {
                     // 404 and 400: what stands in the path is not there, and a name is missing.

@@ -58,7 +58,9 @@ impl House {
 
     /// The details of the records that the auditor is shown, newest first.
     fn details(&self, query: &str) -> Vec<Value> {
-        details(&self.ask(&format!("/audit/logs?event_type=data.*{query}"), &self.auditor))
+        details(
+            &self.ask(&format!("/audit/logs?tenant!=acme&event_type=data.*{query}"), &self.auditor),
+        )
     }
 
     /// Waits until the index has every record.
@@ -116,6 +118,14 @@ fn record(trail: &Path, people: &[&str]) {
                 plan = "small",
                 regulatory_flags.data_subject = *person,
                 "An account"
+            );
+            tracing::info!(
+                target: "audit",
+                event_type = "data.delete",
+                tenant = "acme",
+                email = sealed(&address),
+                regulatory_flags.data_subject = *person,
+                "An account of a tenant"
             );
             tracing::info!(
                 target: "audit",
@@ -198,7 +208,7 @@ fn who_may_decrypt_finds_what_is_sealed_by_what_it_says() {
 fn others_find_the_marks_and_nothing_in_them() {
     both(|house| {
         let asked = |query: &str| {
-            house.ask(&format!("/audit/logs?event_type=data.*{query}"), &house.viewer)
+            house.ask(&format!("/audit/logs?tenant!=acme&event_type=data.*{query}"), &house.viewer)
         };
         assert_eq!(details(&asked("&details.email=ann@example.com")), [] as [Value; 0]);
         let found = details(&asked("&details.email=[sealed]"));
@@ -239,10 +249,8 @@ fn each_decryption_is_recorded_and_what_was_looked_for_is_not_told_in_clear() {
     let hash = |text: &str| house.keyring().hash_marks(text).unwrap()[0].replace(':', "%3A");
     let (ann, bob, eve) =
         (hash("ann@example.com"), hash("bob@example.com"), hash("eve@example.com"));
-    assert!(
-        queries.contains(&&*format!("event_type=data.*&details.email={ann}&limit=5")),
-        "{queries:?}"
-    );
+    let of_ann = |query: &&str| query.contains(&format!("&details.email={ann}&limit=5"));
+    assert!(queries.iter().any(of_ann), "{queries:?}");
     assert!(queries.iter().any(|query| query.contains(&bob)), "{queries:?}");
     assert!(queries.iter().any(|query| query.contains(&eve)), "{queries:?}");
     assert_eq!(with(house.directory(), b"ann@example"), [] as [PathBuf; 0]);
@@ -253,11 +261,23 @@ fn each_decryption_is_recorded_and_what_was_looked_for_is_not_told_in_clear() {
 #[test]
 fn an_export_keeps_the_marks() {
     let house = House::new(&["ann"], |_| {});
-    let headers = [("x-api-key", &*house.auditor), ("content-length", "0")];
-    let path = "/audit/export?format=ndjson&details.email=ann@example.com";
-    let export = house.fixture.server.send("POST", path, &headers);
-    assert_eq!((export.status, export.body.lines().count()), (200, 1), "{}", export.body);
-    assert!(export.body.contains("$sealed") && !export.body.contains("ann@"), "{}", export.body);
+    let tenant = Some("acme".parse().unwrap());
+    let of_tenant = NewKey { tenant, ..NewKey::new("of a tenant", Role::Auditor) };
+    let of_tenant = house.fixture.keys.make(&of_tenant).unwrap().1.expose().to_owned();
+    for (key, event_type) in [(&house.auditor, "data.create"), (&of_tenant, "data.delete")] {
+        let headers = [("x-api-key", &**key), ("content-length", "0")];
+        let question = format!("event_type={event_type}&details.email=ann@example.com");
+        let page = house.ask(&format!("/audit/logs?{question}"), key);
+        assert_eq!(details(&page)[0]["email"], "ann@example.com");
+        let path = format!("/audit/export?format=ndjson&{question}");
+        let export = house.fixture.server.send("POST", &path, &headers);
+        assert_eq!((export.status, export.body.lines().count()), (200, 1), "{}", export.body);
+        assert!(
+            export.body.contains("$sealed") && !export.body.contains("ann@"),
+            "{}",
+            export.body
+        );
+    }
 }
 
 #[test]
@@ -270,6 +290,16 @@ fn after_an_erasure_nothing_is_read_or_found_and_no_token_is_left() {
         hex(&keyring.index_token("details.email", &address).unwrap())
     };
     let model = || with(house.directory(), token("ann").as_bytes());
+    // The keys of the two, as they stand in the keyring: the newest is of the one who came last.
+    let secrets = {
+        let file = Connection::open(house.directory().join("keyring.db")).unwrap();
+        let newest = "SELECT key FROM secrets ORDER BY number DESC LIMIT 2";
+        let mut statement = file.prepare(newest).unwrap();
+        let secrets = statement.query_map([], |row| row.get::<_, Vec<u8>>(0)).unwrap();
+        secrets.map(Result::unwrap).collect::<Vec<_>>()
+    };
+    let [of_bob, of_ann] = secrets.as_slice() else { panic!("two people, two keys") };
+    assert!(!with(house.directory(), of_ann).is_empty());
     assert!(!model().is_empty(), "the test looks for what was there");
     assert_eq!(house.details("&details.email=ann@example.com").len(), 1);
 
@@ -288,6 +318,8 @@ fn after_an_erasure_nothing_is_read_or_found_and_no_token_is_left() {
     assert_eq!(house.details("&details.email=bob@example.com").len(), 1);
     assert!(!with(house.directory(), token("bob").as_bytes()).is_empty());
     assert_eq!(with(house.directory(), b"ann@example"), [] as [PathBuf; 0]);
+    assert_eq!(with(house.directory(), of_ann), [] as [PathBuf; 0]);
+    assert!(!with(house.directory(), of_bob).is_empty());
     // What comes later of the same person has another key, and is found.
     record(&house.directory().join("audit.db"), &["ann"]);
     house.indexed();
@@ -321,7 +353,13 @@ fn without_its_keyring_the_server_gives_no_answer_that_lacks_records() {
     assert_eq!(problem["type"], "/problems/keyring-unreadable", "{problem}");
     assert!(!problem.to_string().contains("keyring.db"), "{problem}");
     // Whoever sees no values needs none.
-    assert_eq!(details(&house.ask("/audit/logs?details.email=[sealed]", &house.viewer)).len(), 1);
+    assert_eq!(
+        details(
+            &house.ask("/audit/logs?event_type=data.create&details.email=[sealed]", &house.viewer)
+        )
+        .len(),
+        1
+    );
     fs::rename(&moved, &path).unwrap();
     assert_eq!(house.details("&details.email=ann@example.com").len(), 1);
 }
