@@ -6,6 +6,8 @@
 //!
 //! The file is long because it is one table, and grows by a few lines with each setting.
 
+mod told;
+
 use std::{
     ffi::{OsStr, OsString},
     fmt::Display,

@@ -34,6 +34,7 @@ mod read_model;
 mod report;
 mod self_audit;
 mod server;
+mod settings;
 mod stats;
 mod store;
 pub mod verify;

@@ -18,7 +18,8 @@ use crate::{
     query::{CursorKey, Sight, Trail},
     read_model::{Follower, ReadModel},
     report::Kept,
-    self_audit::SelfAudit,
+    self_audit::{Operator, SelfAudit},
+    settings,
     store::{DatabaseStore, Readers, RedisStore},
 };
 
@@ -108,6 +109,20 @@ impl State {
         };
         let timeout = config.query_timeout;
         let keys = KeyStore::open(&config.keys)?;
+        let own = config.journal.as_ref().map(|journal| {
+            let own = SelfAudit::new(&config.db, journal);
+            let own = match &keyring {
+                Some(keyring) => own.hiding(Some(keyring.clone())),
+                None => own,
+            };
+            own.open();
+            own
+        });
+        settings::compare(&keys, config, |change| {
+            if let Some(own) = &own {
+                own.setting(&Operator::current(), change);
+            }
+        })?;
         Ok(Self {
             trail: Trail::new(database, config.read_model.clone().map(ReadModel::new)),
             follower,
@@ -127,15 +142,7 @@ impl State {
             rates: Rates::new(config),
             locked_keys: std::sync::Mutex::new(Lockout::new(config.lockout_after)),
             lockout: std::sync::Mutex::new(Lockout::new(config.lockout_after)),
-            own: config.journal.as_ref().map(|journal| {
-                let own = SelfAudit::new(&config.db, journal);
-                let own = match &keyring {
-                    Some(keyring) => own.hiding(Some(keyring.clone())),
-                    None => own,
-                };
-                own.open();
-                own
-            }),
+            own,
             in_flight: InFlight::new(timeout),
             exports: Exports::new(config.max_exports),
             keyring,

@@ -4,6 +4,7 @@
 //! them: a key made or revoked counts from the next request on. The file is its owner's alone.
 
 use std::{
+    collections::BTreeMap,
     fs::{self, OpenOptions},
     io,
     net::IpAddr,
@@ -27,7 +28,7 @@ use crate::{Error, store::FileIdentity};
 
 /// `PRAGMA application_id` of a database of keys: "AUDK" in ASCII.
 const APPLICATION_ID: i64 = 0x4155_444b;
-const VERSION: i64 = 3;
+const VERSION: i64 = 4;
 /// The longest that a key may be made for: ten years.
 const MAX_LIFETIME: Duration = Duration::from_secs(10 * 366 * 86_400);
 /// The most keys, those included that are worth nothing any more.
@@ -59,6 +60,11 @@ const MIGRATIONS: [&str; VERSION as usize] = [
         value BLOB NOT NULL CHECK (length(value) = 32)
     ) STRICT;
     PRAGMA user_version = 3;",
+    "CREATE TABLE settings (  -- of the server, when it was started last
+        name  TEXT PRIMARY KEY,
+        value TEXT NOT NULL
+    ) STRICT;
+    PRAGMA user_version = 4;",
 ];
 
 /// What is known of a key.
@@ -319,6 +325,33 @@ impl KeyStore {
         let made = connection.execute(make, params![name, random]);
         made.and_then(|_| connection.query_row(find, [name], |row| row.get(0)))
             .map_err(|error| self.unusable(error))
+    }
+
+    /// The settings that were kept.
+    pub(crate) fn settings(&self) -> Result<BTreeMap<String, String>, Error> {
+        let open = self.current()?;
+        let read = || -> rusqlite::Result<BTreeMap<String, String>> {
+            let mut statement = open.connection.prepare("SELECT name, value FROM settings")?;
+            statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+        };
+        read().map_err(|error| self.unusable(error))
+    }
+
+    /// Keeps settings, in the place of what they were.
+    pub(crate) fn keep_settings(&self, settings: &[(&str, String)]) -> Result<(), Error> {
+        let mut open = self.current()?;
+        let write = |connection: &mut Connection| -> rusqlite::Result<()> {
+            let behavior = TransactionBehavior::Immediate;
+            let transaction = connection.transaction_with_behavior(behavior)?;
+            for (name, value) in settings {
+                let keep = "INSERT INTO settings (name, value) VALUES (?1, ?2)
+                     ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+                transaction.execute(keep, [name, value.as_str()])?;
+            }
+            transaction.commit()
+        };
+        let kept = if settings.is_empty() { Ok(()) } else { write(&mut open.connection) };
+        kept.map_err(|error| self.unusable(error))
     }
 
     /// What the key of that id is, if there is one, be it worth anything or not.

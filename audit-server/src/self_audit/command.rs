@@ -10,7 +10,10 @@ use std::time::Duration;
 use audit_layer::{event_type, keyring::KeyInfo};
 
 use super::micros;
-use crate::filter::{RESTRICTED, Shown};
+use crate::{
+    filter::{RESTRICTED, Shown},
+    settings::Change,
+};
 
 /// Who runs the command.
 #[derive(Debug, Clone)]
@@ -122,6 +125,25 @@ pub(super) fn opened(by: &Operator, command: Command, shown: &Shown) {
         members = shown.members(),
         ids = shown.ids.join(" "),
         "Sealed values were shown in clear"
+    );
+}
+
+/// A setting of the server was changed, before it was started.
+pub(super) fn setting(by: &Operator, change: &Change, at: Option<&str>) {
+    tracing::warn!(
+        target: "audit",
+        event_type = event_type::ADMIN_CONFIG_CHANGED,
+        action = "change",
+        status = "success",
+        data_classification = RESTRICTED,
+        user_id = &*by.id,
+        username = by.name.as_deref(),
+        resource = format!("settings/{}", change.name),
+        login_uid = by.login,
+        before = change.before.as_str(),
+        now = change.now.as_str(),
+        asked_at = at,
+        "The server was started with another setting"
     );
 }
 

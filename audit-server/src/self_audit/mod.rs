@@ -58,6 +58,7 @@ use self::refusals::{Refusals, Seen, Source};
 use crate::{
     auth::{Credential, KeyId, KeyInfo, LOCKED_FOR, Tenant},
     filter::{RESTRICTED, Shown},
+    settings::Change,
 };
 
 /// The most records that wait until there is a trail.
@@ -175,6 +176,7 @@ enum Told {
     Command(Operator, Command, String, Progress),
     OpenedBy(Operator, Command, Shown),
     Keyring(Operator, &'static str, keyring::KeyInfo),
+    Setting(Operator, Change),
     /// Of whom, why, and with which keys when it is done.
     Erasure(Operator, String, String, Option<String>),
 }
@@ -347,6 +349,11 @@ impl SelfAudit {
         self.tell(Told::Key(change, key.clone(), by, None));
     }
 
+    /// A setting of the server is another than when it was started before.
+    pub(crate) fn setting(&self, by: &Operator, change: Change) {
+        self.tell(Told::Setting(by.clone(), change));
+    }
+
     /// A key of the keyring was made, on the command line.
     pub(crate) fn keyring(&self, by: &Operator, action: &'static str, key: &keyring::KeyInfo) {
         self.tell(Told::Keyring(by.clone(), action, key.clone()));
@@ -498,6 +505,7 @@ fn record(told: &Told, at: Option<&str>) {
         Told::Command(by, command, asked, progress) => {
             command::record(by, *command, asked, *progress);
         }
+        Told::Setting(by, change) => command::setting(by, change, at),
         Told::Keyring(by, action, key) => command::keyring(by, action, key),
         Told::Erasure(by, subject, reason, keys) => {
             command::erasure(by, subject, reason, keys.as_deref());

@@ -7,11 +7,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use audit_server::{NewKey, Role};
+use audit_server::{Config, NewKey, Role};
 use rusqlite::{Connection, OpenFlags};
 use serde_json::{Value, json};
 
-use super::support::{Answer, Fixture, event};
+use super::support::{Answer, Fixture, Running, config_in, event};
 
 /// The records of the server's own stream so far, but those about the stream itself.
 pub(crate) fn own(trail: &Path) -> Vec<Value> {
@@ -219,4 +219,52 @@ fn no_record_of_a_read_tells_a_secret_or_what_a_viewer_must_not_see() {
     let seen = send(&fixture, "GET", "/audit/logs?event_type=data.*", viewer.expose());
     assert_eq!(seen.ok()["records"].as_array().unwrap().len(), 4);
     assert!(!seen.body.contains("9999") && !seen.body.contains("rows"), "{}", seen.body);
+}
+
+#[test]
+fn a_setting_that_was_changed_is_told_at_the_next_start() {
+    let mut fixture = recording();
+    fixture.create_trail();
+    let trail = fixture.directory.path().join("audit.db");
+    let mut start = |change: &dyn Fn(&mut Config)| {
+        fixture.server.begin_stop();
+        fixture.server.wait();
+        let mut config = config_in(fixture.directory.path());
+        config.journal = Some(config.db.with_file_name("journal"));
+        change(&mut config);
+        fixture.server = Running::start(config);
+    };
+    let changed = |config: &mut Config| {
+        config.readers = 3;
+        config.redis_url = Some("redis://user:hunter2@127.0.0.1:1/0".parse().unwrap());
+    };
+    start(&|_| {});
+    start(&changed);
+    start(&changed);
+    // Nobody records what is changed now, but that nobody did is told later.
+    start(&|config| {
+        config.readers = 5;
+        config.journal = None;
+    });
+    start(&|config| config.readers = 5);
+    let records = eventually(&trail, 5);
+    assert!(!format!("{records:?}").contains("hunter2"), "{records:#?}");
+    let told: Vec<_> = records
+        .iter()
+        .map(|it| {
+            assert_eq!(it["event_type"], "admin.config_changed");
+            assert!(it["user_id"].as_str().unwrap().starts_with("uid:"), "{it}");
+            let name = it["resource"].as_str().unwrap().strip_prefix("settings/").unwrap();
+            let values = ["before", "now"].map(|name| it["details"][name].as_str().unwrap());
+            (name, values[0] == "none", values[1] == "none")
+        })
+        .collect();
+    let expected = [
+        ("redis_url", true, false),
+        ("readers", false, false),
+        ("journal", true, false),
+        ("redis_url", false, true),
+        ("readers", false, false),
+    ];
+    assert_eq!(told, expected, "{records:#?}");
 }
