@@ -156,15 +156,16 @@ pub(super) fn erase(args: &EraseArgs) -> Result<(), Failure> {
     let subject = keyring.hash_marks(&args.subject)?.into_iter().next().unwrap_or_default();
     recorder.erasure(&subject, &args.reason, None);
     let erasure = keyring.erase_subject(&args.subject)?;
-    let forgotten = config
-        .read_model
-        .as_ref()
-        .map_or(Ok(()), |model| read_model::forget_erased(model, &erasure.keys));
-    if let Err(error) = forgotten {
-        tell(format_args!(
-            "the read model has tokens of this person yet, of which nobody can read what they stand for; a server with \
-             the keyring takes them away, or delete the read model: {error}"
-        ));
+    if let Some(model) = &config.read_model {
+        // All that were ever erased: an earlier erasure may have broken off here.
+        let erased = keyring.erased_keys()?;
+        if let Err(error) = read_model::forget_erased(model, &erased) {
+            tell(format_args!(
+                "{} has tokens of this person yet: a server with the keyring takes them away, or delete it, and it is \
+                 made anew: {error}",
+                model.display()
+            ));
+        }
     }
     let keys: Vec<_> = erasure.keys.iter().map(ToString::to_string).collect();
     recorder.erasure(&subject, &args.reason, Some(&keys));

@@ -142,29 +142,31 @@ pub(super) fn write(
     Ok(())
 }
 
-/// Forgets the tokens of values that these keys sealed, and overwrites what they were; whether nothing of them is left in the
-/// file, and in its log, which others may be reading yet.
+/// Forgets the tokens of values that these keys sealed, and overwrites what they were; whether they are out of the log, too, which
+/// others may be reading yet.
 pub(super) fn forget(connection: &mut Connection, keys: &[KeyId]) -> rusqlite::Result<bool> {
+    if keys.is_empty() {
+        return Ok(true);
+    }
     connection.execute_batch("PRAGMA secure_delete = ON;")?;
     let forgotten = delete(connection, keys);
     connection.execute_batch("PRAGMA secure_delete = FAST;")?;
-    if forgotten? == 0 { Ok(true) } else { is_out_of_log(connection) }
+    forgotten?;
+    // Whether or not it was just now: the log may have been read then.
+    is_out_of_log(connection)
 }
 
-fn delete(connection: &mut Connection, keys: &[KeyId]) -> rusqlite::Result<usize> {
+fn delete(connection: &mut Connection, keys: &[KeyId]) -> rusqlite::Result<()> {
     let transaction =
         connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-    let mut count = 0;
     for key in keys {
-        let delete = "DELETE FROM blind WHERE key = ?1";
-        count += transaction.prepare_cached(delete)?.execute([key.as_str()])?;
+        transaction.prepare_cached("DELETE FROM blind WHERE key = ?1")?.execute([key.as_str()])?;
     }
-    transaction.commit()?;
-    Ok(count)
+    transaction.commit()
 }
 
 /// Empties the log, if nobody reads in it; whether that was so.
-pub(super) fn is_out_of_log(connection: &Connection) -> rusqlite::Result<bool> {
+fn is_out_of_log(connection: &Connection) -> rusqlite::Result<bool> {
     let busy =
         connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0))?;
     Ok(!busy)

@@ -7,6 +7,7 @@
 //! what comes next while the first writes: see [`super::writer`].
 
 use std::{
+    collections::HashSet,
     fs::{File, OpenOptions},
     io,
     os::unix::fs::OpenOptionsExt,
@@ -19,7 +20,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use audit_layer::keyring::Keyring;
+use audit_layer::keyring::{KeyId, Keyring};
 use time::OffsetDateTime;
 
 use super::{
@@ -108,6 +109,7 @@ impl Follower {
             on_alarm,
             keyring,
             looked_at: None,
+            forgotten: HashSet::new(),
             lock: None,
             writer: None,
             heads_at: None,
@@ -152,6 +154,8 @@ struct Following {
     keyring: Option<Arc<Keyring>>,
     /// The version of the keyring when it was looked at last for what was erased, and nothing of that was left.
     looked_at: Option<i64>,
+    /// The keys that were erased, and of which nothing is left, nor can come.
+    forgotten: HashSet<KeyId>,
     lock: Option<File>,
     writer: Option<Writer>,
     /// When the heads were compared last.
@@ -221,9 +225,8 @@ impl Following {
         let newest = seen.newest;
         let more = |state: State| state.arrival < newest && !stop.load(Ordering::Relaxed);
         let keyring = self.keyring.as_deref();
-        let has_come = !seen.batch.is_empty();
         writer.take_in_with(seen.batch, more, |state| read_after(&self.trail, keyring, state))?;
-        self.forget(&mut writer, has_come)?;
+        self.forget(&mut writer)?;
         let indexed = writer.state().arrival;
         let mut progress = lock(&self.progress);
         (progress.indexed, progress.newest, progress.trouble) = (indexed, newest, None);
@@ -235,13 +238,19 @@ impl Following {
         Ok(indexed < newest)
     }
 
-    /// Forgets what was erased. Of what has come, some may have been read before it was.
-    fn forget(&mut self, writer: &mut Writer, has_come: bool) -> Result<(), Failure> {
+    /// Forgets what was erased. What was read before it was, and is not written yet, would come back: so this goes on
+    /// until nothing is.
+    fn forget(&mut self, writer: &mut Writer) -> Result<(), Failure> {
         let Some(keyring) = &self.keyring else { return Ok(()) };
         let version = keyring.data_version()?;
-        if has_come || self.looked_at != Some(version) {
-            let is_gone = writer.forget(&keyring.erased_keys()?)?;
-            self.looked_at = is_gone.then_some(version);
+        if self.looked_at == Some(version) {
+            return Ok(());
+        }
+        let mut erased = keyring.erased_keys()?;
+        erased.retain(|key| !self.forgotten.contains(key));
+        if writer.forget(&erased)? && !writer.is_ahead() {
+            self.forgotten.extend(erased);
+            self.looked_at = Some(version);
         }
         Ok(())
     }
@@ -465,6 +474,7 @@ pub(crate) fn reindex(
         writer: Some(Writer::open(model)?.with_sealed(keyring.is_some())?.clear()?),
         keyring,
         looked_at: None,
+        forgotten: HashSet::new(),
         lock: Some(held),
         heads_at: None,
         files: None,

@@ -74,6 +74,7 @@ mod run;
 mod schema;
 mod sealed;
 mod search;
+mod tail;
 #[cfg(test)]
 mod tests;
 mod tokens;

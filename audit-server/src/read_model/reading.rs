@@ -13,6 +13,7 @@ use super::{
     schema::{self, State},
     sealed::{Identity, Sealed},
     search::{MAX_TAIL, MAX_TAIL_BYTES, Search, Trail},
+    tail::{self, Tail},
     top::ValueCounts,
 };
 use crate::{
@@ -31,6 +32,7 @@ pub(crate) struct ReadModel {
     path: PathBuf,
     pool: Pool,
     sealed: Sealed,
+    tail: Tail,
 }
 
 /// One consistent view of the model.
@@ -42,6 +44,7 @@ pub(crate) struct Reading<'m> {
     lease: Lease<'m>,
     state: State,
     sealed: &'m Sealed,
+    tail: &'m Tail,
 }
 
 /// What is known of the chains of a trail.
@@ -57,7 +60,12 @@ impl ReadModel {
     /// Reads the model at that path from now on. Opens nothing yet.
     #[must_use]
     pub(crate) fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), pool: Pool::default(), sealed: Sealed::default() }
+        Self {
+            path: path.into(),
+            pool: Pool::default(),
+            sealed: Sealed::default(),
+            tail: Tail::default(),
+        }
     }
 
     /// The model as it stands at this moment; none when it cannot be read, for whatever reason:
@@ -91,7 +99,7 @@ impl ReadModel {
         if new {
             lease.opened(&self.path);
         }
-        Ok(state?.map(|state| Reading { lease, state, sealed: &self.sealed }))
+        Ok(state?.map(|state| Reading { lease, state, sealed: &self.sealed, tail: &self.tail }))
     }
 }
 
@@ -253,7 +261,7 @@ impl Reading<'_> {
         range: TimeRange,
     ) -> Result<Option<Followed>, Error> {
         let read = || match &self.lease.connection {
-            Some(model) if self.is_of(snapshot)? => {
+            Some(model) if self.is_of(snapshot, newest(snapshot)?)? => {
                 let (verdict, alarms) = (proof::verdict(model, range)?, heads::alarms(model)?);
                 Ok(Some(Followed { verdict, alarms }))
             }
@@ -303,7 +311,8 @@ impl Reading<'_> {
         deadline: Deadline,
         find: impl FnOnce(&Search<'_>) -> rusqlite::Result<Option<T>>,
     ) -> rusqlite::Result<Option<T>> {
-        if !self.is_of(snapshot)? {
+        let newest = newest(snapshot)?;
+        if !self.is_of(snapshot, newest)? {
             return Ok(None);
         }
         let filter = scan.table.filter().and(scan.filter.clone());
@@ -320,11 +329,13 @@ impl Reading<'_> {
             scan,
             deadline,
             indexed: self.state.arrival,
+            newest,
+            kept: self.tail,
         })
     }
 
     /// Whether the model was made from this trail, and is not too far behind it.
-    fn is_of(&self, snapshot: &Snapshot<'_>) -> rusqlite::Result<bool> {
+    fn is_of(&self, snapshot: &Snapshot<'_>, newest: i64) -> rusqlite::Result<bool> {
         if self.state.arrival == 0 || self.state.rebuild {
             return Ok(false);
         }
@@ -337,13 +348,12 @@ impl Reading<'_> {
             })
             .optional()?
             .unwrap_or(false);
-        let newest: i64 = snapshot
-            .prepare_cached("SELECT coalesce(max(arrival), 0) FROM audit_logs")?
-            .query_row([], |row| row.get(0))?;
-        if !same || newest - self.state.arrival > MAX_TAIL {
+        let behind = newest - self.state.arrival;
+        if !same || behind > MAX_TAIL {
             return Ok(false);
         }
-        if newest == self.state.arrival {
+        // So few are kept in memory, once read.
+        if behind <= tail::MOST {
             return Ok(true);
         }
         let bytes: i64 = snapshot
@@ -353,6 +363,13 @@ impl Reading<'_> {
             .query_row([self.state.arrival], |row| row.get(0))?;
         Ok(bytes <= MAX_TAIL_BYTES)
     }
+}
+
+/// The last arrival of the trail.
+fn newest(snapshot: &Snapshot<'_>) -> rusqlite::Result<i64> {
+    snapshot
+        .prepare_cached("SELECT coalesce(max(arrival), 0) FROM audit_logs")?
+        .query_row([], |row| row.get(0))
 }
 
 const LINE_SQL: &str = "SELECT record FROM audit_logs WHERE arrival = ?1";

@@ -17,6 +17,7 @@ use super::{
     resolver::Resolver,
     run::{self, Records, Run},
     sealed::{self, Identity, Sealed},
+    tail::Tail,
 };
 use crate::{
     filter::{Filter, TimeRange},
@@ -107,8 +108,13 @@ fn has(line: &str, text: &str) -> bool {
 }
 
 fn judge(arrival: i64, line: Option<&str>, filter: &Filter) -> Examined {
-    match line.and_then(|line| Some((line, Record::parse(line).ok()?))) {
-        Some((line, record)) if filter.matches(&record) => Examined::Found(line.into()),
+    let record = line.and_then(|line| Some((line, Record::parse(line).ok()?)));
+    judge_read(arrival, record.as_ref().map(|(line, record)| (*line, record)), filter)
+}
+
+fn judge_read(arrival: i64, read: Option<(&str, &Record<'_>)>, filter: &Filter) -> Examined {
+    match read {
+        Some((line, record)) if filter.matches(record) => Examined::Found(line.into()),
         Some(_) => Examined::Passed,
         None => {
             tell_of_damage(arrival);
@@ -131,6 +137,10 @@ pub(super) struct Search<'s> {
     pub(super) deadline: Deadline,
     /// The last arrival that the index has.
     pub(super) indexed: i64,
+    /// The last arrival that the trail has.
+    pub(super) newest: i64,
+    /// What is kept of those in between.
+    pub(super) kept: &'s Tail,
 }
 
 /// Why a walk ends early.
@@ -186,22 +196,36 @@ impl<'s> Search<'s> {
         batch: &mut Batch,
         is_asked_for: impl Fn(&Position) -> bool,
     ) -> Result<(Vec<Row>, Option<i64>), Stop> {
-        let mut statement = self.trail.prepare(
-            "SELECT arrival, timestamp, record FROM audit_logs WHERE arrival > ?1 ORDER BY arrival",
-        )?;
-        let mut rows = statement.query([self.indexed])?;
         let (mut found, mut last) = (Vec::new(), None);
-        while let Some(row) = rows.next()? {
-            let (arrival, timestamp) = (row.get(0)?, row.get(1)?);
+        let mut meet = |arrival, timestamp, examine: &dyn Fn() -> Examined| {
             last = Some(arrival);
             let position = Position { timestamp, place: Place::Database { arrival } };
-            if !self.scan.range.contains(timestamp) || !is_asked_for(&position) {
-                continue;
+            if self.scan.range.contains(timestamp) && is_asked_for(&position) {
+                match examine() {
+                    Examined::Found(line) => found.push(Row { position, line }),
+                    Examined::Damaged => batch.met_damaged(),
+                    Examined::Passed => {}
+                }
             }
-            match judge(arrival, row.get_ref(2)?.as_str().ok(), self.filter) {
-                Examined::Found(line) => found.push(Row { position, line }),
-                Examined::Damaged => batch.met_damaged(),
-                Examined::Passed => {}
+        };
+        let connection = self.trail.connection;
+        match self.kept.after(connection, self.identity, self.indexed, self.newest)? {
+            Some(records) => {
+                for record in records {
+                    let examine = || judge_read(record.arrival, record.record(), self.filter);
+                    meet(record.arrival, record.timestamp, &examine);
+                    self.look_at_the_clock()?;
+                }
+            }
+            None => {
+                let mut statement = self.trail.prepare(
+                    "SELECT arrival, timestamp, record FROM audit_logs WHERE arrival > ?1 ORDER BY arrival",
+                )?;
+                let mut rows = statement.query([self.indexed])?;
+                while let Some(row) = rows.next()? {
+                    let (arrival, line) = (row.get(0)?, row.get_ref(2)?.as_str().ok());
+                    meet(arrival, row.get(1)?, &|| judge(arrival, line, self.filter));
+                }
             }
         }
         Ok((found, last))

@@ -68,6 +68,11 @@ impl Writer {
         }
     }
 
+    /// Whether something was prepared that is not written yet.
+    pub(super) fn is_ahead(&self) -> bool {
+        self.ahead.is_some()
+    }
+
     /// Forgets the sealed values of these keys; whether nothing of them is left on disk.
     pub(super) fn forget(&mut self, keys: &[KeyId]) -> rusqlite::Result<bool> {
         blind::forget(&mut self.connection, keys)
