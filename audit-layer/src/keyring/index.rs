@@ -24,6 +24,12 @@ impl Key {
         mark
     }
 
+    /// The token of a value under this key, if it is one for [`Purpose::Index`]: see [`Keyring::index_token`].
+    #[must_use]
+    pub fn index_token(&self, path: &str, text: &str) -> String {
+        token(self, path, text)
+    }
+
     /// The posting of a value that this key sealed: thirty-two hexadecimal digits. The path is whatever the index calls the
     /// member.
     #[must_use]
@@ -45,6 +51,15 @@ impl Keyring {
     pub fn hash_marks(&self, text: &str) -> Result<Vec<String>, KeyringError> {
         let keys = self.all(Purpose::Hash)?;
         Ok(keys.iter().map(|key| key.hash_mark(text.as_bytes())).collect())
+    }
+
+    /// What tells an index that was made with this keyring from any other: two names of keys. It is another one after
+    /// that of [`Purpose::Index`] was made anew.
+    ///
+    /// # Errors
+    /// When the keyring cannot be read.
+    pub fn index_identity(&self) -> Result<String, KeyringError> {
+        Ok(format!("{}:{}", self.names_key()?.id(), self.in_use(Purpose::Index)?.id()))
     }
 
     /// The token of a sealed value under the key in use for [`Purpose::Index`]: `<key id>:<hex>`. The path is
@@ -100,7 +115,13 @@ mod tests {
         assert_ne!(before, posting("details.iba", "nDE89"));
         keyring.rotate(Purpose::Seal).unwrap();
         assert_ne!(before, posting("details.iban", "DE89"));
+        let identity = keyring.index_identity().unwrap();
+        assert_eq!(keyring.index_identity().unwrap(), identity);
         keyring.rotate(Purpose::Index).unwrap();
+        let another = Keyring::init(directory.path().join("another.db")).unwrap();
+        for other in [keyring.index_identity().unwrap(), another.index_identity().unwrap()] {
+            assert_ne!(other, identity);
+        }
         let second = token("details.iban", "DE89");
         assert_eq!(keyring.index_tokens("details.iban", "DE89").unwrap(), [second, first]);
     }

@@ -111,10 +111,7 @@ impl State {
         let keys = KeyStore::open(&config.keys)?;
         let own = config.journal.as_ref().map(|journal| {
             let own = SelfAudit::new(&config.db, journal);
-            let own = match &keyring {
-                Some(keyring) => own.hiding(Some(keyring.clone())),
-                None => own,
-            };
+            let own = if keyring.is_some() { own.hiding() } else { own };
             own.open();
             own
         });

@@ -4,7 +4,10 @@
 //! the trail later sees one that broke off. What cannot be recorded is not erased, unless the journal is off. The person is
 //! not named there, but by the keyed hash of the name, which is the same each time.
 
-use std::{collections::BTreeSet, path::PathBuf};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 use audit_layer::{
     keyring::{KeyInfo, Keyring, KeyringError, Purpose},
@@ -156,19 +159,11 @@ pub(super) fn erase(args: &EraseArgs) -> Result<(), Failure> {
     let subject = keyring.hash_marks(&args.subject)?.into_iter().next().unwrap_or_default();
     recorder.erasure(&subject, &args.reason, None);
     let erasure = keyring.erase_subject(&args.subject)?;
-    if let Some(model) = &config.read_model {
-        // All that were ever erased: an earlier erasure may have broken off here.
-        let erased = keyring.erased_keys()?;
-        if let Err(error) = read_model::forget_erased(model, &erased) {
-            tell(format_args!(
-                "{} has tokens of this person yet: a server with the keyring takes them away, or delete it, and it is \
-                 made anew: {error}",
-                model.display()
-            ));
-        }
-    }
     let keys: Vec<_> = erasure.keys.iter().map(ToString::to_string).collect();
     recorder.erasure(&subject, &args.reason, Some(&keys));
+    if let Some(model) = &config.read_model {
+        forget(model, &keyring);
+    }
     match keys.len() {
         0 => say(format_args!("there is no key of this person in {}", path.display())),
         count => say(format_args!(
@@ -181,6 +176,24 @@ pub(super) fn erase(args: &EraseArgs) -> Result<(), Failure> {
         say(format_args!("to be done yet: the keyring of {host}, which wrote to this trail"));
     }
     Ok(())
+}
+
+/// Takes the tokens of all who were ever erased out of the read model: an earlier erasure may have broken off here.
+fn forget(model: &Path, keyring: &Keyring) {
+    let erased = keyring.erased_keys().map_err(|error| error.to_string());
+    let forgotten = erased.and_then(|erased| {
+        read_model::forget_erased(model, &erased).map_err(|error| error.to_string())
+    });
+    let reason = match forgotten {
+        Ok(true) => return,
+        Ok(false) => "somebody reads it".to_owned(),
+        Err(error) => error,
+    };
+    tell(format_args!(
+        "{} may have tokens of this person yet: a server with the keyring takes them away, or delete it, and it is made \
+         anew: {reason}",
+        model.display()
+    ));
 }
 
 /// The other hosts whose applications wrote to the trail.

@@ -176,13 +176,13 @@ fn walk(args: &QueryArgs) -> Result<(), Failure> {
         if let Some(cursor) = &cursor {
             page = page.cursor(cursor);
         }
-        let page = match page.execute() {
+        let mut page = match page.execute() {
             Err(Error::QueryTimeout(_)) if gone_on && left() == Some(Duration::ZERO) => {
                 break End::Time;
             }
             page => page.map_err(|error| args.by_flag(error))?,
         };
-        if let Some(shown) = store.take_shown() {
+        if let Some(shown) = page.shown.take() {
             reading.opened(shown);
         }
         printer

@@ -4,9 +4,9 @@
 //! recorded is done all the same, and the operator is told: the trail may be a copy that is evidence and cannot be
 //! written, or another user's. On a copy that can be written `--journal off` keeps it as it is.
 
-use std::{sync::Arc, time::Instant};
+use std::time::Instant;
 
-use audit_layer::keyring::{self, Keyring};
+use audit_layer::keyring;
 
 use super::query::tell;
 use crate::{
@@ -43,10 +43,7 @@ impl Recorder {
             let is_default = journal.as_os_str() == JOURNAL;
             let journal = beside.filter(|_| is_default).unwrap_or_else(|| journal.clone());
             let own = SelfAudit::new(&config.db, &journal).of_command();
-            let own = match &config.keyring {
-                Some(path) => own.hiding(Keyring::open(path).ok().map(Arc::new)),
-                None => own,
-            };
+            let own = if config.keyring.is_some() { own.hiding() } else { own };
             match own.open_now() {
                 Ok(()) => Some(own),
                 Err(reason) => {

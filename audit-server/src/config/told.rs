@@ -15,6 +15,11 @@ fn path(value: Option<&impl AsRef<Path>>) -> String {
     optional(value.map(|path| path.as_ref().display().to_string()))
 }
 
+/// The URL without its query, which is where some have a key.
+fn place_of_keys(place: &str) -> &str {
+    place.split(['?', '#']).next().unwrap_or_default()
+}
+
 impl Config {
     /// Each setting, by its key in a file, and what it is. Of the URL of Redis the address alone: no secret is among
     /// them.
@@ -68,7 +73,7 @@ impl Config {
             ("jwt_issuer", optional(jwt_issuer.as_ref())),
             ("jwt_audience", optional(jwt_audience.as_ref())),
             ("jwt_secret_file", path(jwt_secret_file.as_ref())),
-            ("jwt_jwks", optional(jwt_jwks.as_ref())),
+            ("jwt_jwks", optional(jwt_jwks.as_deref().map(place_of_keys))),
             ("jwt_role_claim", optional(jwt_role_claim.as_ref())),
             ("jwt_roles", optional(jwt_roles.as_ref())),
             ("jwt_tenant_claim", optional(jwt_tenant_claim.as_ref())),
@@ -109,11 +114,14 @@ mod tests {
     #[test]
     fn each_setting_is_told_and_no_password_is() {
         let redis_url = Some("redis://user:hunter2@cache.example.org/3".parse().unwrap());
-        let told = Config { redis_url, ..Config::default() }.told();
+        let jwt_jwks = Some("https://id.example.org/keys?api_key=hunter2#hunter2".to_owned());
+        let told = Config { redis_url, jwt_jwks, ..Config::default() }.told();
         let names: BTreeSet<_> = told.iter().map(|(name, _)| *name).collect();
         assert_eq!(names, SETTINGS.iter().map(|(key, _)| *key).collect());
         assert_eq!(names.len(), told.len());
         assert!(!format!("{told:?}").contains("hunter2"), "{told:?}");
-        assert!(format!("{told:?}").contains("cache.example.org"), "{told:?}");
+        for place in ["cache.example.org", "https://id.example.org/keys\""] {
+            assert!(format!("{told:?}").contains(place), "{told:?}");
+        }
     }
 }

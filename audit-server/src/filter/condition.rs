@@ -13,24 +13,26 @@ use super::{Decimal, Field, Opener, SealedText, Text, TimeRange, Words, raised};
 pub(crate) const RESTRICTED: &str = "restricted";
 
 /// What a record must be. [`Filter::ANY`] lets every record pass.
+///
+/// In this order several are asked once they are in one form: what may have to be opened comes last.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Filter {
-    /// Each of these holds.
-    All(Vec<Self>),
-    /// At least one of these holds.
-    Any(Vec<Self>),
-    /// This does not hold.
-    Not(Box<Self>),
     /// A text of this name passes the test.
     Is(Field, Test),
-    /// This text stands sealed under this name.
-    Seals(SealedText),
-    /// The message and `details` say this.
-    Says(Words),
-    /// A flag of this name is neither `false` nor `null`.
-    Raises(Text),
     /// The timestamp lies in here.
     During(TimeRange),
+    /// A flag of this name is neither `false` nor `null`.
+    Raises(Text),
+    /// The message and `details` say this.
+    Says(Words),
+    /// This does not hold.
+    Not(Box<Self>),
+    /// At least one of these holds.
+    Any(Vec<Self>),
+    /// Each of these holds.
+    All(Vec<Self>),
+    /// This text stands sealed under this name.
+    Seals(SealedText),
 }
 
 /// What a text must be.
@@ -156,17 +158,13 @@ impl Filter {
         }
     }
 
-    /// Gives each text that something is to equal or to begin with.
-    pub(crate) fn each_text(&self, visit: &mut impl FnMut(&Field, &str)) {
+    /// How many conditions may have to be opened.
+    pub(crate) fn opened(&self) -> usize {
         match self {
-            Self::All(filters) | Self::Any(filters) => {
-                filters.iter().for_each(|one| one.each_text(visit));
-            }
-            Self::Not(inner) => inner.each_text(visit),
-            Self::Is(field, Test::Equals(text) | Test::StartsWith(text)) => {
-                visit(field, text.as_str());
-            }
-            _ => {}
+            Self::All(inner) | Self::Any(inner) => inner.iter().map(Self::opened).sum(),
+            Self::Not(inner) => inner.opened(),
+            Self::Seals(_) => 1,
+            _ => 0,
         }
     }
 

@@ -26,6 +26,7 @@
 
 mod grammar;
 mod meaning;
+mod print;
 mod token;
 
 #[cfg(test)]
@@ -38,6 +39,7 @@ use winnow::{
     stream::{LocatingSlice, Location, Stateful},
 };
 
+pub(crate) use self::print::printed;
 use super::Filter;
 
 /// The longest expression in bytes.

@@ -38,7 +38,7 @@ mod words;
 
 pub(crate) use condition::{Comparison, EventPattern, Filter, RESTRICTED, Test};
 pub(crate) use decimal::Decimal;
-pub(crate) use expression::{MAX_BYTES as MAX_EXPRESSION_BYTES, expression};
+pub(crate) use expression::{MAX_BYTES as MAX_EXPRESSION_BYTES, expression, printed};
 pub(crate) use field::{Field, of_member};
 pub(crate) use leaves::{leaves, raised};
 pub(crate) use member::MAX_WHOLE;

@@ -10,8 +10,7 @@
 //!
 //! # What the trail tells of it
 //! Each answer with opened values makes a record of its own, with the members and the ids of the records. What somebody looked
-//! for is recorded as well, and would be in clear there what is sealed elsewhere, for ever: so the text of each condition
-//! on a detail is told by its keyed hash.
+//! for is not told in clear there.
 //!
 //! # When the keyring fails
 //! To find nothing because nothing could be opened would be a wrong answer. So an opener remembers that it failed, and
@@ -53,6 +52,36 @@ pub(crate) struct Opener {
 struct Tally {
     shown: Shown,
     failure: Option<KeyringError>,
+    has_failed: bool,
+    /// What is sealed in the record that was looked at last.
+    last: Option<Leaves>,
+}
+
+/// What is sealed in a record: names and texts.
+#[derive(Debug)]
+struct Leaves {
+    stream: String,
+    id: String,
+    hash: String,
+    leaves: Vec<(String, String)>,
+}
+
+impl Leaves {
+    fn of(record: &Record<'_>, keyring: &Keyring) -> Result<Self, KeyringError> {
+        let mut leaves = Vec::new();
+        clear_leaves(record, keyring, |name, text, _| leaves.push((name.into(), text.into())))?;
+        let own = |text: &str| text.to_owned();
+        let (stream, id, hash) = (own(&record.stream), own(&record.id), own(&record.hash));
+        Ok(Self { stream, id, hash, leaves })
+    }
+
+    fn are_of(&self, record: &Record<'_>) -> bool {
+        self.id == *record.id && self.hash == *record.hash && self.stream == *record.stream
+    }
+
+    fn have(&self, name: &str, text: &str) -> bool {
+        self.leaves.iter().any(|(leaf, said)| leaf == name && said == text)
+    }
 }
 
 /// What was shown in clear.
@@ -84,20 +113,32 @@ impl Opener {
         &self.keyring
     }
 
-    /// Whether a sealed value of the record has this text under this name.
+    /// Whether a sealed value of the record has this text under this name. After a failure nothing is opened any more.
     pub(crate) fn is_in(&self, record: &Record<'_>, name: &str, wanted: &str) -> bool {
-        let mut found = false;
-        let visit = |leaf: &str, text: &str, _: &str| found |= leaf == name && text == wanted;
-        if let Err(failure) = clear_leaves(record, &self.keyring, visit) {
-            self.failed(failure);
+        let is_sealed = |object: Option<&RawValue>| object.is_some_and(|it| has_mark(it.get()));
+        if !is_sealed(record.details) && !is_sealed(record.regulatory_flags) {
+            return false;
         }
-        found
+        let mut tally = self.tally();
+        if tally.has_failed {
+            return false;
+        }
+        // Several conditions are held against one record after the other.
+        let last = tally.last.take().filter(|last| last.are_of(record));
+        match last.map_or_else(|| Leaves::of(record, &self.keyring), Ok) {
+            Ok(leaves) => tally.last.insert(leaves).have(name, wanted),
+            Err(failure) => {
+                drop(tally);
+                self.failed(failure);
+                false
+            }
+        }
     }
 
     /// The line with what its marks say, and a note of that. It is no longer the line that the hash is of. Marks that
     /// nobody here can open stay.
     pub(crate) fn opened(&self, line: Box<str>) -> Box<str> {
-        if !line.contains(r#""$sealed""#) {
+        if !has_mark(&line) || self.has_failed() {
             return line;
         }
         let Ok(record) = Record::parse(&line) else { return line };
@@ -161,12 +202,24 @@ impl Opener {
 
     /// Notes that the keyring could not be read.
     pub(crate) fn failed(&self, failure: KeyringError) {
-        self.tally().failure.get_or_insert(failure);
+        let mut tally = self.tally();
+        tally.has_failed = true;
+        tally.failure.get_or_insert(failure);
+    }
+
+    /// Whether it could not.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.tally().has_failed
     }
 
     fn tally(&self) -> MutexGuard<'_, Tally> {
         self.tally.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether there is a mark in it.
+fn has_mark(text: &str) -> bool {
+    text.contains(r#""$sealed""#)
 }
 
 /// Gives each leaf of what is sealed in the record and can be opened: the name under which it would stand, its text, and the

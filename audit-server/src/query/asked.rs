@@ -87,11 +87,11 @@ impl<'q> Asked<'q> {
     }
 }
 
-/// The condition that a name and a value of a query string ask for; none when they ask for something else, or it cannot
-/// be read.
-pub(crate) fn condition_of(name: &str, value: &str) -> Option<Filter> {
+/// The name, with its operator, and the text of the condition that a name and a value of a query string ask for; none when they
+/// ask for something else.
+pub(crate) fn condition_of<'q>(name: &'q str, value: &'q str) -> Option<(String, &'q str)> {
     match Asked::read(name, value).ok()? {
-        Asked::Condition { field, relation, value } => relation.condition(field, value).ok(),
+        asked @ Asked::Condition { value, .. } => Some((asked.name(), value)),
         Asked::Plain { .. } => None,
     }
 }

@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     Error,
-    filter::{Comparison, Field, Opener, Shown},
+    filter::{Comparison, Field, Opener},
     read_model::{Counting, ReadModel},
     store::{DatabaseStore, Deadline, Table},
 };
@@ -35,7 +35,7 @@ pub const DEFAULT_DEADLINE: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub struct AuditStore {
     trail: Trail,
-    opener: Option<Arc<Opener>>,
+    keyring: Option<Arc<Keyring>>,
 }
 
 impl AuditStore {
@@ -44,7 +44,7 @@ impl AuditStore {
     /// later queries: open a trail once and share it.
     #[must_use]
     pub fn open(path: impl Into<PathBuf>) -> Self {
-        Self { trail: Trail::new(Arc::new(DatabaseStore::new(path)), None), opener: None }
+        Self { trail: Trail::new(Arc::new(DatabaseStore::new(path)), None), keyring: None }
     }
 
     /// Lets queries be led by the read model that a server keeps at that path. Without it, or when
@@ -60,12 +60,7 @@ impl AuditStore {
     /// Nobody records that it was read: whoever calls this does.
     #[must_use]
     pub fn keyring(self, keyring: Arc<Keyring>) -> Self {
-        Self { opener: Some(Arc::new(Opener::new(keyring))), ..self }
-    }
-
-    /// What was shown in clear since this was asked last.
-    pub(crate) fn take_shown(&self) -> Option<Shown> {
-        self.opener.as_ref()?.take_shown()
+        Self { keyring: Some(keyring), ..self }
     }
 }
 
@@ -317,14 +312,15 @@ impl<'s> AuditQuery<'s> {
     /// the deadline passes before a single record was looked at.
     pub fn execute(self) -> Result<Records, Error> {
         let asked = self.given.iter().map(Given::asked);
-        let sight = match &self.store.opener {
-            Some(opener) => Sight::default().opening(opener.clone()),
+        let sight = match &self.store.keyring {
+            Some(keyring) => Sight::default().opening(Arc::new(Opener::new(keyring.clone()))),
             None => Sight::default(),
         };
         let query = Query::of(View::Database(Table::Logs), asked, &sight)?;
         let page = trail_page(&self.store.trail, &query, Deadline::after(self.deadline))?;
         sight.check()?;
-        Ok(page.into())
+        let shown = sight.opener().and_then(Opener::take_shown);
+        Ok(Records { shown, ..page.into() })
     }
 }
 

@@ -3,7 +3,7 @@
 use audit_layer::record::Record;
 
 use super::Page;
-use crate::{read_model::Count, store::TruncatedBy};
+use crate::{filter::Shown, read_model::Count, store::TruncatedBy};
 
 /// A page of records.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub struct Records {
     pub truncated_by: Vec<TruncatedBy>,
     /// How many records match in all, when that was asked for.
     pub count: Option<Count>,
+    /// What was sealed of it and is in clear.
+    pub(crate) shown: Option<Shown>,
 }
 
 impl From<Page> for Records {
@@ -31,6 +33,7 @@ impl From<Page> for Records {
             truncated: truncated.any(),
             truncated_by: truncated.reasons().collect(),
             count,
+            shown: None,
         }
     }
 }

@@ -11,8 +11,10 @@
 //!
 //! A value that many people have, such as a country, has a key for each of them. Beyond [`MOST_KEYS`] the trail is walked.
 
+use std::{collections::BTreeSet, time::Duration};
+
 use audit_layer::{
-    keyring::{KeyId, Keyring, KeyringError, Lookup},
+    keyring::{Key, KeyId, Keyring, KeyringError, Lookup},
     record::Record,
 };
 use rusqlite::{Connection, params};
@@ -22,6 +24,12 @@ use crate::filter::{Text, clear_leaves};
 
 /// The most keys whose postings are looked up for one value.
 const MOST_KEYS: usize = 64;
+
+/// The most values of a record that are in the index, each of its own.
+const MOST_LEAVES: usize = 1_024;
+
+/// The token and the posting of records that have more.
+const MORE: &str = "more";
 
 /// The name under which postings stand in the term index. It is none that a record has.
 pub(super) const POSTING: &str = "posting of a sealed value";
@@ -39,46 +47,61 @@ CREATE INDEX blind_key ON blind (key);
 pub(super) const DROP: &str = "DROP TABLE IF EXISTS blind;";
 
 /// A sealed value of a record, as the index has it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Blind {
     pub(super) token: String,
     pub(super) key: String,
     pub(super) posting: String,
 }
 
-/// The sealed values of a line that can be opened and asked for.
+impl Blind {
+    /// That a record has more than these.
+    fn more() -> Self {
+        Self { token: MORE.to_owned(), key: String::new(), posting: MORE.to_owned() }
+    }
+}
+
+/// The sealed values of a line that can be opened and asked for, each once; tokens are made with that key.
 ///
 /// # Errors
 /// When the keyring cannot be read.
-pub(super) fn of(line: &str, keyring: &Keyring) -> Result<Vec<Blind>, KeyringError> {
+pub(super) fn of(line: &str, keyring: &Keyring, tokens: &Key) -> Result<Vec<Blind>, KeyringError> {
     let mut all = Vec::new();
     if !line.contains(r#""$sealed""#) {
         return Ok(all);
     }
     let Ok(record) = Record::parse(line) else { return Ok(all) };
-    let mut leaves = Vec::new();
+    let mut leaves = BTreeSet::new();
+    let mut are_more = false;
     clear_leaves(&record, keyring, |name, text, key| {
-        if !text.is_empty() && text.len() <= Text::MAX_BYTES {
-            leaves.push((name.to_owned(), text.to_owned(), key.to_owned()));
+        if text.is_empty() || text.len() > Text::MAX_BYTES {
+            return;
+        }
+        if leaves.len() < MOST_LEAVES {
+            // Those of a key one after the other.
+            leaves.insert((key.to_owned(), name.to_owned(), text.to_owned()));
+        } else {
+            are_more = true;
         }
     })?;
-    for (name, text, key) in leaves {
+    let mut sealing: Option<Key> = None;
+    for (id, name, text) in leaves {
+        if sealing.as_ref().is_none_or(|key| key.id().as_str() != id) {
+            sealing = key(keyring, &id)?;
+        }
         // It was there a moment ago. If it is not, there is nothing to find any more.
-        let Some(posting) = posting(keyring, &key, &name, &text)? else { continue };
-        all.push(Blind { token: keyring.index_token(&name, &text)?, key, posting });
+        let Some(key) = &sealing else { continue };
+        let (token, posting) = (tokens.index_token(&name, &text), key.index_posting(&name, &text));
+        all.push(Blind { token, key: id, posting });
     }
+    all.extend(are_more.then(Blind::more));
     Ok(all)
 }
 
-fn posting(
-    keyring: &Keyring,
-    key: &str,
-    name: &str,
-    text: &str,
-) -> Result<Option<String>, KeyringError> {
-    let Ok(id) = key.parse::<KeyId>() else { return Ok(None) };
+fn key(keyring: &Keyring, id: &str) -> Result<Option<Key>, KeyringError> {
+    let Ok(id) = id.parse::<KeyId>() else { return Ok(None) };
     Ok(match keyring.key(&id)? {
-        Lookup::Found(key) => Some(key.index_posting(name, text)),
+        Lookup::Found(key) => Some(key),
         Lookup::Erased { .. } | Lookup::Unknown => None,
     })
 }
@@ -101,30 +124,37 @@ impl From<KeyringError> for Failure {
     }
 }
 
-/// The postings of the records in which the value stands sealed; none when there are too many.
+/// Where the records are in which a value stands sealed.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Postings {
+    /// Those of exactly these postings;
+    pub(super) exact: Vec<String>,
+    /// and some of this one, of records that have more values than the index.
+    pub(super) besides: Option<&'static str>,
+}
+
+/// The postings of the records in which the value stands sealed; none when there are more than that, or tokens were made with
+/// another keyring.
 pub(super) fn postings(
     connection: &Connection,
     keyring: &Keyring,
-    name: &str,
-    text: &str,
-) -> Result<Option<Vec<String>>, Failure> {
+    (name, text): (&str, &str),
+    most: usize,
+) -> Result<Option<Postings>, Failure> {
     let mut find = connection.prepare_cached("SELECT key FROM blind WHERE token = ?1 LIMIT ?2")?;
-    let mut keys = Vec::<String>::new();
-    for token in keyring.index_tokens(name, text)? {
-        for key in find.query_map(params![token, MOST_KEYS + 1], |row| row.get(0))? {
-            keys.push(key?);
-        }
-    }
-    keys.sort_unstable();
-    keys.dedup();
-    if keys.len() > MOST_KEYS {
+    let token = keyring.index_token(name, text)?;
+    let limit = most.min(MOST_KEYS) + 1;
+    let ids = find.query_map(params![token, limit], |row| row.get(0))?;
+    let ids = ids.collect::<rusqlite::Result<Vec<String>>>()?;
+    if ids.len() >= limit {
         return Ok(None);
     }
-    let mut postings = Vec::new();
-    for key in keys {
-        postings.extend(posting(keyring, &key, name, text)?);
+    let mut exact = Vec::new();
+    for id in ids {
+        exact.extend(key(keyring, &id)?.map(|key| key.index_posting(name, text)));
     }
-    Ok(Some(postings))
+    let are_more = find.exists(params![MORE, 1])?;
+    Ok(Some(Postings { exact, besides: are_more.then_some(MORE) }))
 }
 
 /// Writes what has come.
@@ -167,24 +197,27 @@ fn delete(connection: &mut Connection, keys: &[KeyId]) -> rusqlite::Result<()> {
 
 /// Empties the log, if nobody reads in it; whether that was so.
 fn is_out_of_log(connection: &Connection) -> rusqlite::Result<bool> {
+    // Without waiting for those who read: whoever asks tries again.
+    connection.busy_timeout(Duration::ZERO)?;
     let busy =
-        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0))?;
-    Ok(!busy)
+        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0));
+    connection.busy_timeout(schema::BUSY_TIMEOUT)?;
+    Ok(!busy?)
 }
 
-/// Forgets them in a model that is there and nobody else may keep.
+/// Forgets them in a model that somebody else may keep; whether they are out of its log, too.
 ///
 /// # Errors
 /// When the model cannot be written.
-pub(crate) fn forget_erased(model: &std::path::Path, keys: &[KeyId]) -> rusqlite::Result<()> {
+pub(crate) fn forget_erased(model: &std::path::Path, keys: &[KeyId]) -> rusqlite::Result<bool> {
     if keys.is_empty() || !model.exists() {
-        return Ok(());
+        return Ok(true);
     }
     let mut connection = schema::open_to_ask(model)?;
-    if schema::state(&connection)?.is_some() {
-        forget(&mut connection, keys)?;
+    match schema::state(&connection)? {
+        Some(_) => forget(&mut connection, keys),
+        None => Ok(true),
     }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -206,11 +239,12 @@ mod tests {
         model.execute_batch(TABLE).unwrap();
         let (name, text) = ("details.email", "ann@example.com");
         let found = |model: &Connection| {
-            postings(model, &keyring, name, text).unwrap_or_else(|_| panic!("it can be read"))
+            let found = postings(model, &keyring, (name, text), MOST_KEYS);
+            found.unwrap_or_else(|_| panic!("it can be read")).map(|found| found.exact)
         };
         assert_eq!(found(&model), Some(vec![]));
 
-        // Sealed before the keys were made anew, and after; the tokens of both are asked for.
+        // Sealed before the key was made anew, and after.
         let mut expected = Vec::new();
         for _ in 0..2 {
             let key = keyring.in_use(Purpose::Seal).unwrap();
@@ -221,7 +255,6 @@ mod tests {
             write(&model, &mut vec![fresh]).unwrap();
             expected.push((key.id().clone(), key.index_posting(name, text)));
             keyring.rotate(Purpose::Seal).unwrap();
-            keyring.rotate(Purpose::Index).unwrap();
         }
         assert_eq!(rows(&model), 4);
         let mut all: Vec<_> = expected.iter().map(|(_, posting)| posting.clone()).collect();
@@ -241,5 +274,13 @@ mod tests {
         assert_eq!(found(&model), Some(vec![kept.clone()]));
         write(&model, &mut many(MOST_KEYS)).unwrap();
         assert_eq!(found(&model), None);
+        let besides = |model: &Connection| {
+            let asked = ("details.other", "x");
+            postings(model, &keyring, asked, 0).unwrap_or_else(|_| panic!("it can be read"))
+        };
+        assert_eq!(besides(&model), Some(Postings { exact: vec![], besides: None }));
+        let Blind { token, key, .. } = Blind::more();
+        write(&model, &mut vec![(token, key)]).unwrap();
+        assert_eq!(besides(&model), Some(Postings { exact: vec![], besides: Some(MORE) }));
     }
 }

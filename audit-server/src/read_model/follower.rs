@@ -20,7 +20,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use audit_layer::keyring::{KeyId, Keyring};
+use audit_layer::keyring::{KeyId, Keyring, KeyringError, Purpose};
 use time::OffsetDateTime;
 
 use super::{
@@ -204,6 +204,8 @@ impl Following {
             Some(writer) => writer,
             None => self.open()?,
         };
+        let identity = identity(self.keyring.as_deref())?;
+        writer = writer.with_sealed(identity.as_deref())?;
         if writer.is_to_rebuild()? {
             tracing::info!("the read model is made anew");
             writer = writer.clear()?;
@@ -242,11 +244,11 @@ impl Following {
     /// until nothing is.
     fn forget(&mut self, writer: &mut Writer) -> Result<(), Failure> {
         let Some(keyring) = &self.keyring else { return Ok(()) };
-        let version = keyring.data_version()?;
+        let version = keyring.data_version().map_err(unreadable)?;
         if self.looked_at == Some(version) {
             return Ok(());
         }
-        let mut erased = keyring.erased_keys()?;
+        let mut erased = keyring.erased_keys().map_err(unreadable)?;
         erased.retain(|key| !self.forgotten.contains(key));
         if writer.forget(&erased)? && !writer.is_ahead() {
             self.forgotten.extend(erased);
@@ -272,9 +274,11 @@ impl Following {
             )
         };
         private(&self.model).map_err(|error| unusable(&error))?;
+        let identity = identity(self.keyring.as_deref())?;
         let writer = Writer::open(&self.model)
-            .and_then(|writer| writer.with_sealed(self.keyring.is_some()))
+            .and_then(|writer| writer.with_sealed(identity.as_deref()))
             .map_err(|error| unusable(&error))?;
+        (self.looked_at, self.forgotten) = (None, HashSet::new());
         self.files = Some(Files::of(&self.model)?);
         lock(&self.progress).alarms = writer.alarms()?;
         Ok(writer)
@@ -331,6 +335,17 @@ impl Following {
     }
 }
 
+/// Which keyring it is, if there is one.
+fn identity(keyring: Option<&Keyring>) -> Result<Option<String>, Failure> {
+    keyring.map(Keyring::index_identity).transpose().map_err(unreadable)
+}
+
+/// That the keyring cannot be read. What is told of it stands in answers: why, and where it is, is for the log.
+fn unreadable(error: KeyringError) -> Failure {
+    tracing::warn!(%error, "the keyring cannot be read");
+    "the keyring cannot be read; the log says why".into()
+}
+
 /// What was seen in a snapshot of the trail.
 #[derive(Default)]
 struct Seen {
@@ -382,8 +397,9 @@ fn read_after(
 /// The records with what is sealed in them and can be opened.
 fn opened(mut batch: Vec<Arrived>, keyring: Option<&Keyring>) -> Result<Vec<Arrived>, Failure> {
     if let Some(keyring) = keyring {
+        let key = keyring.in_use(Purpose::Index).map_err(unreadable)?;
         for arrived in &mut batch {
-            arrived.blind = blind::of(&arrived.line, keyring)?;
+            arrived.blind = blind::of(&arrived.line, keyring, &key).map_err(unreadable)?;
         }
     }
     Ok(batch)
@@ -471,7 +487,9 @@ pub(crate) fn reindex(
         model: model.to_owned(),
         progress: Arc::default(),
         on_alarm,
-        writer: Some(Writer::open(model)?.with_sealed(keyring.is_some())?.clear()?),
+        writer: Some(
+            Writer::open(model)?.with_sealed(identity(keyring.as_deref())?.as_deref())?.clear()?,
+        ),
         keyring,
         looked_at: None,
         forgotten: HashSet::new(),

@@ -7,12 +7,14 @@
 //! It is one file, however long: each kind of plan is made, asked for terms and evaluated here, and the
 //! three must agree.
 
+use std::cell::Cell;
+
 use audit_layer::{event_type, record::Member};
 use rusqlite::Connection;
 
 use super::{
     bits::Bits,
-    blind,
+    blind::{self, Postings},
     chunk::Chunk,
     content::{self, KEYED, LONG, RAISED},
     dictionary::{self, FacetId, NameId, Whereabouts},
@@ -26,6 +28,9 @@ use crate::filter::{Field, Filter, SealedText, Test, Wanted, Words};
 /// The most words of one beginning that are asked for one by one. Where there are more, one of them is
 /// soon met.
 const MAX_BEGINNING: usize = 32;
+
+/// The most postings of sealed values that one question asks for.
+const MAX_POSTINGS: usize = 256;
 
 /// What the index can say of a filter.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -173,7 +178,7 @@ impl Plan {
         connection: &Connection,
         State { hash_key: key, blind, .. }: State,
     ) -> rusqlite::Result<Self> {
-        let planner = Planner { connection, key, blind };
+        let planner = Planner { connection, key, blind, postings: Cell::new(MAX_POSTINGS) };
         match filter {
             // The walk is bounded by these already.
             Filter::All(all) => {
@@ -439,8 +444,10 @@ impl Set {
 struct Planner<'p> {
     connection: &'p Connection,
     key: HashKey,
-    /// Whether the model has sealed values.
-    blind: bool,
+    /// With which keyring the model has sealed values, if with any.
+    blind: Option<i64>,
+    /// How many postings of sealed values may be asked for yet.
+    postings: Cell<usize>,
 }
 
 impl Planner<'_> {
@@ -505,22 +512,32 @@ impl Planner<'_> {
 
     /// The terms of a text that stands sealed.
     fn sealed(&self, sealed: &SealedText) -> rusqlite::Result<Plan> {
-        if !self.blind {
-            return Ok(Plan::Unknown);
-        }
         let SealedText { field, text, opener } = sealed;
         let (name, keyring) = (field.to_string(), opener.keyring());
-        let postings = match blind::postings(self.connection, keyring, &name, text.as_str()) {
-            Ok(postings) => postings,
+        let look_up = || -> Result<Option<Postings>, blind::Failure> {
+            let is_of_keyring = match self.blind {
+                Some(made_with) => made_with == self.key.of_line(&keyring.index_identity()?),
+                None => false,
+            };
+            if !is_of_keyring || opener.has_failed() {
+                return Ok(None);
+            }
+            let left = self.postings.get();
+            blind::postings(self.connection, keyring, (&name, text.as_str()), left)
+        };
+        let found = match look_up() {
+            Ok(found) => found,
             Err(blind::Failure::Model(error)) => return Err(error),
             Err(blind::Failure::Keyring(failure)) => {
                 opener.failed(failure);
                 None
             }
         };
-        let Some(postings) = postings else { return Ok(Plan::Unknown) };
-        let key = |posting: &String| Plan::Key(self.token(blind::POSTING, Some(posting)));
-        let mut plans: Vec<_> = postings.iter().map(key).collect();
+        let Some(Postings { exact, besides }) = found else { return Ok(Plan::Unknown) };
+        self.postings.set(self.postings.get().saturating_sub(exact.len()));
+        let key = |posting: &str| Plan::Key(self.token(blind::POSTING, Some(posting)));
+        let mut plans: Vec<_> = exact.iter().map(|posting| key(posting)).collect();
+        plans.extend(besides.map(|posting| Plan::All(vec![key(posting), Plan::Unknown])));
         Ok(match plans.pop() {
             None => Plan::Nothing,
             Some(only) if plans.is_empty() => only,

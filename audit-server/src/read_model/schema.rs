@@ -9,6 +9,9 @@ use super::{blind, proof, tokens::HashKey, vocabulary};
 /// The version of everything below, and of what is put into it. Another one is built anew.
 pub(super) const VERSION: i32 = 5;
 
+/// How long whoever writes waits for others who do.
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// What tells the file from others: `audm`.
 pub(super) const APPLICATION_ID: i32 = 0x6175_646d;
 
@@ -26,7 +29,7 @@ CREATE TABLE state (
     line      INTEGER NOT NULL,  -- a hash of its line
     damaged   INTEGER NOT NULL,  -- whether any record in here could not be read
     rebuild   INTEGER NOT NULL,  -- whether to begin anew has been asked for
-    blind     INTEGER NOT NULL   -- whether all sealed values that could be opened are in here
+    blind     TEXT    NOT NULL   -- with which keyring sealed values were put in here; empty: with none
 ) STRICT;
 
 -- Names under which values stand (name IS NULL), and the values that are facets.
@@ -157,8 +160,8 @@ pub(super) struct State {
     /// Whether any record in it could not be read.
     pub(super) damaged: bool,
     pub(super) rebuild: bool,
-    /// Whether all sealed values that could be opened are in it.
-    pub(super) blind: bool,
+    /// A hash of which keyring sealed values were put into it with; none when they were not.
+    pub(super) blind: Option<i64>,
 }
 
 /// The error that what is in the database is no encoding of what belongs there.
@@ -172,7 +175,7 @@ pub(super) fn damaged() -> rusqlite::Error {
 /// Opens the database to write, and makes it when it is none or of another version.
 pub(super) fn open_to_write(path: &Path, fresh_key: [u8; 16]) -> rusqlite::Result<Connection> {
     let mut connection = Connection::open(path)?;
-    connection.busy_timeout(Duration::from_secs(10))?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
     let pragma = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
     let is_new = pragma("application_id")? == 0 && pragma("schema_version")? == 0;
     if !is_new && pragma("application_id")? != APPLICATION_ID {
@@ -189,28 +192,32 @@ pub(super) fn open_to_write(path: &Path, fresh_key: [u8; 16]) -> rusqlite::Resul
     connection.set_prepared_statement_cache_capacity(64);
     let version: i32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     if version != VERSION {
-        clear(&mut connection, fresh_key, false)?;
+        clear(&mut connection, fresh_key, "")?;
     }
     Ok(connection)
 }
 
-/// Empties the database, to be filled with sealed values that can be opened or without.
+/// Empties the database, to be filled with sealed values that this keyring opens; without when it is empty.
 pub(super) fn clear(
     connection: &mut Connection,
     fresh_key: [u8; 16],
-    blind: bool,
+    keyring: &str,
 ) -> rusqlite::Result<()> {
     let transaction =
         connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-    let drops = [DROP, proof::DROP, vocabulary::DROP, blind::DROP];
+    let drops = [DROP, proof::DROP, vocabulary::DROP];
     let made = [TABLES, proof::TABLES, vocabulary::TABLE, blind::TABLE];
+    // Of what was erased nothing may be left in pages that are free then.
+    transaction.execute_batch("PRAGMA secure_delete = ON;")?;
+    transaction.execute_batch(blind::DROP)?;
+    transaction.execute_batch("PRAGMA secure_delete = FAST;")?;
     for tables in drops.into_iter().chain(made) {
         transaction.execute_batch(tables)?;
     }
     transaction.execute(
         "INSERT INTO state (one, hash_key, arrival, line, damaged, rebuild, blind)
          VALUES (1, ?1, 0, 0, 0, 0, ?2)",
-        params![fresh_key, blind],
+        params![fresh_key, keyring],
     )?;
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     transaction.pragma_update(None, "user_version", VERSION)?;
@@ -233,7 +240,7 @@ pub(super) fn open_to_read(path: &Path) -> rusqlite::Result<Connection> {
 pub(super) fn open_to_ask(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_timeout(Duration::from_secs(10))?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
     Ok(connection)
 }
 
@@ -244,7 +251,7 @@ pub(super) fn ask_to_rebuild(connection: &Connection) -> rusqlite::Result<()> {
 
 /// Notes that sealed values are not put into it any more.
 pub(super) fn end_blind(connection: &Connection) -> rusqlite::Result<()> {
-    connection.execute("UPDATE state SET blind = 0", []).map(drop)
+    connection.execute("UPDATE state SET blind = ''", []).map(drop)
 }
 
 /// Where the model stands; none when it is not of this version, or not made yet.
@@ -258,13 +265,15 @@ pub(super) fn state(connection: &Connection) -> rusqlite::Result<Option<State>> 
     connection
         .prepare_cached("SELECT hash_key, arrival, line, damaged, rebuild, blind FROM state")?
         .query_row([], |row| {
+            let hash_key = HashKey(row.get(0)?);
+            let keyring = row.get_ref(5)?.as_str()?;
             Ok(State {
-                hash_key: HashKey(row.get(0)?),
+                hash_key,
                 arrival: row.get(1)?,
                 line: row.get(2)?,
                 damaged: row.get(3)?,
                 rebuild: row.get(4)?,
-                blind: row.get(5)?,
+                blind: (!keyring.is_empty()).then(|| hash_key.of_line(keyring)),
             })
         })
         .optional()

@@ -53,18 +53,20 @@ impl Writer {
         Self::load(connection)
     }
 
-    /// The same, with or without sealed values from now on. One that lacks those of before is made anew.
-    pub(super) fn with_sealed(mut self, blind: bool) -> rusqlite::Result<Self> {
-        match (self.state.blind, blind) {
-            (false, true) => {
-                schema::clear(&mut self.connection, fresh_key(), true)?;
+    /// The same, from now on with sealed values that this keyring opens, or without. One that lacks those of before, or has
+    /// them by another keyring, is made anew.
+    pub(super) fn with_sealed(mut self, keyring: Option<&str>) -> rusqlite::Result<Self> {
+        let wanted = keyring.map(|keyring| self.state.hash_key.of_line(keyring));
+        match keyring {
+            _ if self.state.blind == wanted => Ok(self),
+            Some(keyring) => {
+                schema::clear(&mut self.connection, fresh_key(), keyring)?;
                 Self::load(self.connection)
             }
-            (true, false) => {
+            None => {
                 schema::end_blind(&self.connection)?;
                 Self::load(self.connection)
             }
-            _ => Ok(self),
         }
     }
 
@@ -132,7 +134,9 @@ impl Writer {
 
     /// Forgets everything but the heads and the alarms.
     pub(super) fn clear(mut self) -> rusqlite::Result<Self> {
-        schema::clear(&mut self.connection, fresh_key(), self.state.blind)?;
+        let keyring = "SELECT blind FROM state";
+        let keyring: String = self.connection.query_row(keyring, [], |row| row.get(0))?;
+        schema::clear(&mut self.connection, fresh_key(), &keyring)?;
         Self::load(self.connection)
     }
 

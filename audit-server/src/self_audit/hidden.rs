@@ -1,103 +1,114 @@
 //! Texts of questions that are not told in clear.
 //!
 //! What somebody looked for is recorded. Where applications seal what concerns people, that would be in clear here what is
-//! sealed elsewhere, and for ever. So the text that a detail is to equal is told by its keyed hash, which is the same each
-//! time; so it is where nothing of that name is sealed, since nobody can know that of all records.
+//! sealed elsewhere, and for ever. So wherever a text may be one of a detail, a mark stands for it: in conditions on
+//! details, in full text, in parameters that do not exist. It is so, too, where nothing of that name is sealed, since nobody can know
+//! that of all records. A cursor has a hash of the question in it and is left out.
+//!
+//! The mark is a hash under a key that the process makes when it begins and nobody ever sees: within a run of the
+//! server the same text has the same mark, and afterwards nobody can find out by trying what it was, with the keyring neither. What was
+//! found is told by the ids of records. Rejected: the keyed hash of the keyring, by which who may ask and read what is recorded of it
+//! could try what stands behind hashed values, and whose key outlives the persons that are erased.
 
-use std::{borrow::Cow, cmp::Reverse, collections::BTreeSet};
+use std::{borrow::Cow, cell::Cell, hash::Hasher};
 
-use audit_layer::keyring::Keyring;
+use siphasher::sip::SipHasher24;
 
 use crate::{
     filter::{self, Field},
-    query::condition_of,
+    query::{PARAMETERS, condition_of},
 };
 
-/// What stands for a text that cannot be hashed.
+/// What stands for what cannot be read.
 const HIDDEN: &str = "[hidden]";
 
-/// The query string as it is recorded: the texts that details are to equal are told by their keyed hashes.
-pub(super) fn hidden<'q>(query: &'q str, keyring: Option<&Keyring>) -> Cow<'q, str> {
-    let pairs = || form_urlencoded::parse(query.as_bytes());
-    let may_tell = |name: &str| name == "filter" || is_of_details(name);
-    if !pairs().any(|(name, _)| may_tell(&name)) {
-        return query.into();
+/// Parameters in which no text of a detail is asked for, beside those of [`PARAMETERS`].
+const OTHERS: &[&str] = &[
+    "after",
+    "compression",
+    "days",
+    "format",
+    "grace_hours",
+    "interval",
+    "lookback_days",
+    "name",
+    "networks",
+    "regulations",
+    "role",
+    "threshold",
+    "top",
+];
+
+/// Hides texts.
+#[derive(Clone)]
+pub(super) struct Hider([u8; 16]);
+
+impl Hider {
+    pub(super) fn new() -> Self {
+        let mut key = [0; 16];
+        if getrandom::fill(&mut key).is_err() {
+            tracing::warn!(
+                "the system gives no randomness: what is asked for can be guessed from its marks"
+            );
+        }
+        Self(key)
     }
-    let mut out = form_urlencoded::Serializer::new(String::new());
-    for (name, value) in pairs() {
-        if name == "filter" {
-            out.append_pair(&name, &hidden_expression(&value, keyring));
-        } else if is_of_details(&name) {
-            let (name, value) = hidden_condition(&name, &value, keyring);
-            out.append_pair(&name, &value);
-        } else {
+
+    /// The query string as it is told.
+    pub(super) fn hidden(&self, query: &str) -> String {
+        let mut out = form_urlencoded::Serializer::new(String::new());
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            let (name, value) = self.pair(&name, &value);
             out.append_pair(&name, &value);
         }
+        out.finish()
     }
-    out.finish().into()
-}
 
-/// Whether a parameter asks for a leaf.
-fn is_of_details(name: &str) -> bool {
-    name.starts_with("details") || name.starts_with("regulatory_flags")
-}
-
-/// A condition in a query string. Operators stand in the name or in the value, wherever the first `=` was.
-fn hidden_condition(name: &str, value: &str, keyring: Option<&Keyring>) -> (String, String) {
-    let told = |value: &str| (name.to_owned(), value.to_owned());
-    let Some(condition) = condition_of(name, value) else { return (HIDDEN.into(), HIDDEN.into()) };
-    let mut text = None;
-    condition.each_text(&mut |_, equals| text = Some(equals.to_owned()));
-    match text {
-        Some(text) if text == value => told(&hash(&text, keyring)),
-        Some(_) => told(HIDDEN),
-        // A number that is compared names nobody, and neither does the question whether there is any.
-        None => told(value),
-    }
-}
-
-/// An expression with the hashes of what details are to equal. Where one of the texts does not stand there as it is
-/// meant, with escapes say, nothing of the expression is told.
-fn hidden_expression(expression: &str, keyring: Option<&Keyring>) -> String {
-    let Ok(read) = filter::expression(expression) else { return HIDDEN.to_owned() };
-    let mut texts = BTreeSet::new();
-    read.each_text(&mut |field, text| {
-        if matches!(field, Field::Detail(_) | Field::Flag(_)) {
-            texts.insert(text.to_owned());
-        }
-    });
-    let mut told = expression.to_owned();
-    // The longest first: one may be a part of another.
-    let mut texts: Vec<_> = texts.into_iter().collect();
-    texts.sort_unstable_by_key(|text| Reverse(text.len()));
-    for text in texts {
-        match whole(&told, &text) {
-            places if places.is_empty() => return HIDDEN.to_owned(),
-            places => {
-                let hash = hash(&text, keyring);
-                for at in places.into_iter().rev() {
-                    told.replace_range(at..at + text.len(), &hash);
-                }
+    fn pair<'p>(&self, name: &'p str, value: &'p str) -> (Cow<'p, str>, Cow<'p, str>) {
+        // An operator may stand at the end of a name, with the value behind it.
+        let known = name.split(['!', '<', '>']).next().unwrap_or_default();
+        match known {
+            "cursor" | "q" | "filter" if name != known => (HIDDEN.into(), HIDDEN.into()),
+            "cursor" => (name.into(), HIDDEN.into()),
+            "q" => (name.into(), self.mark(value).into()),
+            "filter" => (name.into(), self.expression(value)),
+            _ if known.starts_with("details") => match condition_of(name, value) {
+                Some((name, value)) if !value.is_empty() => (name.into(), self.mark(value).into()),
+                _ => (HIDDEN.into(), HIDDEN.into()),
+            },
+            _ if OTHERS.contains(&known) || PARAMETERS.iter().any(|it| it.name == known) => {
+                (name.into(), value.into())
             }
+            _ => (HIDDEN.into(), HIDDEN.into()),
         }
     }
-    told
+
+    fn expression<'e>(&self, expression: &'e str) -> Cow<'e, str> {
+        let Ok(read) = filter::expression(expression) else { return HIDDEN.into() };
+        let is_told = Cell::new(true);
+        let told = filter::printed(&read, &|field, text| match field {
+            Some(Field::Member(member)) if *member != audit_layer::record::Member::Message => {
+                text.to_owned()
+            }
+            _ => {
+                is_told.set(false);
+                self.mark(text)
+            }
+        });
+        if is_told.get() { expression.into() } else { told.into() }
+    }
+
+    fn mark(&self, text: &str) -> String {
+        let mut hasher = SipHasher24::new_with_key(&self.0);
+        hasher.write(text.as_bytes());
+        format!("asked:{:016x}", hasher.finish())
+    }
 }
 
-/// Where the text stands, and is not a part of a longer word.
-fn whole(expression: &str, text: &str) -> Vec<usize> {
-    let is_part = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == ':');
-    let stands_alone = |at: &usize| {
-        let before = expression[..*at].chars().next_back();
-        let behind = expression[at + text.len()..].chars().next();
-        !is_part(before) && !is_part(behind)
-    };
-    expression.match_indices(text).map(|(at, _)| at).filter(stands_alone).collect()
-}
-
-fn hash(text: &str, keyring: Option<&Keyring>) -> String {
-    let marks = keyring.and_then(|keyring| keyring.hash_marks(text).ok());
-    marks.into_iter().flatten().next().unwrap_or_else(|| HIDDEN.to_owned())
+impl std::fmt::Debug for Hider {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Hider")
+    }
 }
 
 #[cfg(test)]
@@ -106,42 +117,61 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_details_are_to_equal_is_told_by_its_hash() {
-        let directory = tempfile::tempdir().unwrap();
-        let keyring = Keyring::init(directory.path().join("keyring.db")).unwrap();
+    fn no_text_of_a_detail_is_told() {
+        let hider = Hider::new();
         let told = |query: &str| {
-            let hidden = hidden(query, Some(&keyring)).into_owned();
-            form_urlencoded::parse(hidden.as_bytes())
+            form_urlencoded::parse(hider.hidden(query).as_bytes())
                 .map(|(name, value)| format!("{name}={value}"))
                 .collect::<Vec<_>>()
                 .join("&")
         };
-        let hash = |text: &str| keyring.hash_marks(text).unwrap().remove(0);
-        let (a, b) = (hash("a@b.c"), hash("b"));
+        let (a, b) = (hider.mark("a@b.c"), hider.mark("b"));
+        let number = "4111".parse::<filter::Decimal>().unwrap().to_string();
+        assert!(a != b && a != Hider::new().mark("a@b.c"));
         for (query, expected) in [
-            ("user_id=u&limit=5", "user_id=u&limit=5".to_owned()),
-            ("q=a@b.c", "q=a@b.c".to_owned()),
+            ("user_id=u&limit=5&status!=x", "user_id=u&limit=5&status!=x".to_owned()),
+            ("top=details.email&days=7", "top=details.email&days=7".to_owned()),
+            ("duration_us>=5", "duration_us>=5".to_owned()),
+            ("q=a@b.c", format!("q={a}")),
+            ("cursor=AgAA&order=asc", format!("cursor={HIDDEN}&order=asc")),
             ("details.email=a%40b.c&user_id=u", format!("details.email={a}&user_id=u")),
-            ("details[email]=a@b.c", format!("details[email]={a}")),
-            ("details.email!=a@b.c", format!("details.email!={a}")),
-            ("details.amount>=1000", "details.amount>=1000".to_owned()),
-            ("filter=details.email%3D%22a@b.c%22", format!("filter=details.email=\"{a}\"")),
+            ("details[email]=a@b.c", format!("details.email={a}")),
+            ("details.email!=a@b.c", format!("details.email!=={a}")),
+            ("details.card>=4111", format!("details.card>=={}", hider.mark("4111"))),
+            ("details.card>4111", format!("details.card>={}", hider.mark("4111"))),
+            ("filter=details.email%3D%22a@b.c%22", format!("filter=details.\"email\" = \"{a}\"")),
+            ("filter=details.email:%22b%22", format!("filter=details.\"email\":\"{b}\"")),
+            ("filter=b", format!("filter=\"{b}\"")),
+            ("filter=message%3Ab", format!("filter=message:\"{b}\"")),
             (
                 "filter=details.x%3Db%20AND%20NOT%20user_id%3D%22bob%22",
-                format!("filter=details.x={b} AND NOT user_id=\"bob\""),
+                format!("filter=details.\"x\" = \"{b}\" AND -(user_id = \"bob\")"),
             ),
             (
-                "filter=details.email%3D%22a@*%22",
-                format!("filter=details.email=\"{}*\"", hash("a@")),
+                "filter=details.x%3E%3D4111",
+                format!("filter=details.\"x\" >= {}", hider.mark(&number)),
             ),
-            // What cannot be read, or does not stand there as it is meant.
+            (
+                "filter=user_id%3D%22bob%22 -status%3Dx",
+                "filter=user_id=\"bob\" -status=x".to_owned(),
+            ),
+            (
+                "filter=details.x%3D%22a%5C%22b%22%20OR%20details.y%3D%27a%22b%27",
+                format!(
+                    "filter=details.\"x\" = \"{0}\" OR details.\"y\" = \"{0}\"",
+                    hider.mark("a\"b")
+                ),
+            ),
+            // What cannot be read, and what there is not.
             ("filter=details.email%3D%3D%22a@b.c%22", format!("filter={HIDDEN}")),
-            ("filter=details.x%3D%22a%5C%22b%22", format!("filter={HIDDEN}")),
+            ("filter!=details.email%3Da", format!("{HIDDEN}={HIDDEN}")),
+            ("q<a@b.c", format!("{HIDDEN}={HIDDEN}")),
             ("details=a@b.c", format!("{HIDDEN}={HIDDEN}")),
             ("details.a@b.c", format!("{HIDDEN}={HIDDEN}")),
+            ("detail.email=a@b.c", format!("{HIDDEN}={HIDDEN}")),
+            ("email=a@b.c", format!("{HIDDEN}={HIDDEN}")),
         ] {
             assert_eq!(told(query), expected, "{query}");
         }
-        assert_eq!(hidden("details.email=a", None), "details.email=%5Bhidden%5D");
     }
 }

@@ -15,8 +15,8 @@
 //! A query string may name what stands in restricted records, and how many there are is an answer. So what
 //! was asked is restricted itself: who sees no such details sees who asked, and not what for. Of a path
 //! the parts are recorded that the route knows, and those parameters that are the id of a key or a record; a key
-//! that somebody put into a query is left out. Where there is a keyring, what details are to equal is told by its
-//! keyed hash: see [`hidden`].
+//! that somebody put into a query is left out. Where there is a keyring, what is looked for in details is
+//! not told in clear: see [`hidden`].
 //!
 //! # No loop
 //! A record of a read is written, indexed and read like any other, and none of these is a read: only a
@@ -37,16 +37,14 @@ use std::{
     net::IpAddr,
     path::{Path, PathBuf},
     sync::{
-        Arc, Mutex, OnceLock, PoisonError,
+        Mutex, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
 
 use audit_layer::{
-    AuditGuard, AuditLayer, Overflow, event_type,
-    keyring::{self, Keyring},
-    record::format_timestamp,
+    AuditGuard, AuditLayer, Overflow, event_type, keyring, record::format_timestamp,
 };
 use poem::http::Uri;
 use tracing::{Dispatch, dispatcher};
@@ -54,7 +52,10 @@ use tracing_subscriber::layer::SubscriberExt;
 use uuid::Uuid;
 
 pub(crate) use self::command::{Command, Operator, Progress};
-use self::refusals::{Refusals, Seen, Source};
+use self::{
+    hidden::Hider,
+    refusals::{Refusals, Seen, Source},
+};
 use crate::{
     auth::{Credential, KeyId, KeyInfo, LOCKED_FOR, Tenant},
     filter::{RESTRICTED, Shown},
@@ -217,21 +218,13 @@ pub(crate) struct SelfAudit {
     trail: PathBuf,
     journal: PathBuf,
     flush_interval: Duration,
-    hides: Hides,
+    /// Hides texts of questions, when they are not told.
+    hider: Option<Hider>,
     open: OnceLock<Dispatch>,
     guard: Mutex<Option<AuditGuard>>,
     pending: Mutex<Vec<(i64, Told)>>,
     refusals: Mutex<Refusals>,
     lost: AtomicU64,
-}
-
-/// Which texts of questions are not told.
-#[derive(Debug)]
-enum Hides {
-    /// All are.
-    Nothing,
-    /// What details are to equal: told by its hash, if there is a key for that.
-    Details(Option<Arc<Keyring>>),
 }
 
 /// Why nothing can be recorded.
@@ -261,7 +254,7 @@ impl SelfAudit {
             trail: trail.to_owned(),
             journal: journal.to_owned(),
             flush_interval: FLUSH_INTERVAL,
-            hides: Hides::Nothing,
+            hider: None,
             open: OnceLock::new(),
             guard: Mutex::default(),
             pending: Mutex::default(),
@@ -276,10 +269,10 @@ impl SelfAudit {
         Self { flush_interval: COMMAND_FLUSH_INTERVAL, ..self }
     }
 
-    /// The same, which tells what details are to equal by its keyed hash; not at all when the keyring cannot be read.
+    /// The same, which does not tell in clear what is looked for in details.
     #[must_use]
-    pub(crate) fn hiding(self, keyring: Option<Arc<Keyring>>) -> Self {
-        Self { hides: Hides::Details(keyring), ..self }
+    pub(crate) fn hiding(self) -> Self {
+        Self { hider: Some(Hider::new()), ..self }
     }
 
     /// What was sealed and is shown in clear.
@@ -450,8 +443,8 @@ impl SelfAudit {
     }
 
     fn tell(&self, mut told: Told) {
-        if let (Hides::Details(keyring), Some(query)) = (&self.hides, told.query()) {
-            *query = hidden::hidden(query, keyring.as_deref()).into_owned();
+        if let (Some(hider), Some(query)) = (&self.hider, told.query()) {
+            *query = hider.hidden(query);
         }
         if let Some(dispatch) = self.open.get() {
             return dispatcher::with_default(dispatch, || record(&told, None));

@@ -8,7 +8,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use audit_layer::{AuditLayer, keyring::Keyring, sealed};
+use audit_layer::{
+    AuditLayer,
+    keyring::{Keyring, Purpose},
+    sealed,
+};
 use audit_server::{Config, NewKey, Role};
 use rusqlite::Connection;
 use serde_json::{Value, json};
@@ -246,13 +250,19 @@ fn each_decryption_is_recorded_and_what_was_looked_for_is_not_told_in_clear() {
     let records = own(&house.directory().join("audit.db"));
     let queries: Vec<_> =
         records.iter().filter_map(|record| record["details"]["query"].as_str()).collect();
-    let hash = |text: &str| house.keyring().hash_marks(text).unwrap()[0].replace(':', "%3A");
-    let (ann, bob, eve) =
-        (hash("ann@example.com"), hash("bob@example.com"), hash("eve@example.com"));
-    let of_ann = |query: &&str| query.contains(&format!("&details.email={ann}&limit=5"));
-    assert!(queries.iter().any(of_ann), "{queries:?}");
-    assert!(queries.iter().any(|query| query.contains(&bob)), "{queries:?}");
-    assert!(queries.iter().any(|query| query.contains(&eve)), "{queries:?}");
+    let marks: Vec<_> = queries
+        .iter()
+        .filter_map(|query| query.split_once("asked%3A").map(|(_, rest)| &rest[..16]))
+        .collect();
+    let [ann, bob, _, eve] = marks.as_slice() else { panic!("{queries:#?}") };
+    assert!(ann != bob && bob != eve && eve != ann, "{queries:#?}");
+    assert!(queries.iter().any(|query| query.ends_with(&format!("{ann}&limit=5"))), "{queries:#?}");
+    // Nobody who has the keyring can try what it was.
+    let stored = house.keyring().hash_marks("ann@example.com").unwrap().remove(0);
+    assert_eq!(
+        with(house.directory(), hex(&stored.replacen(':', "", 1)).as_bytes()),
+        [] as [PathBuf; 0]
+    );
     assert_eq!(with(house.directory(), b"ann@example"), [] as [PathBuf; 0]);
     assert_eq!(with(house.directory(), b"bob@example"), [] as [PathBuf; 0]);
     assert_eq!(with(house.directory(), b"eve@example"), [] as [PathBuf; 0]);
@@ -362,4 +372,83 @@ fn without_its_keyring_the_server_gives_no_answer_that_lacks_records() {
     );
     fs::rename(&moved, &path).unwrap();
     assert_eq!(house.details("&details.email=ann@example.com").len(), 1);
+}
+
+#[test]
+fn what_another_keyring_made_of_the_index_leads_nobody() {
+    let mut house = House::new(&["ann"], |_| {});
+    house.indexed();
+    let at = |name: &str| house.fixture.directory.path().join(name);
+    let (path, own) = (at("keyring.db"), at("own.db"));
+    let mut restart = || {
+        house.fixture.server.begin_stop();
+        house.fixture.server.wait();
+        let mut config = config_in(house.fixture.directory.path());
+        config.keyring = Some(path.clone());
+        house.fixture.server = Running::start(config);
+        house.indexed();
+        let found = house.details("&details.email=ann@example.com").len();
+        let others = house.details("&event_type=data.create&details.email!=ann@example.com");
+        (found, others.iter().filter(|it| it["plan"] == "small").count())
+    };
+    assert_eq!(restart(), (1, 0));
+    // Lost, and made anew: nothing can be opened. Then it is put back.
+    fs::rename(&path, &own).unwrap();
+    Keyring::init(&path).unwrap();
+    assert_eq!(restart(), (0, 1));
+    fs::rename(&own, &path).unwrap();
+    assert_eq!(restart(), (1, 0));
+    // With a key for tokens that was made anew, too.
+    Keyring::open(&path).unwrap().rotate(Purpose::Index).unwrap();
+    assert_eq!(restart(), (1, 0));
+}
+
+#[test]
+fn of_many_values_in_a_record_each_is_found() {
+    let house = House::new(&[], |config| {
+        let (layer, audit) = AuditLayer::builder()
+            .service("shop")
+            .journal(config.db.with_file_name("journal"))
+            .sqlite(&config.db)
+            .keyring(config.db.with_file_name("keyring.db"))
+            .build()
+            .unwrap();
+        let subscriber = tracing_subscriber::registry().with(layer);
+        tracing::subscriber::with_default(subscriber, || {
+            // More than the index has of one record.
+            for range in [0..1_500_u32, 5_000..5_010] {
+                let numbers: Vec<u32> = range.collect();
+                tracing::info!(target: "audit", event_type = "data.create", n = sealed(&numbers), "Many");
+            }
+        });
+        audit.shutdown(Duration::from_secs(30)).unwrap();
+    });
+    house.indexed();
+    for number in [0, 999, 1_499, 5_003] {
+        assert_eq!(house.details(&format!("&details.n={number}")).len(), 1, "{number}");
+        // The other, and the one in clear.
+        assert_eq!(house.details(&format!("&details.n!={number}")).len(), 2);
+    }
+    assert_eq!(house.details("&details.n=1500"), [] as [Value; 0]);
+    let many = "&details.n!=1".repeat(65);
+    let problem = house.ask(&format!("/audit/logs?limit=1{many}"), &house.auditor).problem(400);
+    assert_eq!(problem["parameter"], "details", "{problem}");
+}
+
+#[test]
+fn where_the_keyring_is_is_told_to_nobody() {
+    let house = House::new(&["ann"], |_| {});
+    house.indexed();
+    fs::rename(house.directory().join("keyring.db"), house.directory().join("gone.db")).unwrap();
+    let begun = Instant::now();
+    loop {
+        let health = house.ask("/health/detail", &house.viewer);
+        let model = health.ok()["read_model"].to_string();
+        if model.contains("keyring") {
+            assert!(!model.contains("keyring.db") && !model.contains("/tmp"), "{model}");
+            return;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(60), "{model}");
+        thread::sleep(Duration::from_millis(50));
+    }
 }

@@ -1,13 +1,13 @@
 //! What holds of every filter and of every text.
 #![allow(clippy::unwrap_used)]
 
-use audit_layer::record::{Member, format_timestamp};
+use audit_layer::record::Member;
 use proptest::prelude::*;
 
 use super::*;
 use crate::{
     filter::TimeRange,
-    filter::{Comparison, Decimal, Field, Test, Text, Words, words::Wanted},
+    filter::{Comparison, Decimal, Field, Test, Text, Words},
 };
 
 fn text(text: &str) -> Text {
@@ -18,75 +18,8 @@ fn during(from: i64, to: i64) -> Filter {
     Filter::During(TimeRange { from, to })
 }
 
-fn quoted(text: &str) -> String {
-    let mut out = String::from("\"");
-    for c in text.chars() {
-        if matches!(c, '"' | '\\' | '*') {
-            out.push('\\');
-        }
-        out.push(c);
-    }
-    out + "\""
-}
-
-fn name(field: &Field) -> String {
-    match field {
-        Field::Member(member) => member.name().to_owned(),
-        Field::Detail(path) => format!("details.{}", quoted(path.as_str())),
-        Field::Flag(path) => format!("regulatory_flags.{}", quoted(path.as_str())),
-    }
-}
-
-fn words(words: &Words) -> String {
-    match words.wanted() {
-        [Wanted::Phrase(words)] => quoted(&words.join(" ")),
-        [Wanted::Prefix(word)] => format!("\"{word}*\""),
-        several => panic!("one condition asks for one thing: {several:?}"),
-    }
-}
-
-/// The filter as an expression that means it.
 fn printed(filter: &Filter) -> String {
-    let joined =
-        |filters: &[Filter], by: &str| filters.iter().map(printed).collect::<Vec<_>>().join(by);
-    match filter {
-        Filter::All(all) => joined(all, " AND "),
-        // An OR that holds an AND, and a NOT, need parentheses; an AND that holds an OR does not.
-        Filter::Any(any) => any
-            .iter()
-            .map(|one| match one {
-                Filter::All(_) => format!("({})", printed(one)),
-                _ => printed(one),
-            })
-            .collect::<Vec<_>>()
-            .join(" OR "),
-        Filter::Seals(_) => panic!("no expression says whether it may open what is sealed"),
-        Filter::Not(inner) => format!("-({})", printed(inner)),
-        Filter::Is(field, test) => match test {
-            Test::Equals(text) => format!("{} = {}", name(field), quoted(text.as_str())),
-            Test::StartsWith(text) => {
-                let text = quoted(text.as_str());
-                format!("{} = {}*\"", name(field), &text[..text.len() - 1])
-            }
-            Test::Present => format!("{}:*", name(field)),
-            Test::Number(comparison, number) => {
-                let operator = match comparison {
-                    Comparison::Less => "<",
-                    Comparison::AtMost => "<=",
-                    Comparison::Greater => ">",
-                    Comparison::AtLeast => ">=",
-                };
-                format!("{} {operator} {}", name(field), number)
-            }
-            Test::Says(said) => format!("{}:{}", name(field), words(said)),
-        },
-        Filter::Says(said) => words(said),
-        Filter::During(TimeRange { from, to: i64::MAX }) => {
-            format!("timestamp >= {}", format_timestamp(*from))
-        }
-        Filter::During(TimeRange { to, .. }) => format!("timestamp <= {}", format_timestamp(*to)),
-        Filter::Raises(_) => unreachable!("an expression asks for regulatory_flags.<name>"),
-    }
+    super::print::printed(filter, &|_, text| text.to_owned())
 }
 
 fn any_text() -> impl Strategy<Value = Text> {
