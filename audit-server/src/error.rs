@@ -4,7 +4,7 @@
 //! a cause says goes to the operator's log; what a client is told is decided there as well, so
 //! that no path and no SQL leaves the host.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, sync::Arc};
 
 use audit_layer::keyring::KeyringError;
 
@@ -140,8 +140,8 @@ pub enum Error {
     #[error(transparent)]
     TooManyKeys(#[from] TooManyKeys),
     /// What is sealed cannot be opened at the moment.
-    #[error(transparent)]
-    Keyring(#[from] KeyringError),
+    #[error("{0}")]
+    Keyring(#[source] Arc<KeyringError>),
     /// Tokens cannot be checked as it was set.
     #[error(transparent)]
     TokensUnusable(#[from] TokensUnusable),
@@ -151,6 +151,12 @@ pub enum Error {
     /// The database of keys cannot be used.
     #[error(transparent)]
     KeyFileUnusable(#[from] KeyFileUnusable),
+}
+
+impl From<KeyringError> for Error {
+    fn from(error: KeyringError) -> Self {
+        Self::Keyring(Arc::new(error))
+    }
 }
 
 impl Error {

@@ -53,13 +53,13 @@ impl Keyring {
         Ok(keys.iter().map(|key| key.hash_mark(text.as_bytes())).collect())
     }
 
-    /// What tells an index that was made with this keyring from any other: two names of keys. It is another one after
-    /// that of [`Purpose::Index`] was made anew.
+    /// What tells an index that was made with this keyring, and this key of it for [`Purpose::Index`], from any other: two
+    /// names of keys.
     ///
     /// # Errors
     /// When the keyring cannot be read.
-    pub fn index_identity(&self) -> Result<String, KeyringError> {
-        Ok(format!("{}:{}", self.names_key()?.id(), self.in_use(Purpose::Index)?.id()))
+    pub fn index_identity(&self, key: &Key) -> Result<String, KeyringError> {
+        Ok(format!("{}:{}", self.names_key()?.id(), key.id()))
     }
 
     /// The token of a sealed value under the key in use for [`Purpose::Index`]: `<key id>:<hex>`. The path is
@@ -115,11 +115,14 @@ mod tests {
         assert_ne!(before, posting("details.iba", "nDE89"));
         keyring.rotate(Purpose::Seal).unwrap();
         assert_ne!(before, posting("details.iban", "DE89"));
-        let identity = keyring.index_identity().unwrap();
-        assert_eq!(keyring.index_identity().unwrap(), identity);
+        let identity_of = |keyring: &Keyring| {
+            keyring.index_identity(&keyring.in_use(Purpose::Index).unwrap()).unwrap()
+        };
+        let identity = identity_of(&keyring);
+        assert_eq!(identity_of(&keyring), identity);
         keyring.rotate(Purpose::Index).unwrap();
         let another = Keyring::init(directory.path().join("another.db")).unwrap();
-        for other in [keyring.index_identity().unwrap(), another.index_identity().unwrap()] {
+        for other in [identity_of(&keyring), identity_of(&another)] {
             assert_ne!(other, identity);
         }
         let second = token("details.iban", "DE89");

@@ -179,7 +179,8 @@ impl Keyring {
     ///
     /// - After that of [`Purpose::Hash`] equal values have other marks than before.
     /// - With that of [`Purpose::Seal`] those of all subjects are renewed.
-    /// - After that of [`Purpose::Index`] values are found by tokens of both keys.
+    /// - After that of [`Purpose::Index`] values are found by tokens of both keys; an index may as well be made anew, as that of
+    ///   `audit-server` is.
     ///
     /// # Errors
     /// When the file cannot be written.

@@ -115,6 +115,8 @@ impl State {
             own.open();
             own
         });
+        let tokens = config.tokens()?.as_ref().map(Tokens::open).transpose()?;
+        // Last, when it is certain that the server runs with these.
         settings::compare(&keys, config, |change| {
             if let Some(own) = &own {
                 own.setting(&Operator::current(), change);
@@ -128,7 +130,7 @@ impl State {
             kept: Kept::default(),
             redis,
             redis_readers: Readers::new(REDIS_READERS, timeout),
-            tokens: config.tokens()?.as_ref().map(Tokens::open).transpose()?,
+            tokens,
             cursor_key: Arc::new(CursorKey::new(keys.secret("cursor")?)),
             keys,
             key_readers: Readers::new(KEY_READERS, timeout),

@@ -180,6 +180,13 @@ pub(super) fn erase(args: &EraseArgs) -> Result<(), Failure> {
 
 /// Takes the tokens of all who were ever erased out of the read model: an earlier erasure may have broken off here.
 fn forget(model: &Path, keyring: &Keyring) {
+    if !model.exists() {
+        return tell(format_args!(
+            "there is no read model at {}: if a server has one elsewhere, name it with --read-model, or give the server \
+             the keyring",
+            model.display()
+        ));
+    }
     let erased = keyring.erased_keys().map_err(|error| error.to_string());
     let forgotten = erased.and_then(|erased| {
         read_model::forget_erased(model, &erased).map_err(|error| error.to_string())

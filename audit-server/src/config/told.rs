@@ -15,9 +15,10 @@ fn path(value: Option<&impl AsRef<Path>>) -> String {
     optional(value.map(|path| path.as_ref().display().to_string()))
 }
 
-/// The URL without its query, which is where some have a key.
+/// The URL without its query, which is where some have a key, and not at all with a user.
 fn place_of_keys(place: &str) -> &str {
-    place.split(['?', '#']).next().unwrap_or_default()
+    let place = place.split(['?', '#']).next().unwrap_or_default();
+    if place.contains('@') { "[hidden]" } else { place }
 }
 
 impl Config {
@@ -120,6 +121,7 @@ mod tests {
         assert_eq!(names, SETTINGS.iter().map(|(key, _)| *key).collect());
         assert_eq!(names.len(), told.len());
         assert!(!format!("{told:?}").contains("hunter2"), "{told:?}");
+        assert_eq!(place_of_keys("https://user:hunter2@id.example.org/keys"), "[hidden]");
         for place in ["cache.example.org", "https://id.example.org/keys\""] {
             assert!(format!("{told:?}").contains(place), "{told:?}");
         }

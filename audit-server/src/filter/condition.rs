@@ -93,7 +93,7 @@ impl Filter {
     /// Lets every record pass.
     pub(crate) const ANY: Self = Self::All(Vec::new());
 
-    /// Both hold.
+    /// Both hold; this is asked first.
     #[must_use]
     pub(crate) fn and(self, other: Self) -> Self {
         match (self, other) {
@@ -101,8 +101,12 @@ impl Filter {
                 all.extend(more);
                 Self::All(all)
             }
-            (Self::All(mut all), one) | (one, Self::All(mut all)) => {
+            (Self::All(mut all), one) => {
                 all.push(one);
+                Self::All(all)
+            }
+            (one, Self::All(mut all)) => {
+                all.insert(0, one);
                 Self::All(all)
             }
             (one, other) => Self::All(vec![one, other]),

@@ -51,8 +51,7 @@ pub(crate) struct Opener {
 #[derive(Debug, Default)]
 struct Tally {
     shown: Shown,
-    failure: Option<KeyringError>,
-    has_failed: bool,
+    failure: Option<Arc<KeyringError>>,
     /// What is sealed in the record that was looked at last.
     last: Option<Leaves>,
 }
@@ -60,23 +59,31 @@ struct Tally {
 /// What is sealed in a record: names and texts.
 #[derive(Debug)]
 struct Leaves {
-    stream: String,
-    id: String,
-    hash: String,
+    of: [String; 5],
     leaves: Vec<(String, String)>,
+}
+
+/// All that decides what is sealed in it.
+fn parts<'r>(record: &'r Record<'_>) -> [&'r str; 5] {
+    let object = |object: Option<&'r RawValue>| object.map(RawValue::get).unwrap_or_default();
+    [
+        &record.stream,
+        &record.id,
+        record.tenant.as_deref().unwrap_or_default(),
+        object(record.details),
+        object(record.regulatory_flags),
+    ]
 }
 
 impl Leaves {
     fn of(record: &Record<'_>, keyring: &Keyring) -> Result<Self, KeyringError> {
         let mut leaves = Vec::new();
         clear_leaves(record, keyring, |name, text, _| leaves.push((name.into(), text.into())))?;
-        let own = |text: &str| text.to_owned();
-        let (stream, id, hash) = (own(&record.stream), own(&record.id), own(&record.hash));
-        Ok(Self { stream, id, hash, leaves })
+        Ok(Self { of: parts(record).map(str::to_owned), leaves })
     }
 
     fn are_of(&self, record: &Record<'_>) -> bool {
-        self.id == *record.id && self.hash == *record.hash && self.stream == *record.stream
+        self.of == parts(record)
     }
 
     fn have(&self, name: &str, text: &str) -> bool {
@@ -120,7 +127,7 @@ impl Opener {
             return false;
         }
         let mut tally = self.tally();
-        if tally.has_failed {
+        if tally.failure.is_some() {
             return false;
         }
         // Several conditions are held against one record after the other.
@@ -189,27 +196,28 @@ impl Opener {
         Some(mem::take(&mut self.tally().shown)).filter(|shown| shown.values > 0)
     }
 
-    /// Whether everything could be opened that had to be.
+    /// Whether everything could be opened that had to be, ever.
     ///
     /// # Errors
     /// When the keyring could not be read.
     pub(crate) fn check(&self) -> Result<(), Error> {
-        match self.tally().failure.take() {
-            Some(failure) => Err(failure.into()),
+        let mut tally = self.tally();
+        // What was in clear is kept no longer than it is looked at.
+        tally.last = None;
+        match &tally.failure {
+            Some(failure) => Err(Error::Keyring(failure.clone())),
             None => Ok(()),
         }
     }
 
     /// Notes that the keyring could not be read.
     pub(crate) fn failed(&self, failure: KeyringError) {
-        let mut tally = self.tally();
-        tally.has_failed = true;
-        tally.failure.get_or_insert(failure);
+        self.tally().failure.get_or_insert_with(|| Arc::new(failure));
     }
 
     /// Whether it could not.
     pub(crate) fn has_failed(&self) -> bool {
-        self.tally().has_failed
+        self.tally().failure.is_some()
     }
 
     fn tally(&self) -> MutexGuard<'_, Tally> {

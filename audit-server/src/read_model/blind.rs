@@ -133,16 +133,16 @@ pub(super) struct Postings {
     pub(super) besides: Option<&'static str>,
 }
 
-/// The postings of the records in which the value stands sealed; none when there are more than that, or tokens were made with
-/// another keyring.
+/// The postings of the records in which the value stands sealed; none when there are more than that. The tokens were made with
+/// that key.
 pub(super) fn postings(
     connection: &Connection,
-    keyring: &Keyring,
+    (keyring, tokens): (&Keyring, &Key),
     (name, text): (&str, &str),
     most: usize,
 ) -> Result<Option<Postings>, Failure> {
     let mut find = connection.prepare_cached("SELECT key FROM blind WHERE token = ?1 LIMIT ?2")?;
-    let token = keyring.index_token(name, text)?;
+    let token = tokens.index_token(name, text);
     let limit = most.min(MOST_KEYS) + 1;
     let ids = find.query_map(params![token, limit], |row| row.get(0))?;
     let ids = ids.collect::<rusqlite::Result<Vec<String>>>()?;
@@ -238,8 +238,9 @@ mod tests {
         let mut model = Connection::open(directory.path().join("model.db")).unwrap();
         model.execute_batch(TABLE).unwrap();
         let (name, text) = ("details.email", "ann@example.com");
+        let tokens = keyring.in_use(Purpose::Index).unwrap();
         let found = |model: &Connection| {
-            let found = postings(model, &keyring, (name, text), MOST_KEYS);
+            let found = postings(model, (&keyring, &tokens), (name, text), MOST_KEYS);
             found.unwrap_or_else(|_| panic!("it can be read")).map(|found| found.exact)
         };
         assert_eq!(found(&model), Some(vec![]));
@@ -276,7 +277,8 @@ mod tests {
         assert_eq!(found(&model), None);
         let besides = |model: &Connection| {
             let asked = ("details.other", "x");
-            postings(model, &keyring, asked, 0).unwrap_or_else(|_| panic!("it can be read"))
+            postings(model, (&keyring, &tokens), asked, 0)
+                .unwrap_or_else(|_| panic!("it can be read"))
         };
         assert_eq!(besides(&model), Some(Postings { exact: vec![], besides: None }));
         let Blind { token, key, .. } = Blind::more();

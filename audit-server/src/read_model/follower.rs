@@ -204,8 +204,6 @@ impl Following {
             Some(writer) => writer,
             None => self.open()?,
         };
-        let identity = identity(self.keyring.as_deref())?;
-        writer = writer.with_sealed(identity.as_deref())?;
         if writer.is_to_rebuild()? {
             tracing::info!("the read model is made anew");
             writer = writer.clear()?;
@@ -224,10 +222,20 @@ impl Following {
             self.writer = Some(writer.clear()?);
             return Ok(true);
         }
+        // Not before: that the trail was cut is told whether or not the keyring can be read.
+        let model = writer.state().hash_key;
+        let identity = identity(self.keyring.as_deref())?;
+        writer = writer.with_sealed(identity.as_deref())?;
+        if writer.state().hash_key != model {
+            tracing::info!("the read model is made anew, with what the keyring opens");
+            self.writer = Some(writer);
+            return Ok(true);
+        }
+        let batch = opened(seen.batch, self.keyring.as_deref())?;
         let newest = seen.newest;
         let more = |state: State| state.arrival < newest && !stop.load(Ordering::Relaxed);
         let keyring = self.keyring.as_deref();
-        writer.take_in_with(seen.batch, more, |state| read_after(&self.trail, keyring, state))?;
+        writer.take_in_with(batch, more, |state| read_after(&self.trail, keyring, state))?;
         self.forget(&mut writer)?;
         let indexed = writer.state().arrival;
         let mut progress = lock(&self.progress);
@@ -244,11 +252,11 @@ impl Following {
     /// until nothing is.
     fn forget(&mut self, writer: &mut Writer) -> Result<(), Failure> {
         let Some(keyring) = &self.keyring else { return Ok(()) };
-        let version = keyring.data_version().map_err(unreadable)?;
+        let version = keyring.data_version().map_err(|error| unreadable(&error))?;
         if self.looked_at == Some(version) {
             return Ok(());
         }
-        let mut erased = keyring.erased_keys().map_err(unreadable)?;
+        let mut erased = keyring.erased_keys().map_err(|error| unreadable(&error))?;
         erased.retain(|key| !self.forgotten.contains(key));
         if writer.forget(&erased)? && !writer.is_ahead() {
             self.forgotten.extend(erased);
@@ -274,10 +282,7 @@ impl Following {
             )
         };
         private(&self.model).map_err(|error| unusable(&error))?;
-        let identity = identity(self.keyring.as_deref())?;
-        let writer = Writer::open(&self.model)
-            .and_then(|writer| writer.with_sealed(identity.as_deref()))
-            .map_err(|error| unusable(&error))?;
+        let writer = Writer::open(&self.model).map_err(|error| unusable(&error))?;
         (self.looked_at, self.forgotten) = (None, HashSet::new());
         self.files = Some(Files::of(&self.model)?);
         lock(&self.progress).alarms = writer.alarms()?;
@@ -329,19 +334,18 @@ impl Following {
         let is_ahead = state.arrival > writer.state().arrival;
         let batch =
             if replaced || is_ahead { Vec::new() } else { read_batch(&snapshot, state.arrival)? };
-        drop(snapshot);
-        let batch = opened(batch, self.keyring.as_deref())?;
         Ok(Seen { batch, newest, heads, replaced })
     }
 }
 
 /// Which keyring it is, if there is one.
 fn identity(keyring: Option<&Keyring>) -> Result<Option<String>, Failure> {
-    keyring.map(Keyring::index_identity).transpose().map_err(unreadable)
+    let identity = |keyring: &Keyring| keyring.index_identity(&keyring.in_use(Purpose::Index)?);
+    keyring.map(identity).transpose().map_err(|error| unreadable(&error))
 }
 
 /// That the keyring cannot be read. What is told of it stands in answers: why, and where it is, is for the log.
-fn unreadable(error: KeyringError) -> Failure {
+fn unreadable(error: &KeyringError) -> Failure {
     tracing::warn!(%error, "the keyring cannot be read");
     "the keyring cannot be read; the log says why".into()
 }
@@ -397,9 +401,10 @@ fn read_after(
 /// The records with what is sealed in them and can be opened.
 fn opened(mut batch: Vec<Arrived>, keyring: Option<&Keyring>) -> Result<Vec<Arrived>, Failure> {
     if let Some(keyring) = keyring {
-        let key = keyring.in_use(Purpose::Index).map_err(unreadable)?;
+        let key = keyring.in_use(Purpose::Index).map_err(|error| unreadable(&error))?;
         for arrived in &mut batch {
-            arrived.blind = blind::of(&arrived.line, keyring, &key).map_err(unreadable)?;
+            arrived.blind =
+                blind::of(&arrived.line, keyring, &key).map_err(|error| unreadable(&error))?;
         }
     }
     Ok(batch)

@@ -9,7 +9,7 @@
 
 use std::cell::Cell;
 
-use audit_layer::{event_type, record::Member};
+use audit_layer::{event_type, keyring::Purpose, record::Member};
 use rusqlite::Connection;
 
 use super::{
@@ -515,15 +515,16 @@ impl Planner<'_> {
         let SealedText { field, text, opener } = sealed;
         let (name, keyring) = (field.to_string(), opener.keyring());
         let look_up = || -> Result<Option<Postings>, blind::Failure> {
-            let is_of_keyring = match self.blind {
-                Some(made_with) => made_with == self.key.of_line(&keyring.index_identity()?),
-                None => false,
+            let Some(made_with) = self.blind.filter(|_| !opener.has_failed()) else {
+                return Ok(None);
             };
-            if !is_of_keyring || opener.has_failed() {
+            // One key for both, whatever becomes of it meanwhile.
+            let tokens = keyring.in_use(Purpose::Index)?;
+            if made_with != self.key.of_line(&keyring.index_identity(&tokens)?) {
                 return Ok(None);
             }
-            let left = self.postings.get();
-            blind::postings(self.connection, keyring, (&name, text.as_str()), left)
+            let asked = (&*name, text.as_str());
+            blind::postings(self.connection, (keyring, &tokens), asked, self.postings.get())
         };
         let found = match look_up() {
             Ok(found) => found,

@@ -13,7 +13,7 @@ use super::{
     schema::{self, State},
     sealed::{Identity, Sealed},
     search::{MAX_TAIL, MAX_TAIL_BYTES, Search, Trail},
-    tail::{self, Tail},
+    tail::Tail,
     top::ValueCounts,
 };
 use crate::{
@@ -315,6 +315,10 @@ impl Reading<'_> {
         if !self.is_of(snapshot, newest)? {
             return Ok(None);
         }
+        let kept = self.tail.after(snapshot, self.identity(), self.state.arrival, newest)?;
+        if kept.is_none() && self.is_far_behind(snapshot)? {
+            return Ok(None);
+        }
         let filter = scan.table.filter().and(scan.filter.clone());
         let plan = Plan::of(&filter, model, self.state)?;
         let terms = plan.terms(self.state.damaged);
@@ -329,8 +333,7 @@ impl Reading<'_> {
             scan,
             deadline,
             indexed: self.state.arrival,
-            newest,
-            kept: self.tail,
+            kept,
         })
     }
 
@@ -352,16 +355,17 @@ impl Reading<'_> {
         if !same || behind > MAX_TAIL {
             return Ok(false);
         }
-        // So few are kept in memory, once read.
-        if behind <= tail::MOST {
-            return Ok(true);
-        }
+        Ok(true)
+    }
+
+    /// Whether there are more bytes than each page should read.
+    fn is_far_behind(&self, snapshot: &Snapshot<'_>) -> rusqlite::Result<bool> {
         let bytes: i64 = snapshot
             .prepare_cached(
                 "SELECT coalesce(sum(octet_length(record)), 0) FROM audit_logs WHERE arrival > ?1",
             )?
             .query_row([self.state.arrival], |row| row.get(0))?;
-        Ok(bytes <= MAX_TAIL_BYTES)
+        Ok(bytes > MAX_TAIL_BYTES)
     }
 }
 

@@ -249,9 +249,13 @@ pub(super) fn ask_to_rebuild(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute("UPDATE state SET rebuild = 1", []).map(drop)
 }
 
-/// Notes that sealed values are not put into it any more.
+/// Takes the sealed values out of it, and notes that none are put into it any more.
 pub(super) fn end_blind(connection: &Connection) -> rusqlite::Result<()> {
-    connection.execute("UPDATE state SET blind = ''", []).map(drop)
+    connection.execute_batch(
+        "PRAGMA secure_delete = ON;
+         BEGIN IMMEDIATE; DELETE FROM blind; UPDATE state SET blind = ''; COMMIT;
+         PRAGMA secure_delete = FAST;",
+    )
 }
 
 /// Where the model stands; none when it is not of this version, or not made yet.

@@ -5,7 +5,7 @@
 //! Whatever is found is read from the trail and held against the filter. What the index has not
 //! reached yet is read whole.
 
-use std::{cell::RefCell, cmp::Ordering};
+use std::{cell::RefCell, cmp::Ordering, sync::Arc};
 
 use audit_layer::record::Record;
 use memchr::memchr2_iter;
@@ -17,7 +17,7 @@ use super::{
     resolver::Resolver,
     run::{self, Records, Run},
     sealed::{self, Identity, Sealed},
-    tail::Tail,
+    tail::Unindexed,
 };
 use crate::{
     filter::{Filter, TimeRange},
@@ -137,10 +137,8 @@ pub(super) struct Search<'s> {
     pub(super) deadline: Deadline,
     /// The last arrival that the index has.
     pub(super) indexed: i64,
-    /// The last arrival that the trail has.
-    pub(super) newest: i64,
-    /// What is kept of those in between.
-    pub(super) kept: &'s Tail,
+    /// The records behind it, when they are kept.
+    pub(super) kept: Option<Vec<Arc<Unindexed>>>,
 }
 
 /// Why a walk ends early.
@@ -208,8 +206,7 @@ impl<'s> Search<'s> {
                 }
             }
         };
-        let connection = self.trail.connection;
-        match self.kept.after(connection, self.identity, self.indexed, self.newest)? {
+        match &self.kept {
             Some(records) => {
                 for record in records {
                     let examine = || judge_read(record.arrival, record.record(), self.filter);

@@ -87,13 +87,15 @@ struct Kept {
     after: i64,
     until: i64,
     bytes: usize,
+    /// They were more bytes than are kept: for as long as others would be kept, nobody tries again.
+    are_too_many: bool,
     records: VecDeque<Arc<Unindexed>>,
 }
 
 impl Kept {
     fn new(identity: Identity, after: i64) -> Self {
         let (since, records) = (Instant::now(), VecDeque::new());
-        Self { identity, since, after, until: after, bytes: 0, records }
+        Self { identity, since, after, until: after, bytes: 0, are_too_many: false, records }
     }
 
     /// Whether it may be used by one who sees the trail up to that arrival.
@@ -120,10 +122,21 @@ impl Kept {
         if newest <= self.until {
             return Ok(());
         }
-        read(trail, self.until, newest, |record| {
-            self.bytes += record.text().map_or(0, str::len);
-            self.records.push_back(Arc::new(record));
-        })?;
+        let mut statement = trail.prepare_cached(
+            "SELECT arrival, timestamp, record FROM audit_logs
+             WHERE arrival > ?1 AND arrival <= ?2 ORDER BY arrival",
+        )?;
+        let mut rows = statement.query(params![self.until, newest])?;
+        while let Some(row) = rows.next()? {
+            let line = row.get_ref(2)?.as_str().ok();
+            self.bytes += line.map_or(0, str::len);
+            if self.bytes > MOST_BYTES {
+                self.are_too_many = true;
+                self.records.clear();
+                return Ok(());
+            }
+            self.records.push_back(Arc::new(Unindexed::new(row.get(0)?, row.get(1)?, line)));
+        }
         self.until = newest;
         Ok(())
     }
@@ -161,32 +174,21 @@ impl Tail {
             Some(kept) if kept.after <= indexed && kept.is_good(trail, identity, newest)? => kept,
             _ => Kept::new(identity, indexed),
         };
-        // What breaks off here is not kept.
-        kept.read_on(trail, newest)?;
-        kept.trim(indexed);
+        if !kept.are_too_many {
+            // What breaks off here is not kept.
+            kept.read_on(trail, newest)?;
+            kept.trim(indexed);
+        }
+        if kept.are_too_many {
+            *slot = Some(kept);
+            return Ok(None);
+        }
         let is_asked_for =
             |record: &&Arc<Unindexed>| (indexed + 1..=newest).contains(&record.arrival);
         let found = kept.records.iter().filter(is_asked_for).cloned().collect();
-        *slot = Some(kept).filter(|kept| kept.bytes <= MOST_BYTES);
+        *slot = Some(kept);
         Ok(Some(found))
     }
-}
-
-fn read(
-    trail: &Connection,
-    after: i64,
-    until: i64,
-    mut visit: impl FnMut(Unindexed),
-) -> rusqlite::Result<()> {
-    let mut statement = trail.prepare_cached(
-        "SELECT arrival, timestamp, record FROM audit_logs
-         WHERE arrival > ?1 AND arrival <= ?2 ORDER BY arrival",
-    )?;
-    let mut rows = statement.query(params![after, until])?;
-    while let Some(row) = rows.next()? {
-        visit(Unindexed::new(row.get(0)?, row.get(1)?, row.get_ref(2)?.as_str().ok()));
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -276,9 +278,10 @@ mod tests {
         assert!(tail.after(&trail, IDENTITY, 0, MOST + 1).unwrap().is_none());
         let long = "x".repeat(MOST_BYTES);
         trail.execute("UPDATE audit_logs SET record = ?1 WHERE arrival = 3000", [&long]).unwrap();
-        assert_eq!(lines(&tail, &trail, 2_998, 3_000)[1].len(), MOST_BYTES);
-        assert_eq!(kept(&tail), 0, "with the line before it");
-        assert_eq!(lines(&tail, &trail, 2_999, 3_000)[0].len(), MOST_BYTES);
-        assert_eq!(kept(&tail), 1);
+        let is_kept = |indexed| tail.after(&trail, IDENTITY, indexed, 3_000).unwrap().is_some();
+        tail.0.lock().unwrap().take();
+        assert!(!is_kept(2_998) && !is_kept(2_999), "and not tried again at once");
+        tail.0.lock().unwrap().as_mut().unwrap().since -= 2 * LIFETIME;
+        assert!(is_kept(2_999), "without the line before it");
     }
 }

@@ -60,7 +60,7 @@ pub(crate) enum Command {
 }
 
 impl Command {
-    fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::Query => "audit-server query",
             Self::Report => "audit-server report",

@@ -22,21 +22,15 @@ use crate::{
 /// What stands for what cannot be read.
 const HIDDEN: &str = "[hidden]";
 
-/// Parameters in which no text of a detail is asked for, beside those of [`PARAMETERS`].
-const OTHERS: &[&str] = &[
-    "after",
-    "compression",
-    "days",
-    "format",
-    "grace_hours",
-    "interval",
-    "lookback_days",
-    "name",
-    "networks",
-    "regulations",
-    "role",
-    "threshold",
-    "top",
+/// Parameters in which no text of a detail is asked for, beside those of [`PARAMETERS`], and where there are such.
+const OTHERS: &[(&str, &[&str])] = &[
+    ("/audit/export", &["after", "compression", "format"]),
+    ("audit-server export", &["after", "compression", "format"]),
+    ("/audit/reports", &["days", "format", "regulations"]),
+    ("/audit/anomalies", &["format", "lookback_days", "threshold"]),
+    ("audit-server report", &["days", "format", "lookback_days", "regulations", "threshold"]),
+    ("/audit/stats", &["interval"]),
+    ("/audit/keys", &["days", "grace_hours", "name", "networks", "role"]),
 ];
 
 /// Hides texts.
@@ -55,16 +49,16 @@ impl Hider {
     }
 
     /// The query string as it is told.
-    pub(super) fn hidden(&self, query: &str) -> String {
+    pub(super) fn hidden(&self, place: &str, query: &str) -> String {
         let mut out = form_urlencoded::Serializer::new(String::new());
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-            let (name, value) = self.pair(&name, &value);
+            let (name, value) = self.pair(place, &name, &value);
             out.append_pair(&name, &value);
         }
         out.finish()
     }
 
-    fn pair<'p>(&self, name: &'p str, value: &'p str) -> (Cow<'p, str>, Cow<'p, str>) {
+    fn pair<'p>(&self, place: &str, name: &'p str, value: &'p str) -> (Cow<'p, str>, Cow<'p, str>) {
         // An operator may stand at the end of a name, with the value behind it.
         let known = name.split(['!', '<', '>']).next().unwrap_or_default();
         match known {
@@ -76,7 +70,8 @@ impl Hider {
                 Some((name, value)) if !value.is_empty() => (name.into(), self.mark(value).into()),
                 _ => (HIDDEN.into(), HIDDEN.into()),
             },
-            _ if OTHERS.contains(&known) || PARAMETERS.iter().any(|it| it.name == known) => {
+            "top" if place == "/audit/stats" && are_fields(value) => (name.into(), value.into()),
+            _ if is_other(place, name) || PARAMETERS.iter().any(|it| it.name == known) => {
                 (name.into(), value.into())
             }
             _ => (HIDDEN.into(), HIDDEN.into()),
@@ -105,6 +100,20 @@ impl Hider {
     }
 }
 
+fn is_other(place: &str, name: &str) -> bool {
+    let there = |of: &str| {
+        place
+            .strip_prefix(of)
+            .is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_alphabetic()))
+    };
+    OTHERS.iter().any(|(of, names)| there(of) && names.contains(&name))
+}
+
+/// Whether all of them are names of what records have.
+fn are_fields(names: &str) -> bool {
+    names.split(',').all(|name| name.parse::<Field>().is_ok())
+}
+
 impl std::fmt::Debug for Hider {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Hider")
@@ -119,18 +128,19 @@ mod tests {
     #[test]
     fn no_text_of_a_detail_is_told() {
         let hider = Hider::new();
-        let told = |query: &str| {
-            form_urlencoded::parse(hider.hidden(query).as_bytes())
+        let told_at = |place: &str, query: &str| {
+            form_urlencoded::parse(hider.hidden(place, query).as_bytes())
                 .map(|(name, value)| format!("{name}={value}"))
                 .collect::<Vec<_>>()
                 .join("&")
         };
+        let told = |query: &str| told_at("/audit/logs", query);
         let (a, b) = (hider.mark("a@b.c"), hider.mark("b"));
         let number = "4111".parse::<filter::Decimal>().unwrap().to_string();
         assert!(a != b && a != Hider::new().mark("a@b.c"));
         for (query, expected) in [
             ("user_id=u&limit=5&status!=x", "user_id=u&limit=5&status!=x".to_owned()),
-            ("top=details.email&days=7", "top=details.email&days=7".to_owned()),
+            ("name=ann&top=user_id&days=7", [format!("{HIDDEN}={HIDDEN}").as_str(); 3].join("&")),
             ("duration_us>=5", "duration_us>=5".to_owned()),
             ("q=a@b.c", format!("q={a}")),
             ("cursor=AgAA&order=asc", format!("cursor={HIDDEN}&order=asc")),
@@ -173,5 +183,21 @@ mod tests {
         ] {
             assert_eq!(told(query), expected, "{query}");
         }
+        for (place, query) in [
+            ("/audit/stats", "top=details.email,user_id&interval=hour"),
+            ("/audit/reports/compliance", "days=7&regulations=SOX"),
+            ("audit-server report", "days=7"),
+            ("/audit/keys/abcdefgh/rotate", "grace_hours=7"),
+        ] {
+            assert_eq!(told_at(place, query).replace("%2C", ","), query);
+        }
+        let unknown = format!("{HIDDEN}={HIDDEN}");
+        assert_eq!(told_at("/audit/stats", "top=ann@example.com"), unknown);
+        assert_eq!(told_at("/audit/exports/7", "after=ann"), unknown);
+        let day = told("filter=details.x%3Db%20AND%20timestamp%3D%222026-11-21%22");
+        assert!(
+            day.contains("timestamp >= 2026-11-21T00:00:00.000000Z AND timestamp <= "),
+            "{day}"
+        );
     }
 }

@@ -183,14 +183,14 @@ enum Told {
 }
 
 impl Told {
-    /// The query string that it tells.
-    fn query(&mut self) -> Option<&mut String> {
+    /// Of what, and the query string that it tells.
+    fn query(&mut self) -> Option<(&str, &mut String)> {
         match self {
             Self::Read(asked, ..)
             | Self::ExportBegun(asked, ..)
             | Self::Export(asked, ..)
-            | Self::Refused(asked, ..) => Some(&mut asked.query),
-            Self::Command(_, _, query, _) => Some(query),
+            | Self::Refused(asked, ..) => Some((&asked.path, &mut asked.query)),
+            Self::Command(_, command, query, _) => Some((command.name(), query)),
             _ => None,
         }
     }
@@ -443,8 +443,8 @@ impl SelfAudit {
     }
 
     fn tell(&self, mut told: Told) {
-        if let (Some(hider), Some(query)) = (&self.hider, told.query()) {
-            *query = hider.hidden(query);
+        if let (Some(hider), Some((place, query))) = (&self.hider, told.query()) {
+            *query = hider.hidden(place, query);
         }
         if let Some(dispatch) = self.open.get() {
             return dispatcher::with_default(dispatch, || record(&told, None));

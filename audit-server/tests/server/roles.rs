@@ -225,7 +225,7 @@ fn keys_of_an_earlier_version_may_what_they_might() {
     old.execute_batch(
         "ALTER TABLE keys DROP COLUMN role; ALTER TABLE keys DROP COLUMN expires;
          ALTER TABLE keys DROP COLUMN networks; ALTER TABLE keys DROP COLUMN tenant;
-         DROP TABLE secrets; PRAGMA user_version = 1;",
+         DROP TABLE secrets; DROP TABLE settings; PRAGMA user_version = 1;",
     )
     .unwrap();
     drop(old);

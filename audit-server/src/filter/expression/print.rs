@@ -30,7 +30,13 @@ pub(crate) fn printed(filter: &Filter, text: OfText<'_>) -> String {
         Filter::During(TimeRange { from, to: i64::MAX }) => {
             format!("timestamp >= {}", format_timestamp(*from))
         }
-        Filter::During(TimeRange { to, .. }) => format!("timestamp <= {}", format_timestamp(*to)),
+        Filter::During(TimeRange { from: i64::MIN, to }) => {
+            format!("timestamp <= {}", format_timestamp(*to))
+        }
+        Filter::During(TimeRange { from, to }) => {
+            let (from, to) = (format_timestamp(*from), format_timestamp(*to));
+            format!("(timestamp >= {from} AND timestamp <= {to})")
+        }
         Filter::Raises(flag) => format!("regulatory_flags.{}:*", quoted(flag.as_str())),
     }
 }
