@@ -25,7 +25,7 @@ impl fmt::Debug for KeyringError {
 pub enum KeyringProblem {
     /// Nothing has that name.
     #[error(
-        "there is none; make one with Keyring::init, or restore it: another one opens nothing that was sealed before"
+        "there is none; make one with `audit-server keyring init` or Keyring::init, or restore it: another one opens nothing that was sealed before"
     )]
     Missing,
     /// A keyring or another file has that name.

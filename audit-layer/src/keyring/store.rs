@@ -69,9 +69,9 @@ pub struct Erasure {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Subjects {
-    /// Those with a key that is in use.
+    /// Those with a key that opens what it sealed.
     pub known: i64,
-    /// Keys that were erased.
+    /// Those with a key that was erased; who was recorded again since is one of both.
     pub erased: i64,
 }
 
@@ -165,7 +165,8 @@ impl Keyring {
     /// # Errors
     /// When the file cannot be read.
     pub fn subjects(&self) -> Result<Subjects, KeyringError> {
-        let count = "SELECT count(*) FILTER (WHERE retired IS NULL), count(erased)
+        let count = "SELECT count(DISTINCT subject) FILTER (WHERE erased IS NULL),
+                count(DISTINCT subject) FILTER (WHERE erased IS NOT NULL)
             FROM keys WHERE subject IS NOT NULL";
         self.with(|connection| {
             Ok(connection.query_row(count, [], |row| {

@@ -93,6 +93,10 @@ pub(super) enum Failure {
         "an erasure is recorded in the trail, and that cannot be written; --journal off erases without"
     )]
     NotRecorded,
+    #[error("there is no key of this person in {}: nothing was erased", .0.display())]
+    NoKey(PathBuf),
+    #[error("{0}")]
+    Reason(&'static str),
 }
 
 impl Place {
@@ -149,6 +153,14 @@ pub(super) fn run(args: &KeyringArgs) -> Result<(), Failure> {
 }
 
 pub(super) fn erase(args: &EraseArgs) -> Result<(), Failure> {
+    let (subject, reason) = (args.subject.to_lowercase(), args.reason.to_lowercase());
+    if subject.trim().is_empty() || reason.trim().is_empty() {
+        return Err(Failure::Reason("--subject says who, and --reason why: neither may be empty"));
+    }
+    if reason.contains(subject.trim()) {
+        let told = "--reason names the person, and stands in the trail for ever: say it otherwise";
+        return Err(Failure::Reason(told));
+    }
     let (config, path) = args.place.load()?;
     let keyring = Keyring::open(&path)?;
     let recorder = Recorder::of_change(&config);
@@ -164,18 +176,16 @@ pub(super) fn erase(args: &EraseArgs) -> Result<(), Failure> {
     if let Some(model) = &config.read_model {
         forget(model, &keyring);
     }
-    match keys.len() {
-        0 => say(format_args!("there is no key of this person in {}", path.display())),
-        count => say(format_args!(
-            "erased at {}: {count} keys in {}, on this host",
-            erasure.at,
-            path.display()
-        )),
+    let count = keys.len();
+    if count > 0 {
+        let at = erasure.at;
+        say(format_args!("erased at {at}: {count} keys in {}, on this host", path.display()));
     }
     for host in other_hosts(&config) {
         say(format_args!("to be done yet: the keyring of {host}, which wrote to this trail"));
     }
-    Ok(())
+    // Whoever mistyped the name must not take it for done.
+    if count > 0 { Ok(()) } else { Err(Failure::NoKey(path)) }
 }
 
 /// Takes the tokens of all who were ever erased out of the read model: an earlier erasure may have broken off here.

@@ -251,8 +251,12 @@ fn report(error: &dyn std::error::Error) {
     let mut cause = error.source();
     let mut text = error.to_string();
     while let Some(inner) = cause {
-        text.push_str(": ");
-        text.push_str(&inner.to_string());
+        let said = inner.to_string();
+        // Some say themselves what was the cause.
+        if !text.ends_with(&said) {
+            text.push_str(": ");
+            text.push_str(&said);
+        }
         cause = inner.source();
     }
     let _ = writeln!(std::io::stderr(), "audit-server: {text}");

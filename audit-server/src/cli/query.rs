@@ -70,7 +70,7 @@ pub(super) struct QueryArgs {
     /// The longest that it may take [default: 30s, and no end with --all].
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     timeout: Option<Duration>,
-    /// How to print [default: table on a terminal, jsonl elsewhere].
+    /// How to print [default: table on a terminal, jsonl elsewhere and with --decrypt].
     #[arg(long, value_enum)]
     output: Option<Output>,
     /// Whether to colour the table; auto asks the terminal and NO_COLOR.
@@ -136,17 +136,16 @@ fn walk(args: &QueryArgs) -> Result<(), Failure> {
     let flags = given.into_iter().filter_map(|(key, text)| Some((key, text?))).collect();
     let config = Config::load(args.config.as_deref(), flags).map_err(Error::from)?;
     let recorder = Recorder::of_reading(&config);
-    let mut store = AuditStore::open(config.db);
-    if let Some(model) = config.read_model {
+    let mut store = AuditStore::open(config.db.clone());
+    if let Some(model) = config.read_model.clone() {
         store = store.read_model(model);
     }
     if args.decrypt {
-        let missing = || InvalidConfig {
-            name: "--keyring".to_owned(),
-            reason: "--decrypt needs it: name the keyring, or set AUDIT_KEYRING".to_owned(),
-        };
-        let path = config.keyring.ok_or_else(missing).map_err(Error::from)?;
-        store = store.keyring(Arc::new(Keyring::open(path).map_err(Error::from)?));
+        if args.output == Some(Output::Table) {
+            let reason = "the table has no details to show: --output jsonl or csv".to_owned();
+            return Err(Error::from(InvalidConfig { name: "--decrypt".to_owned(), reason }).into());
+        }
+        store = store.keyring(open_keyring(&config)?);
     }
     let query = args.question(&store);
 
@@ -156,7 +155,7 @@ fn walk(args: &QueryArgs) -> Result<(), Failure> {
     let left = || until.map(|until| until.saturating_duration_since(Instant::now()));
 
     let target = Target::stdout(args.color);
-    let output = args.output.unwrap_or(if target.terminal.is_some() {
+    let output = args.output.unwrap_or(if target.terminal.is_some() && !args.decrypt {
         Output::Table
     } else {
         Output::Jsonl
@@ -214,6 +213,16 @@ fn walk(args: &QueryArgs) -> Result<(), Failure> {
         End::Time => tell(format_args!("time is up after {printed} records: {on} goes on")),
     }
     Ok(())
+}
+
+/// The keyring, for `--decrypt`.
+pub(super) fn open_keyring(config: &Config) -> Result<Arc<Keyring>, Error> {
+    let missing = || InvalidConfig {
+        name: "--keyring".to_owned(),
+        reason: "--decrypt needs it: name the keyring, or set AUDIT_KEYRING".to_owned(),
+    };
+    let path = config.keyring.clone().ok_or_else(missing)?;
+    Ok(Arc::new(Keyring::open(path)?))
 }
 
 pub(super) fn tell(line: std::fmt::Arguments<'_>) {

@@ -62,14 +62,6 @@ impl Request {
     ///
     /// # Errors
     /// Those of [`Query::read`].
-    pub(crate) fn read(query_string: &str) -> Result<Self, Error> {
-        Self::read_as(query_string, &Sight::default())
-    }
-
-    /// The same, as somebody asks who sees that much.
-    ///
-    /// # Errors
-    /// Those of [`Query::read`].
     pub(crate) fn read_as(query_string: &str, sight: &Sight) -> Result<Self, Error> {
         let mut given: Vec<_> = form_urlencoded::parse(query_string.as_bytes()).collect();
         let (mut format, mut compression, mut after) = (None, None, None);

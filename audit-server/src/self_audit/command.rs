@@ -165,21 +165,27 @@ pub(super) fn keyring(by: &Operator, action: &str, key: &KeyInfo) {
 
 /// A person is about to be erased, or was.
 pub(super) fn erasure(by: &Operator, subject: &str, reason: &str, keys: Option<&str>) {
+    let (status, message) = match keys {
+        None => ("pending", "A person is to be erased"),
+        Some("") => ("failure", "There was no key of a person to be erased"),
+        Some(_) => ("success", "A person was erased"),
+    };
     tracing::warn!(
         target: "audit",
         event_type = event_type::DATA_ERASED,
         action = "erase",
-        status = if keys.is_some() { "success" } else { "pending" },
+        status,
+        data_classification = RESTRICTED,
         user_id = &*by.id,
         username = by.name.as_deref(),
         resource = "keyring",
         regulatory_flags.GDPR = true,
+        regulatory_flags.data_subject = subject,
         login_uid = by.login,
         subject,
         reason,
         keys,
-        "{}",
-        if keys.is_some() { "A person was erased" } else { "A person is to be erased" }
+        "{message}"
     );
 }
 

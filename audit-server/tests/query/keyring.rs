@@ -131,10 +131,11 @@ fn after_an_erasure_nobody_reads_what_was_sealed_and_every_hash_verifies() {
     record(at, &["ann"]);
     assert_eq!(read()[2], clear("ann"));
     let list = printed(at, &["keyring", "list"]);
-    assert!(
-        list.contains("people: 1 with a key, 1 erased") || list.contains("people: 2 with a key"),
-        "{list}"
-    );
+    assert!(list.contains("people: 2 with a key, 1 erased"), "{list}");
+    let output = run(at, &["erase", "--subject", "eve", "--reason", "request 8"]);
+    assert!(!output.status.success());
+    let last = lines(at, "event_type = 'data.erased'").pop().unwrap();
+    assert!(last.contains(r#""status":"failure""#), "{last}");
 }
 
 #[test]
@@ -167,8 +168,17 @@ fn what_cannot_be_done_is_said_and_nothing_is_destroyed() {
     // There is no trail, in which the erasure would be recorded.
     let erase = ["erase", "--subject", "ann", "--reason", "r"];
     assert!(failed(&erase).contains("is recorded in the trail"));
-    let said = printed(at, &[&erase[..], &["--journal", "off"]].concat());
-    assert!(said.contains("no key of this person"), "{said}");
+    let said = failed(&[&erase[..], &["--journal", "off"]].concat());
+    assert!(said.contains("nothing was erased"), "{said}");
+    for (subject, reason) in [("", "r"), ("ann", " "), ("ann", "Ann asked")] {
+        let said = failed(&["erase", "--subject", subject, "--reason", reason]);
+        assert!(said.contains("--reason"), "{said}");
+    }
+    // Once, and with what helps.
+    let said = failed(&["query", "--decrypt", "--keyring", "nowhere.db"]);
+    assert_eq!(said.matches("there is none").count(), 1, "{said}");
+    assert!(said.contains("audit-server keyring init"), "{said}");
+    assert!(failed(&["query", "--decrypt", "--output", "table"]).contains("jsonl"));
     let mut command = Command::new(env!("CARGO_BIN_EXE_audit-server"));
     let output = command.args(["keyring", "list"]).current_dir(at).env_clear().output().unwrap();
     assert!(String::from_utf8(output.stderr).unwrap().contains("AUDIT_KEYRING"));
@@ -205,6 +215,15 @@ fn a_query_that_decrypts_shows_and_finds_what_is_sealed_and_is_recorded() {
     assert_eq!(values, [2, 1, 2, 1]);
     assert!(told.iter().all(|it| it["resource"] == "audit-server query"), "{told:?}");
     assert_eq!(stands_in(at, "ann@example.com"), [] as [PathBuf; 0], "what was looked for neither");
+
+    // An export finds it so, and keeps the mark.
+    let export = |args: &[&str]| {
+        let all = ["export", "--type", "data.create", "--output", "-", "--journal", "off"];
+        printed(at, &[&all[..], &ann, args].concat())
+    };
+    let found_sealed = export(&["--decrypt"]);
+    assert_eq!((export(&[]).lines().count(), found_sealed.lines().count()), (0, 1));
+    assert!(found_sealed.contains("$sealed") && !found_sealed.contains("ann@"), "{found_sealed}");
 
     // No server runs: the command takes the tokens away itself.
     let keyring = Keyring::open(at.join("keyring.db")).unwrap();

@@ -139,12 +139,18 @@ fn an_erased_key_is_in_no_file_and_says_when_it_was() {
         assert_eq!(has(&after, &*key.secret), !is_erased, "{at}");
         assert_eq!(matches!(keyring.key(key.id()).unwrap(), Lookup::Erased { .. }), is_erased);
     }
-    let Subjects { known, erased } = keyring.subjects().unwrap();
-    assert_eq!((known, erased), (100, 400));
+    let people = || {
+        let Subjects { known, erased } = keyring.subjects().unwrap();
+        (known, erased)
+    };
+    assert_eq!(people(), (100, 200));
+    keyring.rotate(Purpose::Seal).unwrap();
+    assert_eq!(people(), (100, 200), "their keys open what they sealed");
 
     // A new generation, and nothing is left to erase of the old one.
     let again = subject_key(&keyring, &subjects[1]);
     assert_ne!(again.id(), more[1].id());
+    assert_eq!(people(), (101, 200));
     assert_eq!(keyring.erase_subject(&subjects[1]).unwrap().keys, [again.id().clone()]);
     assert_eq!(keyring.erase_subject(&subjects[1]).unwrap().keys, []);
     assert_eq!(keyring.erase_subject("nobody").unwrap().keys, []);

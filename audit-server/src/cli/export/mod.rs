@@ -10,11 +10,17 @@ use clap::Args;
 
 pub(super) use self::destination::{UnusableFile, write_whole};
 use self::{bar::Bar, destination::Destination};
-use super::{ended, filters::FilterArgs, query::log_warnings, recorded::Recorder};
+use super::{
+    ended,
+    filters::FilterArgs,
+    query::{log_warnings, open_keyring},
+    recorded::Recorder,
+};
 use crate::{
     Config, DEFAULT_DEADLINE, Error,
     export::{Assembly, Compression, Format, Ledger, Manifest, Part, Request, Status, Walk},
-    query::Trail,
+    filter::Opener,
+    query::{Sight, Trail},
     read_model::ReadModel,
     self_audit::Command,
     store::{DatabaseStore, Deadline, Lines},
@@ -41,6 +47,12 @@ pub(super) struct ExportArgs {
     /// Where what is read is recorded until the trail has it, or off [env: AUDIT_SERVER_JOURNAL] [default: audit-server-journal beside the trail].
     #[arg(long, value_name = "DIRECTORY")]
     journal: Option<String>,
+    /// Find what was sealed by what it says: with the keys of --keyring. What is sealed stays so in the file.
+    #[arg(long)]
+    decrypt: bool,
+    /// The keys of the host, for --decrypt [env: AUDIT_KEYRING].
+    #[arg(long, value_name = "FILE")]
+    keyring: Option<String>,
     /// Read settings from this TOML file; flags and the environment win over it.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -96,10 +108,19 @@ pub(super) fn run(args: &ExportArgs) -> ExitCode {
 }
 
 fn export(args: &ExportArgs) -> Result<(), Failure> {
-    let request = args.request().map_err(|error| args.by_flag(error))?;
-    let given = [("db", args.db.clone()), ("journal", args.journal.clone())];
+    let given = [
+        ("db", args.db.clone()),
+        ("journal", args.journal.clone()),
+        ("keyring", args.keyring.clone()),
+    ];
     let flags = given.into_iter().filter_map(|(key, text)| Some((key, text?))).collect();
     let config = Config::load(args.config.as_deref(), flags).map_err(Error::from)?;
+    let sight = if args.decrypt {
+        Sight::default().opening(Arc::new(Opener::new(open_keyring(&config)?)))
+    } else {
+        Sight::default()
+    };
+    let request = args.request(&sight).map_err(|error| args.by_flag(error))?;
     let recorder = Recorder::of_reading(&config);
     let mut reading = recorder.reading(Command::Export, request.canonical.clone());
     let model = config.read_model.map(ReadModel::new);
@@ -157,7 +178,7 @@ impl ExportArgs {
         self.output.as_os_str() == "-"
     }
 
-    fn request(&self) -> Result<Request, Error> {
+    fn request(&self, sight: &Sight) -> Result<Request, Error> {
         let own = [
             ("limit", self.limit.as_deref()),
             ("after", self.after.as_deref()),
@@ -165,7 +186,7 @@ impl ExportArgs {
         ];
         let own = own.into_iter().filter_map(|(name, value)| Some((name, value?)));
         let form = [("format", self.format.word()), ("compression", self.compression.word())];
-        Request::read(&self.filters.query_string(own.chain(form)))
+        Request::read_as(&self.filters.query_string(own.chain(form)), sight)
     }
 
     fn by_flag(&self, error: Error) -> Error {
