@@ -253,3 +253,37 @@ pub(crate) fn clear_leaves(
     }
     Ok(())
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_is_told_each_time_and_nothing_is_opened_after_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("keyring.db");
+        let opener = Opener::new(Arc::new(Keyring::init(&path).unwrap()));
+        let mark =
+            format!(r#"{{"$sealed":{{"c":"AAAA","k":"0123456789","n":"{}"}}}}"#, "A".repeat(32));
+        let zeros = "0".repeat(64);
+        let line = format!(
+            r#"{{"category":"data","details":{{"a":{mark}}},"event_type":"data.read","id":"i","level":"INFO","logger":"audit","prev_hash":"{zeros}","seq":1,"severity":"info","stream":"s@h~k3x9q2","timestamp":"t","v":1,"hash":"{zeros}"}}"#
+        );
+        let record = Record::parse(&line).unwrap();
+        // A key that is not there is no failure.
+        assert!(!opener.is_in(&record, "details.a", "x"));
+        assert_eq!(*opener.opened(line.clone().into()), line);
+        assert!(opener.check().is_ok());
+
+        std::fs::rename(&path, directory.path().join("away.db")).unwrap();
+        // What was opened last is not kept beyond the check.
+        assert!(!opener.is_in(&record, "details.a", "x") && opener.has_failed());
+        assert!(opener.check().is_err() && opener.check().is_err());
+        std::fs::rename(directory.path().join("away.db"), &path).unwrap();
+        assert!(!opener.is_in(&record, "details.a", "x"));
+        assert_eq!(*opener.opened(line.clone().into()), line);
+        assert!(opener.check().is_err(), "an answer that lacks something does not become whole");
+        assert_eq!(opener.take_shown(), None);
+    }
+}

@@ -208,6 +208,14 @@ fn a_query_that_decrypts_shows_and_finds_what_is_sealed_and_is_recorded() {
         assert_eq!(found(&["--decrypt"]), ["bob@example.com", "ann@example.com"]);
         assert_eq!(found(&[&ann[..], &["--decrypt"]].concat()), ["ann@example.com"]);
     }
+    // One that another keyring was used for leads nobody past what this one opens.
+    printed(at, &["keyring", "init", "--keyring", "another.db"]);
+    printed(at, &["reindex", "--keyring", "another.db"]);
+    assert_eq!(
+        found(&[&ann[..], &["--decrypt", "--journal", "off"]].concat()),
+        ["ann@example.com"]
+    );
+    printed(at, &["reindex"]);
     let told = lines(at, "event_type = 'data.secret_access'");
     let told: Vec<Value> =
         told.iter().map(|line| serde_json::from_str::<Value>(line).unwrap()).collect();
