@@ -9,7 +9,8 @@
 //! what it was of. Rejected: the token as the term, which a contentless term index cannot forget; making the model anew
 //! after each erasure, which takes minutes in ten million records.
 //!
-//! A value that many people have, such as a country, has a key for each of them. Beyond [`MOST_KEYS`] the trail is walked.
+//! A value that many people have, such as a country, has a key for each of them. Beyond [`MOST_KEYS`], and with more
+//! postings than one question may ask for, the records are read.
 
 use std::{collections::BTreeSet, time::Duration};
 

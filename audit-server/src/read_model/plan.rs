@@ -206,6 +206,18 @@ impl Plan {
         Self::All(plans)
     }
 
+    /// At least one of these.
+    fn any(mut plans: Vec<Self>) -> Self {
+        match plans.pop() {
+            None => Self::Nothing,
+            Some(only) if plans.is_empty() => only,
+            Some(last) => {
+                plans.push(last);
+                Self::Any(plans)
+            }
+        }
+    }
+
     fn cost(&self) -> u8 {
         match self {
             Self::Nothing => 0,
@@ -539,14 +551,7 @@ impl Planner<'_> {
         let key = |posting: &str| Plan::Key(self.token(blind::POSTING, Some(posting)));
         let mut plans: Vec<_> = exact.iter().map(|posting| key(posting)).collect();
         plans.extend(besides.map(|posting| Plan::All(vec![key(posting), Plan::Unknown])));
-        Ok(match plans.pop() {
-            None => Plan::Nothing,
-            Some(only) if plans.is_empty() => only,
-            Some(last) => {
-                plans.push(last);
-                Plan::Any(plans)
-            }
-        })
+        Ok(Plan::any(plans))
     }
 
     fn equals(&self, name: &str, text: &str) -> rusqlite::Result<Plan> {
@@ -610,15 +615,8 @@ impl Planner<'_> {
         let Some(words) = vocabulary::beginning(self.connection, prefix, MAX_BEGINNING)? else {
             return Ok(Plan::Prefix(format!("\"{prefix}\"*")));
         };
-        let mut plans = words.iter().map(|word| self.word(word)).collect::<Result<Vec<_>, _>>()?;
-        Ok(match plans.pop() {
-            None => Plan::Nothing,
-            Some(only) if plans.is_empty() => only,
-            Some(last) => {
-                plans.push(last);
-                Plan::Any(plans)
-            }
-        })
+        let plans = words.iter().map(|word| self.word(word)).collect::<Result<_, _>>()?;
+        Ok(Plan::any(plans))
     }
 
     fn word(&self, word: &str) -> rusqlite::Result<Plan> {

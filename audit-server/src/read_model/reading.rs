@@ -351,11 +351,7 @@ impl Reading<'_> {
             })
             .optional()?
             .unwrap_or(false);
-        let behind = newest - self.state.arrival;
-        if !same || behind > MAX_TAIL {
-            return Ok(false);
-        }
-        Ok(true)
+        Ok(same && newest - self.state.arrival <= MAX_TAIL)
     }
 
     /// Whether there are more bytes than each page should read.

@@ -1,8 +1,8 @@
 //! The records that the index has not reached yet, in memory.
 //!
 //! Every page looks at all of them, and there are some hundreds while records arrive by the thousand. To
-//! read and parse each again for every page was dear: without it a server gives 64 clients 18 % more pages. So they are kept, parsed, for
-//! whoever asks next, until the index has them.
+//! read and parse each again for every page is dear: that they are kept, parsed, for whoever asks next, until the index has
+//! them, gives 64 clients 18 % more pages.
 //!
 //! # What is in memory and what is in the trail
 //! A record never changes, but a trail can be changed, or restored in place, by whoever may write the file. What is
@@ -24,7 +24,7 @@ use self_cell::self_cell;
 use super::{reading::line_of, sealed::Identity};
 
 /// The most records that are kept.
-pub(super) const MOST: i64 = 4_096;
+const MOST: i64 = 4_096;
 
 /// The most bytes of their lines.
 const MOST_BYTES: usize = 8 * 1024 * 1024;
