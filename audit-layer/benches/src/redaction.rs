@@ -1,7 +1,8 @@
 //! What looking for secrets costs the thread that emits an event in which there are none.
 //!
 //! The same events with all rules, with those for names, and with none, in turns in one process; of each the
-//! best round, since whatever else runs on the machine only adds.
+//! best round, since whatever else runs on the machine only adds. Where its buffers happen to lie makes a layer faster or
+//! slower by more than what is measured here, so that it is the best of several processes.
 
 use std::{
     hint::black_box,
@@ -16,7 +17,9 @@ use valuable::Valuable;
 
 use crate::{in_child, report::Outcome, subject::span};
 
-const ROUNDS: usize = 200;
+const PROCESSES: usize = 8;
+/// Rounds of a process.
+const ROUNDS: usize = 100;
 /// Events of a round.
 const EVENTS: usize = 500;
 
@@ -109,12 +112,13 @@ pub fn measure(arguments: &[&str]) -> Outcome {
 
 pub fn report() {
     println!(
-        "Looking for secrets where there are none: nanoseconds an event, best of {ROUNDS} rounds."
+        "Looking for secrets where there are none: nanoseconds an event, best of {PROCESSES} x {ROUNDS} rounds."
     );
     println!("\n                   off    names            all");
     for kind in KINDS {
-        let found = in_child(&["redaction", kind]);
-        let [off, names, all] = RULES.map(|rules| found.get(rules));
+        let found: Vec<_> = (0..PROCESSES).map(|_| in_child(&["redaction", kind])).collect();
+        let best = |rules| found.iter().map(|it| it.get(rules)).fold(f64::INFINITY, f64::min);
+        let [off, names, all] = RULES.map(best);
         let share = |time: f64, of: f64| (time / of - 1.0) * 100.0;
         print!(
             "{kind:14}{off:8.1} {names:8.1} {:+5.1} % {all:8.1} {:+5.1} %",

@@ -22,6 +22,7 @@
 //! somebody has named after all.
 
 mod cards;
+mod glance;
 mod json;
 mod names;
 mod patterns;
@@ -149,11 +150,7 @@ impl Rules {
 
     #[inline]
     fn has_secrets(&self, values: &[u8]) -> bool {
-        let has_names = |named: &Named| {
-            memchr::memchr(b'{', values).is_some_and(|at| {
-                text::may_name_secret(&named.names, values.get(at..).unwrap_or_default())
-            })
-        };
+        let has_names = |named: &Named| text::may_name_secret(&named.names, values);
         let has_values = || frame::texts(values).any(values::are_in);
         self.names.is_some_and(has_names) || self.values && has_values()
     }

@@ -222,35 +222,62 @@ fn parse(patterns: &[String]) -> Result<Vec<Pattern>, String> {
     }
 }
 
-/// The last two letters of the names of secrets, one bit for each two: few names end with such.
+/// The last two letters of the names of secrets: few names end with such.
+///
+/// Of each last letter, a bit for each that may be before it. What is no letter has all bits.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Ends([u32; 32]);
+pub(super) struct Ends([u32; 256]);
+
+/// The bits of what is before the last letter.
+static BEFORE: [u32; 256] = {
+    let mut bits = [u32::MAX; 256];
+    let mut byte = b'A';
+    while byte <= b'z' {
+        if byte.is_ascii_alphabetic() {
+            bits[byte as usize] = 1 << (byte & 31);
+        }
+        byte += 1;
+    }
+    bits
+};
 
 impl Ends {
     const BUILT_IN: Self = {
-        let mut ends = Self([0; 32]);
+        let mut ends = Self([u32::MAX; 256]);
+        let mut byte = b'A';
+        while byte <= b'z' {
+            if byte.is_ascii_alphabetic() {
+                ends.0[byte as usize] = 0;
+            }
+            byte += 1;
+        }
         let mut at = 0;
         while at < names::SECRETS.len() {
             let name = names::SECRETS[at].as_bytes();
-            ends.0[(name[name.len() - 2] & 31) as usize] |= 1 << (name[name.len() - 1] & 31);
+            ends.set(name[name.len() - 2], name[name.len() - 1]);
             at += 1;
         }
         ends
     };
 
+    const fn set(&mut self, last_but_one: u8, last: u8) {
+        let bit = 1 << (last_but_one & 31);
+        self.0[last.to_ascii_lowercase() as usize] |= bit;
+        self.0[last.to_ascii_uppercase() as usize] |= bit;
+    }
+
     fn add(&mut self, ends: Option<[u8; 2]>) {
         match ends {
-            Some([last_but_one, last]) => {
-                self.0[usize::from(last_but_one & 31)] |= 1 << (last & 31);
-            }
-            None => self.0 = [u32::MAX; 32],
+            Some([last_but_one, last]) => self.set(last_but_one, last),
+            None => self.0 = [u32::MAX; 256],
         }
     }
 
-    /// Whether a name may end so. Characters that are no letters are taken for some.
+    /// Whether a name may end so: with no letter, with the last of a secret's behind what is no letter, or with its
+    /// last two.
     #[inline]
     pub(super) fn have(&self, last_but_one: u8, last: u8) -> bool {
-        self.0[usize::from(last_but_one & 31)] >> (last & 31) & 1 != 0
+        self.0[usize::from(last)] & BEFORE[usize::from(last_but_one)] != 0
     }
 }
 
@@ -391,6 +418,12 @@ mod tests {
             assert!(names.ends().have(*a, *b) && names.ends().have(a - 32, b - 32), "{name}");
         }
         assert!(!Names::default().ends().have(b'a', b'n') && names.ends().have(b'a', b'n'));
+        let ends = Names::default().ends;
+        for [a, b] in [*b"_n", *b"n_", *b"2n", *b"n2", *b"\xc3n", *b"n\xbc", [b' ', b' ']] {
+            assert!(ends.have(a, b), "{a} {b}");
+        }
+        // No secret ends with an `f`.
+        assert!(!ends.have(b'_', b'f'));
         assert!(super::tests::names(&["a.*"], &[]).ends().have(b'x', b'x'));
     }
 }

@@ -8,7 +8,12 @@
 //! The text need not be well-formed: it may have been cut. A value without an end ends with the text, so that
 //! in doubt too much is taken out.
 
-use super::patterns::{Fate, Names, Path};
+use std::borrow::Cow;
+
+use super::{
+    glance,
+    patterns::{Fate, Names, Path},
+};
 use crate::record;
 
 /// What stands in the place of a secret.
@@ -23,61 +28,53 @@ const NEAR: usize = 64;
 /// How many quotes and backslashes may be behind a name.
 const QUOTES: usize = 32;
 
-/// Whether a secret may have a name in here; it may be more than one text. False only when none has.
-///
-/// Eight bytes at once are looked through for a `:` or `=`, and of what is before one the last two letters, which
-/// tell for nearly all names. For the three members of a small struct that takes 23 ns, the search for the `{`
-/// included. Measured beside it: `memchr2` for the two bytes and the whole name, 30; `memchr2` and two letters, 27;
-/// a table of what each byte is, with a memory of the last letters, 70; sixteen bytes that the compiler makes
-/// vectors of, 36; each text of the frame by itself, 52.
+/// Whether a secret may have a name in here; it may be more than one text. False only when [`read`] leaves all as it is.
+#[inline]
 pub(super) fn may_name_secret(names: &Names, bytes: &[u8]) -> bool {
-    let (blocks, rest) = bytes.as_chunks::<BLOCK>();
-    let mut begin = 0;
-    for block in blocks {
-        let mut found = colons(u64::from_le_bytes(*block));
-        while found != 0 {
-            // The lowest of its bits is the highest one of a byte.
-            let at = begin + found.trailing_zeros() as usize / BLOCK;
-            if may_end_name(names, bytes, at) {
-                return true;
-            }
-            found &= found - 1;
-        }
-        begin += BLOCK;
-    }
-    let is_colon = |at: &usize| matches!(rest.get(*at), Some(b':' | b'='));
-    (0..rest.len()).filter(is_colon).any(|at| may_end_name(names, bytes, begin + at))
-}
-
-const BLOCK: usize = size_of::<u64>();
-
-/// The highest bit of each byte that is a `:` or `=`; and maybe of others above such a one.
-#[inline]
-fn colons(block: u64) -> u64 {
-    const LOWEST: u64 = u64::from_le_bytes([1; BLOCK]);
-    const HIGHEST: u64 = LOWEST << 7;
-    let zeros = |block: u64| block.wrapping_sub(LOWEST) & !block & HIGHEST;
-    zeros(block ^ (LOWEST * b':' as u64)) | zeros(block ^ (LOWEST * b'=' as u64))
-}
-
-/// Whether the name of a secret may end before a `:` or `=`.
-#[inline]
-fn may_end_name(names: &Names, bytes: &[u8], at: usize) -> bool {
-    if let Some([first, second, third]) = bytes.get(..at).and_then(|bytes| bytes.last_chunk())
-        && let (last_but_one, last) = if *third == b'"' { (first, second) } else { (second, third) }
-        && last.is_ascii_alphabetic()
-        && last_but_one.is_ascii_alphabetic()
-        && !names.ends().have(*last_but_one, *last)
-    {
-        return false;
-    }
-    ends_name(names, bytes.get(..at).unwrap_or_default())
+    glance::may_name_secret(names.ends(), bytes) && is_name_of_secret_in(names, bytes)
 }
 
 #[cold]
-fn ends_name(names: &Names, bytes: &[u8]) -> bool {
-    let bytes = bytes.trim_ascii_end();
-    names.may_concern(bytes.get(bytes.len().saturating_sub(NEAR + QUOTES)..).unwrap_or_default())
+fn is_name_of_secret_in(names: &Names, bytes: &[u8]) -> bool {
+    let begin = memchr::memchr(b'{', bytes).unwrap_or(bytes.len());
+    let bytes = bytes.get(begin..).unwrap_or_default();
+    if ends_name_of_secret(names, bytes) || is_deep(bytes) {
+        return true;
+    }
+    // Of texts within texts, what is escaped is to be seen as who reads them does.
+    let mut text = Cow::Borrowed(bytes);
+    for _ in 0..=MAX_QUOTED {
+        if !has_escapes(&text) {
+            return false;
+        }
+        text = unescape(&String::from_utf8_lossy(&text)).into_bytes().into();
+        if ends_name_of_secret(names, &text) {
+            return true;
+        }
+    }
+    true
+}
+
+/// Whether there are more backslashes than quotes have in texts that are read: such are quoted too often.
+fn is_deep(bytes: &[u8]) -> bool {
+    const DEEP: [u8; 1 << MAX_QUOTED] = [b'\\'; _];
+    memchr::memchr_iter(b'\\', bytes)
+        .any(|at| bytes.get(at..).is_some_and(|it| it.starts_with(&DEEP)))
+}
+
+/// Whether something is escaped that may be around a name or belong to one, other than a quote.
+fn has_escapes(bytes: &[u8]) -> bool {
+    let is_plain = |at| matches!(bytes.get(at + 1), Some(b'"' | b'\\' | b'/' | b'\''));
+    memchr::memchr_iter(b'\\', bytes).any(|at| !is_plain(at))
+}
+
+/// Whether the name of a secret stands before any `:` or `=`.
+fn ends_name_of_secret(names: &Names, bytes: &[u8]) -> bool {
+    memchr::memchr2_iter(b':', b'=', bytes).any(|at| {
+        let before = bytes.get(..at).unwrap_or_default().trim_ascii_end();
+        let near = before.get(before.len().saturating_sub(NEAR + QUOTES)..).unwrap_or_default();
+        glance::may_end(names.ends(), bytes, at) && names.may_concern(near)
+    })
 }
 
 /// What is written in the place of values that are hashed.
@@ -271,9 +268,11 @@ impl Reader<'_, '_, '_> {
         }
         self.at += ahead + 1;
         self.name = Some((from, to));
-        let end = from.max(to.saturating_sub(NEAR));
-        let name = self.bytes.get(end..to);
-        let fate = name.and_then(|name| self.names.fate(&self.path, name));
+        let name = self.text.get(from..to).unwrap_or_default();
+        let unescaped = name.contains('\\').then(|| unescape(name));
+        let name = unescaped.as_deref().unwrap_or(name).as_bytes();
+        let near = name.get(name.len().saturating_sub(NEAR)..).unwrap_or_default();
+        let fate = self.names.fate(&self.path, near);
         match (fate, &self.others) {
             (None, _) => {}
             (Some(Fate::Redact), _) | (Some(_), Others::Redact) => {
@@ -523,7 +522,41 @@ mod tests {
             if level <= MAX_QUOTED {
                 assert!(redacted.contains("name"), "{level}: {redacted}");
             }
+            assert!(may_name_secret(&Names::default(), text.as_bytes()), "{level}");
             text = serde_json::json!({"body": text, "n": level}).to_string();
+        }
+    }
+
+    #[test]
+    fn what_is_escaped_hides_a_name_from_nobody() {
+        let names = Names::parse(&["größe".to_owned()], &[]).unwrap();
+        for text in [
+            r#"{"body":"{\u0022password\u0022:\u0022hunter2\u0022}"}"#,
+            r#"{"body":"{\"password\"\t:\"hunter2\"}"}"#,
+            r#"{"body":"{\"password\"\r\n\f:\"hunter2\"}"}"#,
+            r#"{"body":"{\"password\"\u000a:\"hunter2\"}"}"#,
+            r#"{"body":"{\"pa\u0073sword\":\"hunter2\"}"}"#,
+            r#"{"body":"{\npassword = hunter2}"}"#,
+            r#"{"body":"Login{user\u003dbob, password\u003dhunter2}"}"#,
+            r#"{"body":"{\u0022password\u0022\u003a\u0022hunter2\u0022}"}"#,
+            r#"{"b":"User {a\\token\t:\"hunter2\"}"}"#,
+            r#"{"b":"{\"c\":\"{\\\"password\\\"\u005cn:\\\"hunter2\\\"}\"}"}"#,
+            r#"Request { body: "{\n\tpin: \"hunter2\"}" }"#,
+            r#"{"body":"{\"body\":\"{\\n\\tpin\\t:\\\"hunter2\\\"}\"}"}"#,
+            r#"{"pass\u0077ord":"hunter2"}"#,
+            r#"{"gr\u00f6\u00dfe":"hunter2"}"#,
+            &format!(r#"{{"body":"{{\"password\"{}:\"hunter2\"}}"}}"#, r"\n".repeat(100)),
+        ] {
+            assert!(may_name_secret(&names, text.as_bytes()), "{text}");
+            let read = read(&names, &Path::default(), text, Others::Stay).text;
+            assert!(read.is_some_and(|read| !read.contains("hunter2")), "{text}");
+        }
+        for ordinary in [
+            r#"Note { text: "a\nb\t: c", at: 3 }"#,
+            r#"{"body":"{\n\t\"symbol\": \"ACME\",\n\t\"n\": 3\n}"}"#,
+            r#"{"body":"{\"symbol\":\"ACME\",\"url\":\"a:\/\/b\"}"}"#,
+        ] {
+            assert!(!may_name_secret(&names, ordinary.as_bytes()), "{ordinary}");
         }
     }
 
@@ -653,15 +686,53 @@ mod tests {
         }
 
         #[test]
-        fn any_text_is_read(pieces in proptest::collection::vec(prop::sample::select(vec![
-            "{", "{", "}", "[", "]", "(", ")", ":", ":", "=", ",", "\"", "\"", "'", "\\", "\\\"", " ", "\n", "a", "ü", "_", "7",
-            "pin", "Password", "x-api-key", "null", " ".repeat(80).leak(),
-        ]), 0..40)) {
+        fn any_text_is_read(pieces in pieces(&[])) {
             let text = pieces.concat();
-            let redacted = redact(&text);
-            prop_assert!(redacted.is_none() || may_name_secret(&Names::default(), text.as_bytes()));
-            let once = redacted.unwrap_or(text);
-            prop_assert_eq!(redact(&once), None, "{}", once);
+            // What was escaped in a text within a text is so no longer, and may end what it did not.
+            let once = redact(&text).unwrap_or(text);
+            let twice = redact(&once).unwrap_or(once);
+            prop_assert_eq!(redact(&twice), None, "{}", twice);
         }
+
+        #[test]
+        fn what_is_taken_out_is_seen_before(pieces in pieces(&[
+            "\\u0022", "\\t", "\\n", "\\u000a", "pi\\u006e", "\\u003d", "\\u005c", "\\'", "\\\\", "\\\\\\\"", "\\u",
+        ])) {
+            let text = pieces.concat();
+            prop_assert!(redact(&text).is_none() || may_name_secret(&Names::default(), text.as_bytes()));
+        }
+    }
+
+    fn pieces(more: &'static [&'static str]) -> impl Strategy<Value = Vec<&'static str>> {
+        let some = &[
+            "{",
+            "{",
+            "}",
+            "[",
+            "]",
+            "(",
+            ")",
+            ":",
+            ":",
+            "=",
+            ",",
+            "\"",
+            "\"",
+            "'",
+            "\\",
+            "\\\"",
+            " ",
+            "\n",
+            "a",
+            "ü",
+            "_",
+            "7",
+            "pin",
+            "Password",
+            "x-api-key",
+            "null",
+            " ".repeat(80).leak(),
+        ];
+        proptest::collection::vec(prop::sample::select([some, more].concat()), 0..40)
     }
 }

