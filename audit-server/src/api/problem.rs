@@ -448,7 +448,7 @@ impl ApiResponse for Problem {
         let late = responses.iter_mut().filter(|it| matches!(it.status, Some(429 | 503)));
         late.for_each(|response| response.headers.push(retry_after()));
         // hyper answers this, before there is a request to speak of, without a body.
-        let told = "The head of the request is too large, or has more than 64 headers.";
+        let told = "The head of the request is too large, not counting what a key or token has beyond 10 KiB, or has more than 64 headers.";
         responses.push(MetaResponse { content: vec![], ..response(431, told) });
         MetaResponses { responses }
     }

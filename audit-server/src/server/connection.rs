@@ -5,12 +5,15 @@
 
 use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 
-use hyper::server::conn::http1;
+use hyper::{
+    body::{Body, Incoming},
+    server::conn::http1,
+};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use poem::{
     Response,
     endpoint::BoxEndpoint,
-    http::uri::Scheme,
+    http::{Request, uri::Scheme},
     web::{LocalAddr, RemoteAddr},
 };
 use tokio::{
@@ -20,7 +23,7 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-use super::stall::Unstalled;
+use super::{head::ShortCredentials, stall::Unstalled};
 
 /// The most headers of a request.
 const MAX_HEADERS: usize = 64;
@@ -66,8 +69,13 @@ impl Connection {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let Self { endpoint, local, remote, header_timeout, mut stopped } = self;
-        let service = hyper::service::service_fn(move |request| {
+        let (stream, next) = ShortCredentials::new(stream);
+        let service = hyper::service::service_fn(move |request: Request<Incoming>| {
             let (endpoint, scheme) = (endpoint.clone(), scheme.clone());
+            // Here, and not in the future: hyper reads on before that is polled.
+            if request.body().is_end_stream() {
+                next.expect();
+            }
             async move {
                 let parts = (request, LocalAddr(local.into()), RemoteAddr(remote.into()), scheme);
                 let response = poem::Endpoint::get_response(&*endpoint, parts.into()).await;

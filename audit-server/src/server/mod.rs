@@ -6,6 +6,7 @@
 //! the application's host, where HTTP/2 brings nothing but its own ways to be flooded.
 
 mod connection;
+mod head;
 mod places;
 mod stall;
 mod tls;

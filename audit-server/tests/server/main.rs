@@ -13,6 +13,7 @@ mod failures;
 mod filters;
 mod limits;
 mod lockout;
+mod long_lines;
 mod pages;
 mod proxies;
 mod rate_limits;

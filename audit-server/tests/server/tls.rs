@@ -81,10 +81,10 @@ pub(crate) fn encrypted(authority: &Authority, change: impl FnOnce(&mut Config))
     })
 }
 
-type Encrypted = StreamOwned<ClientConnection, TcpStream>;
+pub(crate) type Encrypted = StreamOwned<ClientConnection, TcpStream>;
 
 /// A connection to whom the authority knows, with the certificate of a client, if there is one.
-fn connect(
+pub(crate) fn connect(
     to: SocketAddr,
     authority: &Authority,
     client: Option<&Certified>,

@@ -2,7 +2,6 @@
 
 use std::{
     fs::{self, Permissions},
-    io::{Read, Write},
     os::unix::fs::PermissionsExt,
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -17,7 +16,10 @@ use ring::{
 use rusqlite::{Connection, OpenFlags};
 use serde_json::{Value, json};
 
-use super::support::{Answer, Fixture, config_in, event};
+use super::{
+    long_lines,
+    support::{Answer, Fixture, config_in, event},
+};
 
 const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";
 const ISSUER: &str = "https://id.example.com/";
@@ -183,6 +185,9 @@ fn attacks_with_tokens_open_nothing_and_are_not_told_what_was_wrong() {
         let answer = ask(&fixture, "/audit/logs", token);
         assert_eq!((answer.status, &answer.body), (401, &refused.body), "{name}");
     }
+    let megabyte = format!("authorization: Bearer {}", long(1024));
+    let answer = long_lines::ask(&mut long_lines::plain(&fixture), &megabyte);
+    assert_eq!(answer, (401, refused.body));
     let bearer = format!("Bearer {good}");
     for headers in [
         &[("authorization", &*bearer), ("authorization", &bearer)][..],
@@ -198,17 +203,6 @@ fn attacks_with_tokens_open_nothing_and_are_not_told_what_was_wrong() {
         let answer = fixture.server.send("GET", &format!("{path}{good}"), &[]);
         answer.problem(401);
     }
-    // Of a head beyond all bounds no more is read than these, and it never gets as far as to be a request.
-    let mut stream = std::net::TcpStream::connect(fixture.server.address).unwrap();
-    let head = format!(
-        "GET /audit/logs HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\n\r\n",
-        long(1024)
-    );
-    let _ = stream.write_all(head.as_bytes());
-    let mut answer = Vec::new();
-    let _ = stream.read_to_end(&mut answer);
-    let answer = String::from_utf8_lossy(&answer);
-    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 431 "), "{answer}");
     ask(&fixture, "/audit/logs", &good).ok();
 
     // No text of any stands in a file of the server.
