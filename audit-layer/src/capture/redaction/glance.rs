@@ -1,9 +1,10 @@
 //! Whether there may be a secret's name in what an event was given, at a glance: nearly always there is none.
 //!
 //! A name counts behind a `{` only, and has a `:` or `=` behind it. Sixteen bytes at once are looked through for these, and
-//! of what is before one the last two letters, which tell for nearly all names. In a text within a text, what belongs to a
-//! name or is around it may be escaped. What that does not tell is looked at closely, away from here: this function calls no other, so that it keeps nothing of its caller's in memory. That is so
-//! on x86_64; elsewhere the blocks are what the compiler makes of them, which has not been measured.
+//! of what is before one the last two letters, which tell for nearly all names; and for a `\`, since in a text within a
+//! text what is around a name, or belongs to it, may be escaped. All else is looked at closely, away from here: the search
+//! calls no other function, so that it keeps nothing of its caller's in memory. That is so on x86_64; elsewhere the blocks
+//! are what the compiler makes of them, which has not been measured.
 //!
 //! With a struct of three members by its `Debug` this takes half the instructions (callgrind) that eight bytes at once behind
 //! a search for the `{` took. Measured before that: `memchr2` for the two bytes, a table of what each byte is, the

@@ -55,9 +55,9 @@ fn is_name_of_secret_in(names: &Names, bytes: &[u8]) -> bool {
     true
 }
 
-/// Whether there are more backslashes than quotes have in texts that are read: such are quoted too often.
+/// Whether there are as many backslashes as before a quote that begins a text which is quoted too often to be read.
 fn is_deep(bytes: &[u8]) -> bool {
-    const DEEP: [u8; 1 << MAX_QUOTED] = [b'\\'; _];
+    const DEEP: [u8; (1 << MAX_QUOTED) - 1] = [b'\\'; _];
     memchr::memchr_iter(b'\\', bytes)
         .any(|at| bytes.get(at..).is_some_and(|it| it.starts_with(&DEEP)))
 }
