@@ -514,16 +514,18 @@ mod tests {
 
     #[test]
     fn json_within_json_is_read_too_and_stays_json() {
-        let mut text = r#"{"name":"ü\n","password":"hunter2"}"#.to_owned();
-        for level in 0..8 {
-            let redacted = redacted(&text);
-            assert!(!redacted.contains("hunter2"), "{level}: {redacted}");
-            let _: serde_json::Value = serde_json::from_str(&redacted).unwrap();
-            if level <= MAX_QUOTED {
-                assert!(redacted.contains("name"), "{level}: {redacted}");
+        for name in ["ü\n", "ü"] {
+            let mut text = serde_json::json!({"name": name, "password": "hunter2"}).to_string();
+            for level in 0..8 {
+                assert!(may_name_secret(&Names::default(), text.as_bytes()), "{level}: {text}");
+                let redacted = redacted(&text);
+                assert!(!redacted.contains("hunter2"), "{level}: {redacted}");
+                let _: serde_json::Value = serde_json::from_str(&redacted).unwrap();
+                if level <= MAX_QUOTED {
+                    assert!(redacted.contains("name"), "{level}: {redacted}");
+                }
+                text = serde_json::json!({"body": text, "n": level}).to_string();
             }
-            assert!(may_name_secret(&Names::default(), text.as_bytes()), "{level}");
-            text = serde_json::json!({"body": text, "n": level}).to_string();
         }
     }
 
@@ -551,6 +553,10 @@ mod tests {
             let read = read(&names, &Path::default(), text, Others::Stay).text;
             assert!(read.is_some_and(|read| !read.contains("hunter2")), "{text}");
         }
+        // Where nothing before the escape, and nothing of it, is as a secret ends.
+        let bank = Names::parse(&["bank".to_owned()], &[]).unwrap();
+        assert!(may_name_secret(&bank, br#"{"ban\u006b":"hunter2"}"#));
+        let names = Names::default();
         for ordinary in [
             r#"Note { text: "a\nb\t: c", at: 3 }"#,
             r#"{"body":"{\n\t\"symbol\": \"ACME\",\n\t\"n\": 3\n}"}"#,
