@@ -15,7 +15,7 @@ use std::{
 
 use poem::{Endpoint, Request, Response, Result, endpoint::BoxEndpoint};
 
-use super::{State, caller::Caller, gate, locked_key, problem::Problem, rate};
+use super::{State, caller::Caller, gate, limits, locked_key, problem::Problem, rate};
 use crate::{
     Error,
     auth::{
@@ -80,7 +80,10 @@ impl Endpoint for Guard {
         let caller = Caller { credential: credential.clone(), asked: asked.clone(), sight };
         let sight = caller.sight.clone();
         request.set_data(caller);
-        let answer = self.inner.call(request).await;
+        let answer = match limits::check_body(&request) {
+            Ok(()) => self.inner.call(request).await,
+            Err(problem) => Err(problem.into()),
+        };
         // An answer for which something could not be opened may lack records.
         let answer = match sight.check() {
             Ok(()) => answer,

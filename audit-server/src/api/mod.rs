@@ -61,7 +61,6 @@ pub(crate) fn endpoint(state: Arc<State>) -> impl Endpoint<Output = Response> + 
         .at("/docs", docs::swagger_ui(&service))
         .at("/openapi.json", docs::document(openapi_document()))
         .nest("/", service)
-        .around(limits::refuse_bodies)
         .around(move |next, request| cors::preflight(asking.clone(), next, request))
         .around(move |next, request| gate::keep(state.clone(), next, request))
         .around(alias::strip_api_prefix)

@@ -54,6 +54,37 @@ fn a_body_that_is_large_or_of_unknown_length_is_refused() {
 }
 
 #[test]
+fn a_body_is_no_way_around_the_check_of_the_key() {
+    let (mut fixture, _trail) = Fixture::with_trail(|config| {
+        config.journal = Some(config.db.with_file_name("journal"));
+    });
+    let bodies = [
+        "content-length: 2\r\n\r\n{}",
+        "content-length: 65537\r\n\r\n",
+        "transfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+    ];
+    for path in ["/audit/export", "/audit/keys?name=x"] {
+        for body in bodies {
+            let head = format!("POST {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n");
+            let request = format!("{head}x-api-key: x\r\n{body}");
+            let answer = raw(&fixture.server, request.as_bytes());
+            assert!(answer.starts_with("HTTP/1.1 401"), "{path} {body}: {answer}");
+        }
+    }
+    let head = "POST /audit/export HTTP/1.1\r\nhost: x\r\nconnection: close\r\n";
+    let request = format!("{head}x-api-key: {}\r\n{}", fixture.key, bodies[0]);
+    let answer = raw(&fixture.server, request.as_bytes());
+    assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+
+    let path = fixture.directory.path().join("audit.db");
+    fixture.server.begin_stop();
+    fixture.server.wait();
+    let trail = rusqlite::Connection::open(path).unwrap();
+    let sql = "SELECT count(*) FROM audit_logs WHERE event_type = 'auth.failed'";
+    assert_eq!(trail.query_row(sql, [], |row| row.get::<_, u32>(0)), Ok(6));
+}
+
+#[test]
 fn a_head_that_is_too_large_is_refused() {
     let fixture = Fixture::start(|_| {});
     let long = format!("GET /health HTTP/1.1\r\nhost: x\r\nx: {}\r\n\r\n", "x".repeat(100_000));
