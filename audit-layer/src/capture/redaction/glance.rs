@@ -17,7 +17,7 @@ const BLOCK: usize = 16;
 /// What is longer is searched for a `{` by `memchr`, which is slow to begin and fast then.
 const LONG: usize = 512;
 
-/// Whether a closer look is needed; false only when no name ends so.
+/// Whether a closer look is needed; false only when no secret's name ends in here and nothing is escaped.
 #[inline]
 pub(super) fn may_name_secret(ends: &Ends, bytes: &[u8]) -> bool {
     if bytes.len() <= LONG {
